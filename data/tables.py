@@ -339,7 +339,9 @@ class Comparison(Base):
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(index=True)
     user_id: Mapped[uuid.UUID]
-    policy: Mapped[str] = mapped_column(String(40), comment="two_samples, or champion_against_challenger")
+    policy: Mapped[str] = mapped_column(
+        String(40), comment="two_samples, champion_against_challenger, or between_challengers"
+    )
     first_output_id: Mapped[uuid.UUID] = mapped_column(
         ForeignKey("outputs.id"), comment="the output that is shown first"
     )
@@ -557,16 +559,23 @@ class OpenUnit(Base):
 
 
 class CountedVoter(Base):
-    """A person whose votes in the blind comparisons of an experiment are counted; nothing changes them later.
+    """A person whose votes between two versions of an experiment are counted; nothing changes them later.
 
     An erasure removes the person's id and keeps the votes.
     """
 
     __tablename__ = "counted_voters"
-    __table_args__ = (UniqueConstraint("experiment_id", "user_id"), Index(None, "user_id"))
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "challenger", "opponent", "user_id"),
+        Index(None, "user_id"),
+    )
 
     id: Mapped[Id]
     experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"))
+    challenger: Mapped[str] = mapped_column(String(63))
+    opponent: Mapped[str] = mapped_column(
+        String(63), comment="the version that it is compared with: the baseline, or another challenger"
+    )
     user_id: Mapped[uuid.UUID | None] = mapped_column(comment="NULL: the person was erased")
     key_id: Mapped[str | None] = mapped_column(
         String(16),

@@ -1,14 +1,15 @@
-"""Counts the votes of blind comparisons, by person and by message.
+"""Counts the votes of blind comparisons between two versions, by person and by message.
 
-A person enters the evidence once, with the votes cast by then. What is counted is stored and never changes:
-otherwise the interval would not be valid at every analysis. No rule here looks at which text was preferred.
+A person enters the evidence on two versions once, with the votes cast by then. What is counted is stored and
+never changes: otherwise the interval would not be valid at every analysis. Votes on other versions do not
+affect it. No rule here looks at which text was preferred.
 """
 
 import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import combinations, groupby
 from math import ceil
 from typing import NamedTuple
 
@@ -18,12 +19,14 @@ from sqlalchemy.orm import Session
 from data.tables import CountedVoter, Experiment
 from experiments.analysis import Tally
 from experiments.plan import Plan
+from experiments.ranking import PairVote
 from experiments.sequential import Clusters
 
-# Selects the votes of people who are not counted yet. Votes from before the experiment do not count. A
-# changed vote was cast when it was changed. Of a pair that several people judge, only the first person's vote
-# counts, because votes on the same two texts are not independent. A message that a person wrote is a message
-# of its own. A key of the organisation that runs the installation is trusted: it has no key_id here.
+# Selects the votes on two versions, of people who are not counted for them yet. Votes from before the
+# experiment do not count. A changed vote was cast when it was changed. Of a pair that several people judge,
+# only the first person's vote counts, because votes on the same two texts are not independent. A message that
+# a person wrote is a message of its own. A key of the organisation that runs the installation is trusted: it
+# has no key_id here.
 _VOTES = text("""
     SELECT f.user_id, f.created_at, f.updated_at AS cast_at,
            CASE WHEN organisation.name IS DISTINCT FROM :operator THEN users.key_id END AS key_id,
@@ -36,12 +39,14 @@ _VOTES = text("""
     LEFT JOIN outputs preferred ON preferred.id = f.preferred_output_id
     LEFT JOIN users ON users.id = f.user_id
     LEFT JOIN organisations organisation ON organisation.id = f.organisation_id
-    WHERE c.policy = 'champion_against_challenger' AND (c.pair_id IS NULL OR c.pair_id = c.id)
-      AND ((a.version = :champion AND b.version = :challenger)
-           OR (a.version = :challenger AND b.version = :champion))
+    WHERE c.policy <> 'two_samples' AND (c.pair_id IS NULL OR c.pair_id = c.id)
+      AND ((a.version = :opponent AND b.version = :challenger)
+           OR (a.version = :challenger AND b.version = :opponent))
       AND f.created_at >= :start AND f.updated_at <= :until
       AND NOT EXISTS (
-          SELECT FROM counted_voters v WHERE v.experiment_id = :experiment_id AND v.user_id = f.user_id
+          SELECT FROM counted_voters v
+          WHERE v.experiment_id = :experiment_id AND v.challenger = :challenger AND v.opponent = :opponent
+            AND v.user_id = f.user_id
       )
     ORDER BY f.user_id, f.updated_at, f.id
 """)
@@ -79,8 +84,8 @@ def count_votes(
     operator: str,
     now: datetime | None = None,
 ) -> Tally:
-    """Count the people whose votes on two versions are complete by `now`, and return all counted votes. The
-    caller commits.
+    """Count the people whose votes on these two versions are complete by `now`, and return all counted votes
+    on them. The caller commits.
 
     `operator` is the name of the organisation that runs the installation: the plan's `key_share` does not
     limit its keys. Raises ValueError when the experiment has not started.
@@ -91,15 +96,20 @@ def count_votes(
     until = min(filter(None, (now or datetime.now(UTC), experiment.ended_at)))
     parameters = {
         "experiment_id": experiment_id,
-        "champion": champion_version,
         "challenger": challenger_version,
+        "opponent": champion_version,
         "operator": operator,
         "start": experiment.started_at,
         "until": until,
     }
     votes = [Vote(**row) for row in session.execute(_VOTES, parameters).mappings()]
     by_person = [list(group) for _, group in groupby(votes, key=lambda vote: vote.user_id)]
-    counted = list(session.scalars(select(CountedVoter).where(CountedVoter.experiment_id == experiment_id)))
+    is_of_both = (
+        CountedVoter.experiment_id == experiment_id,
+        CountedVoter.challenger == challenger_version,
+        CountedVoter.opponent == champion_version,
+    )
+    counted = list(session.scalars(select(CountedVoter).where(*is_of_both)))
     complete = filter(None, (complete_voter(person_votes, plan, until) for person_votes in by_person))
     on_message = Counter(message for row in counted for message in row.message_ids)
     before = len(counted)
@@ -111,6 +121,8 @@ def count_votes(
                 kept.append(vote)
         row = CountedVoter(
             experiment_id=experiment_id,
+            challenger=challenger_version,
+            opponent=champion_version,
             user_id=voter.user_id,
             key_id=voter.key_id,
             complete_at=voter.complete_at,
@@ -122,6 +134,37 @@ def count_votes(
         counted.append(row)
     session.flush()
     return _tally(counted, waiting=len(by_person) - (len(counted) - before))
+
+
+def count_between_challengers(
+    session: Session,
+    experiment_id: uuid.UUID,
+    challengers: Iterable[str],
+    plan: Plan,
+    operator: str,
+    now: datetime | None = None,
+) -> None:
+    """Count the votes on each two challengers by the same rules. They are for the ranking only. The caller
+    commits.
+    """
+    for first, second in combinations(sorted(challengers), 2):
+        count_votes(session, experiment_id, first, second, plan, operator, now)
+
+
+def read_pair_votes(session: Session, experiment_id: uuid.UUID) -> list[PairVote]:
+    """All counted votes between versions of an experiment. Of an erased person, the votes on each two
+    versions are those of a person of their own.
+    """
+    rows = select(CountedVoter).where(CountedVoter.experiment_id == experiment_id).order_by(CountedVoter.id)
+    return [
+        PairVote(
+            *((row.challenger, row.opponent) if is_win else (row.opponent, row.challenger)),
+            person=row.user_id or row.id,
+            message=message_id,
+        )
+        for row in session.scalars(rows)
+        for message_id, is_win in zip(row.message_ids, row.wins, strict=True)
+    ]
 
 
 def complete_voter(votes: Sequence[Vote], plan: Plan, until: datetime) -> Voter | None:

@@ -52,8 +52,8 @@ _USABLE = """
       AND (f.kind IN ('thumb', 'rating', 'edit')
            OR (f.kind = 'comparison' AND f.preferred_output_id IS NOT NULL))
 """
-# Comparisons of a champion with a challenger are evidence, and teach nothing.
-_TEACHING = "AND c.policy IS DISTINCT FROM 'champion_against_challenger'"
+# Comparisons of a challenger with another version are evidence, and teach nothing.
+_TEACHING = "AND (c.policy IS NULL OR c.policy = 'two_samples')"
 _COLUMNS = """
     f.id AS feedback_id, f.user_id, u.key_id, f.kind, f.thumb_up, f.rating,
     CASE WHEN f.kind = 'edit' THEN f.text END AS edit,
@@ -70,7 +70,7 @@ def find_high_water(connection: Connection) -> int:
 
 def count_new(connection: Connection, organisation_id: uuid.UUID, since: int) -> int:
     """The number of usable votes that were cast or changed since an earlier high-water mark. Comparisons of a
-    champion with a challenger do not count, since hardly any of them is part of a snapshot.
+    challenger do not count, since hardly any of them is part of a snapshot.
     """
     query = text(f"SELECT count(*) {_USABLE} {_TEACHING} AND f.transaction >= (:since)::text::xid8")
     params = {"organisation": organisation_id, "high_water": find_high_water(connection), "since": since}

@@ -1,4 +1,5 @@
-"""Comparisons on the page: which two texts a person sees next, and how many they have judged.
+"""Comparisons: which two versions are compared, which two texts a person sees next, and how many they have
+judged.
 
 Some pairs are shown to several people, to measure how far people agree (`data.snapshots.validation`). Each of
 these people has a comparison of their own: the same two outputs, in a random order of its own.
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
+from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from psycopg import AsyncConnection
 from pydantic import Field
@@ -20,9 +22,13 @@ import configs
 from data import corpus
 from data.database import speak_for
 from data.reasons import Reason, ReasonedError
-from data.records import TransformType
+from data.records import Spec, TransformType
 from data.tables import new_id
 from data.traffic import answers
+from data.traffic.routing import Routing
+
+# Votes on the last two kinds of comparisons are evidence. Votes on two samples of the champion train.
+Policy = Literal["two_samples", "champion_against_challenger", "between_challengers"]
 
 _CONFIG = Path(__file__).parents[2] / "configs" / "compare.yaml"
 
@@ -47,6 +53,21 @@ class CompareConfig(configs.StageConfig):
 def load() -> CompareConfig:
     """The values of `configs/compare.yaml`."""
     return configs.load(CompareConfig, _CONFIG)
+
+
+class Opponents(NamedTuple):
+    """Two versions that may be compared next, with the weight of the draw."""
+
+    policy: Policy
+    specs: tuple[Spec, Spec]
+    weight: float
+
+
+class InForce(NamedTuple):
+    """What new comparisons are like under a routing: their policies, and the names of their versions."""
+
+    policies: list[Policy]
+    versions: list[str]
 
 
 class UnknownComparisonError(ReasonedError, ValueError):
@@ -76,7 +97,7 @@ class Offered:
     """A comparison as one person sees it."""
 
     id: uuid.UUID
-    policy: str
+    policy: Policy
     message: str
     transform_type: TransformType
     intensity: int
@@ -93,6 +114,42 @@ class Progress(NamedTuple):
     all: int
     skipped: int
     waiting_for_overlap: int
+
+
+def list_opponents(routing: Routing) -> list[Opponents]:
+    """The versions that may be compared for evidence. Empty without a challenger.
+
+    Each challenger meets the champion equally often, since these votes decide. Of the comparisons of an
+    experiment with several challengers, a third is between two of them, whatever their number: each of its k
+    challengers meets each other one 1 / (k - 1) times as often as the champion. So the ranking does not rest
+    on votes on the champion alone. The weights do not depend on earlier votes. The draw is random, because
+    the least compared two would have to be counted at each request, and random shares are close to their
+    weights: within 5 points after 400 votes.
+    """
+    opponents = [
+        Opponents("champion_against_challenger", (routing.champion, challenger), 1.0)
+        for challenger in routing.challengers
+    ]
+    for split in routing.experiments:
+        tested = [arm.spec for arm in split.arms if arm.spec in routing.challengers]
+        for first, second in combinations(tested, 2):
+            opponents.append(Opponents("between_challengers", (first, second), 1 / (len(tested) - 1)))
+    return opponents
+
+
+def draw_opponents(routing: Routing, policy: Policy | None = None) -> Opponents | None:
+    """Two versions to compare next, of this policy if it is given; None when there are none."""
+    possible = [
+        opponents for opponents in list_opponents(routing) if policy is None or opponents.policy == policy
+    ]
+    return random.choices(possible, [opponents.weight for opponents in possible])[0] if possible else None
+
+
+def describe_in_force(routing: Routing) -> InForce:
+    """What new comparisons are like under this routing."""
+    policies = list(dict.fromkeys(opponents.policy for opponents in list_opponents(routing)))
+    versions = [spec.version for spec in (routing.champion, *routing.challengers)]
+    return InForce(policies or ["two_samples"], versions)
 
 
 @cache
@@ -134,13 +191,13 @@ _VOTE = """
     AND f.comparison_id = c.id
 """
 _OPEN = f"{_OFFERED} AND c.pair_id IS NOT NULL AND c.skipped_at IS NULL AND NOT EXISTS (SELECT FROM {_VOTE})"
-# Pairs that need more people. The person has not seen the message; the policy is the current one; and both
+# Pairs that need more people. The person has not seen the message; the policy is a current one; and both
 # outputs are by versions in force, because those of other versions teach the champion little.
 _WAITING = """
     FROM comparisons c
     JOIN outputs a ON a.id = c.first_output_id
     JOIN outputs b ON b.id = c.second_output_id
-    WHERE c.organisation_id = %(organisation)s AND c.people > 1 AND c.policy = %(policy)s
+    WHERE c.organisation_id = %(organisation)s AND c.people > 1 AND c.policy = ANY(%(policies)s)
       AND c.pair_id >= %(since)s
       AND a.version = ANY(%(versions)s) AND b.version = ANY(%(versions)s)
       AND NOT EXISTS (
@@ -185,15 +242,14 @@ async def join(
     connection: AsyncConnection,
     organisation_id: uuid.UUID,
     user_id: uuid.UUID,
-    policy: str,
-    versions: list[str],
+    in_force: InForce,
     days: int,
 ) -> Offered | None:
     """Create a person's comparison of the oldest pair that needs more people, in random order.
 
-    None when no pair of this policy by these versions, at most `days` old, does.
+    None when no pair like the comparisons in force, at most `days` old, does.
     """
-    params = {**_make_params(organisation_id, user_id, policy, versions, days), "id": new_id()}
+    params = {**_make_params(organisation_id, user_id, in_force, days), "id": new_id()}
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         # Without the lock two concurrent requests could both get a pair that needs one more person.
@@ -239,15 +295,14 @@ async def check_room(
 
 
 def _make_params(
-    organisation_id: uuid.UUID, user_id: uuid.UUID, policy: str, versions: list[str], days: int
+    organisation_id: uuid.UUID, user_id: uuid.UUID, in_force: InForce, days: int
 ) -> dict[str, Any]:
     """The parameters of `_WAITING`."""
     since = answers.floor(datetime.now(UTC).date() - timedelta(days=days))
     return {
         "organisation": organisation_id,
         "user": user_id,
-        "policy": policy,
-        "versions": versions,
+        **in_force._asdict(),
         "since": since,
     }
 
@@ -308,12 +363,11 @@ async def count_progress(
     connection: AsyncConnection,
     organisation_id: uuid.UUID,
     user_id: uuid.UUID,
-    policy: str,
-    versions: list[str],
+    in_force: InForce,
     days: int,
 ) -> Progress:
     """A person's counts; pairs wait for them under the same conditions as in `join`."""
-    params = _make_params(organisation_id, user_id, policy, versions, days)
+    params = _make_params(organisation_id, user_id, in_force, days)
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         cursor = await connection.execute(_PROGRESS, params)

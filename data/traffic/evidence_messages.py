@@ -1,4 +1,5 @@
-"""Messages for evidence only: people compare champion and challenger on them, and no model trains on them.
+"""Messages for evidence only: people compare the versions of experiments on them, and no model learns from
+them.
 
 A hash of the message decides. So a message is on the same side for every person and in every experiment, and
 a challenger never meets in an experiment what it learned from.
@@ -20,7 +21,7 @@ from data.traffic.comparisons import read_messages
 # Typed messages that people compared, and whether with a challenger. Shipped messages are left out,
 # since an earlier release compared all of them with challengers.
 _COMPARED = """
-    SELECT o.message, bool_or(c.policy = 'champion_against_challenger')
+    SELECT o.message, bool_or(c.policy <> 'two_samples')
     FROM comparisons c JOIN outputs o ON o.id = c.first_output_id
     WHERE o.message <> ALL(:shipped) GROUP BY o.message
 """
@@ -45,7 +46,7 @@ def is_for_evidence(message: str, share: float) -> bool:
 
 def find_all(connection: Connection, share: float) -> Iterator[str]:
     """The messages on which no model may train: the shipped ones for evidence, and of those that people typed
-    to compare rewrites the ones for evidence and all on which a champion was compared with a challenger.
+    to compare rewrites the ones for evidence and all on which a challenger was compared with another version.
     """
     yield from list_shipped(share, for_evidence=True)
     for message, has_challenger in connection.execute(text(_COMPARED), {"shipped": list(read_messages())}):

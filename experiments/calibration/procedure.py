@@ -94,7 +94,9 @@ def draw_votes(rng: np.random.Generator, scenario: Scenario, days: int, challeng
     """The votes of all days on one challenger. Each person casts up to 100 votes in a row, on different
     messages. Several challengers share the people who vote.
     """
-    voters_a_day = _VOTERS_A_DAY // len(scenario.challengers)
+    count = len(scenario.challengers)
+    # Of several challengers, a third of the comparisons are between two of them (`data.traffic.comparisons`).
+    voters_a_day = _VOTERS_A_DAY if count == 1 else _VOTERS_A_DAY * 2 // (3 * count)
     people = days * voters_a_day
     counts = (rng.random(people) ** (-1 / 1.1)).clip(scenario.fewest_votes, _MOST_VOTES).astype(int)
     person = np.repeat(np.arange(people), counts)

@@ -5,6 +5,7 @@ A committed report must load: the names of all fields are stored in docs/results
 
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ _TARGETS = {"aa_false_winner_rate": 0.05, "coverage": 0.95, "median_stop_ratio":
 _UPPER_LIMITS = ("aa_false_winner_rate", "median_stop_ratio")  # the other targets are lower limits
 # Targets of whole experiments.
 _MOST_WRONGLY_SHIPPED, _FEWEST_RIGHTLY_SHIPPED, _PATH_COVERAGE = 0.05, 0.8, 0.95
+_MOST_WRONG_BEST = 0.05  # rankings that show a wrong version as the best one
 
 Rule = Literal["one-sided", "two-sided"]
 Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
@@ -141,6 +143,31 @@ class ProcedureResult(_Result):
     median_closed: Estimate = Field(description="users whose windows had closed at the decision")
 
 
+class RankingResult(_Result):
+    """Rankings of four versions, of which three are challengers."""
+
+    description: str
+    experiments: int
+    strengths: dict[str, float] = Field(description="the true ones, by version")
+    coverage: Estimate = Field(
+        description="share of experiments in which the intervals of all strengths contain the true ones at every"
+        " analysis"
+    )
+    rank_coverage: Estimate = Field(description="the same of the possible ranks")
+    wrong_best: Estimate = Field(
+        description="share of experiments that ever exclude all versions but a wrong one from the first rank"
+    )
+    best_first: Estimate | None = Field(
+        description="share of experiments whose best version is the first at the last analysis; None if all"
+        " are equal"
+    )
+    best_shown: Estimate | None = Field(
+        description="share of experiments that exclude all other versions from the first rank by then"
+    )
+    independent_coverage: Estimate = Field(description="of a control that treats all votes as independent")
+    independent_wrong_best: Estimate
+
+
 class LaunchResult(_Result):
     """Series of launches: the share of shipped challengers that are no better, and the power."""
 
@@ -176,6 +203,7 @@ class Report(_Result):
     information: dict[str, InformationResult] = {}
     procedure: dict[str, ProcedureResult] = Field({}, description="whole experiments, by scenario")
     launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
+    ranking: dict[str, RankingResult] = {}
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -207,10 +235,12 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
 
 
 def find_missed_targets(
-    settings: Mapping[str, SettingResult], procedure: Mapping[str, ProcedureResult]
+    settings: Mapping[str, SettingResult],
+    procedure: Mapping[str, ProcedureResult],
+    rankings: Mapping[str, RankingResult] = MappingProxyType({}),
 ) -> dict[str, list[Reason]]:
-    """A reason for each missed target, by setting or scenario. Those that reach all their targets are left
-    out.
+    """A reason for each missed target, by setting, scenario or kind of ranking. Those that reach all their
+    targets are left out.
     """
     missed: dict[str, list[Reason]] = {}
     for name, result in settings.items():
@@ -228,7 +258,21 @@ def find_missed_targets(
     for name, course in procedure.items():
         if targets := list(_find_wrong_endings(course)):
             missed[name] = targets
+    for name, ranking in rankings.items():
+        if targets := list(_find_wrong_rankings(ranking)):
+            missed[name] = targets
     return missed
+
+
+def _find_wrong_rankings(result: RankingResult) -> Iterator[Reason]:
+    for figure in ("coverage", "rank_coverage"):
+        value = getattr(result, figure).value
+        if value < _TARGETS["coverage"]:
+            yield reason("target_not_reached", figure=figure, value=value, target=_TARGETS["coverage"])
+    wrong = result.wrong_best.value
+    assert wrong is not None
+    if wrong > _MOST_WRONG_BEST:
+        yield reason("target_exceeded", figure="wrong_best", value=wrong, target=_MOST_WRONG_BEST)
 
 
 def _find_wrong_endings(result: ProcedureResult) -> Iterator[Reason]:
@@ -254,7 +298,7 @@ def find_newly_missed(report: Report, published: Report) -> dict[str, list[Reaso
     """
     newly = {}
     for name, targets in report.missed.items():
-        if name not in {*published.settings, *published.procedure}:
+        if name not in {*published.settings, *published.procedure, *published.ranking}:
             continue
         known = {target.values["figure"] for target in published.missed.get(name, [])}
         if more := [target for target in targets if target.values["figure"] not in known]:
@@ -270,7 +314,9 @@ def format_missed(missed: Mapping[str, list[Reason]]) -> Iterator[str]:
 
 
 def format_table(report: Report) -> Iterator[str]:
-    """The lines of Markdown tables: settings, sample ratios, information, bandits, launches, experiments."""
+    """The lines of Markdown tables: settings, sample ratios, information, bandits, launches, rankings, whole
+    experiments.
+    """
     yield (
         "| setting | false winners, % | fixed-horizon test, % | typical mistake, % | coverage, % "
         "| wrong winners, % | power by 2.5, % | median stop | median stop, n_star tied |"
@@ -317,6 +363,9 @@ def format_table(report: Report) -> Iterator[str]:
         yield "|---|---|---|"
         for test, rate in report.launches.false_discovery_rate.items():
             yield f"| {test} | {_format_percent(rate)} | {_format_percent(report.launches.power[test])} |"
+    if report.ranking:
+        yield ""
+        yield from format_ranking(report.ranking)
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)
@@ -341,6 +390,27 @@ def format_procedure(procedure: Mapping[str, ProcedureResult]) -> Iterator[str]:
             _format_percent(result.path_coverage),
             f"{result.median_days.value:.0f}",
             f"{result.median_closed.value:,.0f}",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def format_ranking(rankings: Mapping[str, RankingResult]) -> Iterator[str]:
+    """The lines of a Markdown table of rankings."""
+    yield (
+        "| ranking | coverage, % | coverage of ranks, % | wrong best, % | best one first, % "
+        "| best one shown, % | coverage if independent, % | wrong best if independent, % |"
+    )
+    yield "|" + "---|" * 8
+    for name, result in rankings.items():
+        cells = (
+            name,
+            _format_percent(result.coverage),
+            _format_percent(result.rank_coverage),
+            _format_percent(result.wrong_best),
+            _format_percent(result.best_first),
+            _format_percent(result.best_shown),
+            _format_percent(result.independent_coverage),
+            _format_percent(result.independent_wrong_best),
         )
         yield f"| {' | '.join(cells)} |"
 

@@ -29,6 +29,7 @@ from experiments.calibration import (
     information,
     launch_series,
     procedure,
+    rankings,
     sample_ratios,
     side_by_side,
 )
@@ -41,6 +42,7 @@ from experiments.calibration.report import (
     InformationResult,
     LaunchResult,
     ProcedureResult,
+    RankingResult,
     Report,
     SampleRatioResult,
     SettingResult,
@@ -63,6 +65,7 @@ _DETERMINING = (
     "metrics",
     "plan",
     "power",
+    "ranking",
     "recommendation",
     "sequential",
     "validity",
@@ -70,7 +73,13 @@ _DETERMINING = (
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
 _Result = (
-    SettingResult | SampleRatioResult | BanditResult | InformationResult | LaunchResult | ProcedureResult
+    SettingResult
+    | SampleRatioResult
+    | BanditResult
+    | InformationResult
+    | LaunchResult
+    | RankingResult
+    | ProcedureResult
 )
 
 
@@ -92,6 +101,7 @@ _STUDIES = {
     },
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
+    **{name: _Study(rankings.simulate, rankings.summarise, RankingResult) for name in rankings.KINDS},
     **{name: _Study(procedure.simulate, procedure.summarise, ProcedureResult) for name in SCENARIOS},
 }
 
@@ -168,6 +178,7 @@ def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES))
 def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, Any]) -> Report:
     settings = {name: result for name, result in results.items() if isinstance(result, SettingResult)}
     courses = {name: result for name, result in results.items() if isinstance(result, ProcedureResult)}
+    ranked = {name: result for name, result in results.items() if isinstance(result, RankingResult)}
 
     def collect(figure: str) -> dict[str, Estimate]:
         return {name: getattr(result.shipped, figure) for name, result in settings.items()}
@@ -180,7 +191,7 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         median_stop_ratio=collect("median_stop_ratio"),
         srm_power=results["sample_ratio"].called_broken_by,
         srm_power_restarted=results["sample_ratio"].restarted_by,
-        missed=find_missed_targets(settings, courses),
+        missed=find_missed_targets(settings, courses, ranked),
         experiments=config.experiments,
         looks=config.looks,
         effect=config.effect,
@@ -193,4 +204,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         },
         procedure=courses,
         launches=results.get("launches"),
+        ranking=ranked,
     )

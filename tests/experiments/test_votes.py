@@ -30,7 +30,7 @@ from experiments.plan import Plan
 from experiments.sequential import Clusters
 from experiments.votes import Voter, admit
 
-CHAMPION, CHALLENGER = "champion-of-these-tests", "challenger-of-these-tests"
+CHAMPION, CHALLENGER, SECOND = "champion-of-these-tests", "challenger-of-these-tests", "second-of-these-tests"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATOR = "the operator of these tests"
 HOUR = 60  # minutes
@@ -149,12 +149,12 @@ class World:
             )
             self.session.flush()
 
-    def count(self, hours: float = 48, **plan: float) -> Tally:
+    def count(self, hours: float = 48, challenger: str = CHALLENGER, **plan: float) -> Tally:
         return votes.count_votes(
             self.session,
             self.experiment,
             CHAMPION,
-            CHALLENGER,
+            challenger,
             Plan(**plan),
             OPERATOR,
             START + timedelta(hours=hours),
@@ -248,6 +248,57 @@ def test_votes_from_before_the_start_and_after_the_end_do_not_count(world: World
     tally = world.count(hours=48)
     assert (tally.wins, tally.losses, tally.waiting) == (3, 0, 2)
     assert compare(tally, Plan()).decision == "undecided"
+
+
+def test_each_challenger_has_a_tally_of_its_own(world: World) -> None:
+    """The limits by person, message and key hold in each tally, and votes on other versions change nothing."""
+    key = world.key()
+    people = [world.person(key), *(world.person() for _ in range(3))]
+    for person in people:
+        world.vote(person, CHALLENGER, CHALLENGER, CHALLENGER, message="Fix it.")
+    alone = world.count()
+    for person in people:
+        world.vote(person, *[SECOND] * 4, versions=(SECOND, CHAMPION), message="Fix it.", minute=5)
+        world.vote(
+            person, *[CHALLENGER] * 5, versions=(SECOND, CHALLENGER), policy="between_challengers", minute=9
+        )
+    assert (alone.wins, alone.people) == (3, 4)
+    assert world.count() == alone
+    second = world.count(challenger=SECOND)
+    assert (second.wins, second.losses, second.people) == (3, 0, 4)
+    assert world.count() == alone
+    assert world.count(challenger=SECOND) == second
+
+
+def test_pair_votes_are_those_between_all_versions(world: World) -> None:
+    ann, bob = world.person(), world.person()
+    world.vote(ann, CHALLENGER, CHAMPION, CHALLENGER)
+    world.vote(ann, *[SECOND] * 4, versions=(SECOND, CHALLENGER), policy="between_challengers")
+    world.vote(bob, SECOND, None, versions=(CHAMPION, SECOND), message="Fix it.")
+    for challenger in (CHALLENGER, SECOND):
+        world.count(challenger=challenger)
+    votes.count_between_challengers(
+        world.session, world.experiment, (SECOND, CHALLENGER), Plan(), OPERATOR, START + timedelta(hours=48)
+    )
+    pair_votes = votes.read_pair_votes(world.session, world.experiment)
+    assert Counter(vote[:3] for vote in pair_votes) == {
+        (CHALLENGER, CHAMPION, ann): 2,
+        (CHAMPION, CHALLENGER, ann): 1,
+        (SECOND, CHALLENGER, ann): 3,
+        (SECOND, CHAMPION, bob): 1,
+    }
+    assert len({vote.message for vote in pair_votes}) == 7
+    assert votes.read_pair_votes(world.session, new_id()) == []
+
+
+def test_an_erased_person_still_is_a_person(world: World) -> None:
+    """Otherwise all erased people would be one."""
+    for _ in range(2):
+        world.vote(world.person(), CHALLENGER, CHALLENGER)
+    world.count()
+    world.session.execute(update(CountedVoter).values(user_id=None))
+    people = Counter(vote.person for vote in votes.read_pair_votes(world.session, world.experiment))
+    assert list(people.values()) == [2, 2]
 
 
 def test_an_experiment_counts_its_own_voters(world: World) -> None:

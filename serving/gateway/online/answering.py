@@ -11,7 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -22,9 +22,9 @@ from pydantic import BaseModel, Field
 from data.reasons import Reason, Value
 from data.records import Spec
 from data.tables import new_id
-from data.traffic import evidence_messages, outputs, receipts
+from data.traffic import comparisons, evidence_messages, outputs, receipts
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
-from data.traffic.comparisons import Shown
+from data.traffic.comparisons import InForce, Policy, Shown
 from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.traffic.receipts import Receipt, Signer
 from serving.gateway.auth import Caller
@@ -39,8 +39,6 @@ from serving.inference.client import Item, Rewritten
 log = logging.getLogger(__name__)
 
 _MAX_PEOPLE = 50_000  # kept in memory with their arms; past it all are looked up again
-
-Policy = Literal["two_samples", "champion_against_challenger"]
 
 
 class Unchanged(BaseModel):
@@ -87,13 +85,6 @@ class Side(BaseModel):
     transformed_text: str
     facts_missing: list[str]
     unchanged: WhyUnchanged
-
-
-class PairPolicy(NamedTuple):
-    """How comparisons are made under the routing in force, and of which versions."""
-
-    policy: Policy
-    versions: list[str]
 
 
 class Compared(BaseModel):
@@ -267,21 +258,23 @@ class Online:
         """The policy, and two outputs for one message, made without the cache and not stored. Both count
         against the monthly quota, even if they are never shown.
 
-        Without a policy: champion against challenger when there is a challenger and the message is for
+        Without a policy: two versions of an experiment when there is a challenger and the message is for
         evidence, else two samples of the champion.
         """
-        routing = self._current().routing
-        chosen = policy or self._choose_policy(message.text)
-        if chosen == "champion_against_challenger":
-            if not routing.challengers:
-                raise NoChallengerError("no_challenger")
-            specs = (routing.champion, routing.challengers[0])
-            greedy = (self._make(organisation_id, message, spec) for spec in specs)
-            pair = list(await asyncio.gather(*greedy))
-        else:
+        routing, opponents = self._current().routing, None
+        if policy is None and evidence_messages.is_for_evidence(message.text, self._evidence_share):
+            opponents = comparisons.draw_opponents(routing)
+        elif policy is not None and policy != "two_samples":
+            opponents = comparisons.draw_opponents(routing, policy)
+            if opponents is None:
+                raise NoChallengerError("no_challenger" if not routing.challengers else "no_second_challenger")
+        if opponents is None:
             pair = await self._sample_two(organisation_id, message, routing.sampled)
+        else:
+            greedy = (self._make(organisation_id, message, spec) for spec in opponents.specs)
+            pair = list(await asyncio.gather(*greedy))
         self._answers.add_written(organisation_id, len(pair))
-        return chosen, pair
+        return opponents.policy if opponents else "two_samples", pair
 
     def sign_comparison(
         self,
@@ -309,20 +302,9 @@ class Online:
         return receipts.sign(receipt, self._secret)
 
     @property
-    def pair_policy(self) -> PairPolicy:
-        """How comparisons are made now; UnavailableError before the first release."""
-        routing = self._current().routing
-        if not routing.challengers:
-            return PairPolicy("two_samples", [routing.champion.version])
-        return PairPolicy(
-            "champion_against_challenger", [routing.champion.version, routing.challengers[0].version]
-        )
-
-    def _choose_policy(self, message: str) -> Policy:
-        """How a message is compared now. Messages that are not for evidence keep teaching the champion."""
-        policy = self.pair_policy.policy
-        is_evidence = evidence_messages.is_for_evidence(message, self._evidence_share)
-        return policy if is_evidence else "two_samples"
+    def compared(self) -> InForce:
+        """What new comparisons are like now; UnavailableError before the first release."""
+        return comparisons.describe_in_force(self._current().routing)
 
     def _current(self) -> RoutingEpoch:
         """The routing in force; UnavailableError as `Directory.current`."""

@@ -16,10 +16,10 @@ from data.reasons import reason
 from data.records import Intensity, TransformType
 from data.tables import new_id
 from data.traffic import comparisons, evidence_messages, outputs
-from data.traffic.comparisons import Offered, Shown, choose_task
+from data.traffic.comparisons import Offered, Policy, Shown, choose_task
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
-from serving.gateway.online.answering import Compared, Online, Policy, make_side
+from serving.gateway.online.answering import Compared, Online, make_side
 from serving.gateway.online.bodies import Text, UserId, check_speaks_for
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import InjectedParts, Parts
@@ -105,7 +105,7 @@ async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | N
     else:
         async with parts.pool.connection() as connection:
             await comparisons.check_room(connection, organisation_id, user_id, parts.compare)
-        # Where champion and challenger write the same text, two samples of the champion may still differ.
+        # Where two versions write the same text, two samples of the champion may still differ.
         candidates = [(own, None), (own, "two_samples")]
     for message, policy in candidates:
         offered = await _make_pair(parts, organisation_id, user_id, message, policy, is_own=own is not None)
@@ -123,7 +123,7 @@ async def _find_waiting(
     offered = await comparisons.find_open(connection, organisation_id, user_id)
     if offered is None:
         offered = await comparisons.join(
-            connection, organisation_id, user_id, *parts.online.pair_policy, parts.compare.days
+            connection, organisation_id, user_id, parts.online.compared, parts.compare.days
         )
     return offered
 
@@ -136,7 +136,7 @@ def _sample_unseen(parts: Parts, seen: Collection[str]) -> list[str]:
     """
     messages = evidence_messages.list_shipped(
         parts.compare.evidence_share,
-        for_evidence=parts.online.pair_policy.policy == "champion_against_challenger",
+        for_evidence="two_samples" not in parts.online.compared.policies,
     )
     unseen = [message for message in messages if message not in seen]
     if not unseen:
@@ -217,7 +217,7 @@ async def get_progress(
         connection,
         caller.identity.organisation_id,
         person,
-        *parts.online.pair_policy,
+        parts.online.compared,
         parts.compare.days,
     )
     return Progress(**counts._asdict())

@@ -330,16 +330,19 @@ def lived(world: World) -> dict[str, uuid.UUID]:
             session.add(Failure(id=new_id(), failures=2, **arm, **person))
             for table in (ExperimentUnit, OpenUnit):
                 session.add(table(unit_id=world.user(name), period=0, entered_at=datetime.now(UTC), **arm))
-            session.add(
-                CountedVoter(
-                    experiment_id=experiment,
-                    user_id=world.user(name),
-                    complete_at=datetime.now(UTC),
-                    message_ids=[new_id()],
-                    wins=[name == "ann"],
-                    ties=2,
+            for challenger in ("b", "c"):
+                session.add(
+                    CountedVoter(
+                        experiment_id=experiment,
+                        challenger=challenger,
+                        opponent="a",
+                        user_id=world.user(name),
+                        complete_at=datetime.now(UTC),
+                        message_ids=[new_id()],
+                        wins=[name == "ann"],
+                        ties=2,
+                    )
                 )
-            )
             session.add(
                 Exposure(
                     experiment_id=experiment,
@@ -395,7 +398,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         }
         assert [len(replaced[user]) for user in (ann, bob)] == [0, 1]
         experiment = session.scalars(
-            select(CountedVoter.experiment_id).where(CountedVoter.user_id == bob)
+            select(CountedVoter.experiment_id).where(CountedVoter.user_id == bob).distinct()
         ).one()
         voters = session.execute(
             select(CountedVoter.user_id, CountedVoter.wins, CountedVoter.ties)
@@ -407,7 +410,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         assert session.get_one(User, bob).external_id == "bob"
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
     assert units == [[bob], [bob]]
-    assert voters == [(None, [True], 2), (bob, [False], 2)]  # the votes are evidence; whose they are is gone
+    assert voters == [(None, [True], 2)] * 2 + [(bob, [False], 2)] * 2  # the votes are evidence; whose they are is gone
     assert sorted(messages) == ["Bob's", "Choose", "Choose", "Fix it."]
     assert len(keys) == 2
     assert all(key.startswith("bob-") for key in keys)
@@ -424,7 +427,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "exposures": 1,
         "failures": 1,
         "units": 1,
-        "counted voters": 1,
+        "counted voters": 2,
         "sums of the organisation": 1,
         "outputs": 3,
     }
@@ -949,11 +952,13 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
                 )
             )
         experiment = session.scalars(
-            select(CountedVoter.experiment_id).where(CountedVoter.user_id == world.user("bob"))
+            select(CountedVoter.experiment_id).where(CountedVoter.user_id == world.user("bob")).distinct()
         ).one()
         session.add(
             CountedVoter(
                 experiment_id=experiment,
+                challenger="b",
+                opponent="a",
                 user_id=world.user("ann"),
                 complete_at=datetime.now(UTC) - timedelta(seconds=5),
                 message_ids=[],

@@ -78,11 +78,12 @@ def test_messages_that_were_compared_are_for_evidence_too(engine: Engine, organi
     training = list_shipped(SHARE, for_evidence=False)[0]
     written = [f"{uuid.uuid4()} {uuid.uuid4()}" for _ in range(100)]
     for_evidence = next(message for message in written if is_for_evidence(message, SHARE))
-    other, overridden = [message for message in written if not is_for_evidence(message, SHARE)][:2]
+    other, overridden, between = [message for message in written if not is_for_evidence(message, SHARE)][:3]
     compared = [
         ("two_samples", for_evidence),
         ("two_samples", other),
         ("champion_against_challenger", overridden),
+        ("between_challengers", between),
         ("champion_against_challenger", training),
     ]
     with Session(engine) as session, session.begin():
@@ -107,7 +108,7 @@ def test_messages_that_were_compared_are_for_evidence_too(engine: Engine, organi
     with engine.connect() as connection:
         excluded = set(evidence_messages.find_all(connection, SHARE))
     assert excluded >= set(list_shipped(SHARE, for_evidence=True))
-    assert excluded & {*written} == {for_evidence, overridden}
+    assert excluded & {*written} == {for_evidence, overridden, between}
     assert training not in excluded, "an earlier release compared all shipped messages"
 
 

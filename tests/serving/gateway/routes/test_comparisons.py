@@ -29,7 +29,7 @@ from data.tables import Comparison, Erasure, Feedback, Output, new_id
 from data.traffic import answers, comparisons, receipts, routing
 from data.traffic.comparisons import CompareConfig, draw_people
 from data.traffic.evidence_messages import is_for_evidence, list_shipped
-from data.traffic.routing import Routing
+from data.traffic.routing import Arm, Routing, Split
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
 from serving.inference.client import Item, Rewritten
@@ -38,6 +38,7 @@ from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 CHALLENGER = Spec(version="v2", max_new_tokens=8, temperature=1.5)  # same weights: it says more
+SECOND = CHALLENGER.model_copy(update={"temperature": 1.2})
 OWN = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 API = "/api/v1/comparisons"
 
@@ -290,6 +291,52 @@ async def test_only_messages_for_evidence_test_a_challenger(
         assert (policy == "champion_against_challenger") == is_for_evidence(own, 0.5)
         sides.add(policy)
     assert sides == {"champion_against_challenger", "two_samples"}
+
+
+def compare_two_challengers() -> Routing:
+    specs = (CHAMPION, CHALLENGER, SECOND)
+    arms = tuple(Arm(name=f"{n}", weight=1 / 3, spec=spec) for n, spec in enumerate(specs))
+    split = Split(experiment_id=new_id(), salt="s", arms=arms)
+    return Routing(champion=CHAMPION, experiments=(split,))
+
+
+async def test_challengers_are_compared_with_the_champion_and_with_each_other(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0, 2)
+    await release(client, engine, compare_two_challengers())
+    compared: Counter[tuple[str, frozenset[str]]] = Counter()
+    for number in range(30):  # one of three pairs is missing: once in 60,000
+        pair, other = [await ask(client, f"{who} {number}") for who in ("ann", "bob")]
+        assert is_for_evidence(pair["message"], 0.5)
+        assert other["policy"] == pair["policy"]
+        assert sorted(texts(other)) == sorted(texts(pair)), "the second person judges the same pair"
+        row = stored(engine, pair)
+        with Session(engine) as session:
+            outputs = (session.get_one(Output, id) for id in (row.first_output_id, row.second_output_id))
+            compared[pair["policy"], frozenset(output.spec_digest for output in outputs)] += 1
+    assert set(compared) == {
+        ("champion_against_challenger", frozenset({CHAMPION.digest, CHALLENGER.digest})),
+        ("champion_against_challenger", frozenset({CHAMPION.digest, SECOND.digest})),
+        ("between_challengers", frozenset({CHALLENGER.digest, SECOND.digest})),
+    }
+    await vote(client, pair, "first")
+
+
+async def test_a_request_may_ask_for_two_challengers(client: httpx.AsyncClient, engine: Engine) -> None:
+    body = {**OWN, "user_id": "ann", "policy": "between_challengers"}
+    refused = await client.post("/api/v1/compare", json=body)
+    assert (refused.status_code, "no challenger" in refused.json()["detail"]) == (409, True)
+    await release(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,)))
+    refused = await client.post("/api/v1/compare", json=body)
+    assert (refused.status_code, "two challengers" in refused.json()["detail"]) == (409, True)
+    await release(client, engine, compare_two_challengers())
+    pair = (await client.post("/api/v1/compare", json=body)).json()
+    row = stored(engine, pair)
+    with Session(engine) as session:
+        outputs = [session.get_one(Output, id) for id in (row.first_output_id, row.second_output_id)]
+    assert pair["policy"] == "between_challengers"
+    assert {output.spec_digest for output in outputs} == {CHALLENGER.digest, SECOND.digest}
 
 
 async def test_a_side_that_is_the_message_itself_says_why(client: httpx.AsyncClient, engine: Engine) -> None:
