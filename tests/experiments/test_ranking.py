@@ -81,7 +81,9 @@ def test_the_better_version_is_first_and_shown_to_be() -> None:
 
 def test_votes_between_challengers_inform_on_the_champion() -> None:
     """v3 never met the champion. It wins against v2, which wins against the champion."""
-    votes = [PairVote("v2", "v1", n, n) for n in range(60)] + [PairVote("v1", "v2", n, n) for n in range(60, 90)]
+    votes = [PairVote("v2", "v1", n, n) for n in range(60)] + [
+        PairVote("v1", "v2", n, n) for n in range(60, 90)
+    ]
     votes += [PairVote("v3", "v2", n, n) for n in range(100, 160)]
     votes += [PairVote("v2", "v3", n, n) for n in range(160, 190)]
     result = rank(votes, "v1", 0.05)
@@ -156,12 +158,18 @@ def test_a_repeated_vote_is_hardly_more_information() -> None:
 def test_the_names_and_the_order_of_the_votes_do_not_matter() -> None:
     votes = draw_votes((0, 0.5, 0.2), 300, people=80, messages=60)
     renamed = {"v1": "v1", "v2": "a", "v3": "b"}
-    other = [vote._replace(winner=renamed[vote.winner], loser=renamed[vote.loser]) for vote in reversed(votes)]
+    other = [
+        vote._replace(winner=renamed[vote.winner], loser=renamed[vote.loser]) for vote in reversed(votes)
+    ]
     for version, name in renamed.items():
         mine, theirs = find(rank(votes, "v1", 0.05), version), find(rank(other, "v1", 0.05), name)
         assert mine.strength == pytest.approx(theirs.strength, abs=1e-6)
         assert mine.interval == pytest.approx(theirs.interval, abs=1e-5)
-        assert (mine.rank, mine.best_rank, mine.worst_rank) == (theirs.rank, theirs.best_rank, theirs.worst_rank)
+        assert (mine.rank, mine.best_rank, mine.worst_rank) == (
+            theirs.rank,
+            theirs.best_rank,
+            theirs.worst_rank,
+        )
 
 
 def test_people_and_messages_may_be_ids() -> None:
