@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from data.reasons import reason
 from data.records import Intensity, TransformType
-from serving.gateway.auth import Caller
 from data.traffic.comparisons import Policy
+from serving.gateway.auth import Caller
 from serving.gateway.online.placement import Message
 from serving.gateway.problems import InvalidError
 

@@ -13,7 +13,9 @@ from data.traffic.routing import Arm, Routing, Split
 CHAMPION = Spec(version="v1")
 
 
-def run(*versions: str, low: float = 0.0, high: float = 1.0, ramp: float = 1.0, first: Spec = CHAMPION) -> Split:
+def run(
+    *versions: str, low: float = 0.0, high: float = 1.0, ramp: float = 1.0, first: Spec = CHAMPION
+) -> Split:
     """An experiment that compares these versions with the first one."""
     specs = [first, *(Spec(version=version) for version in versions)]
     arms = tuple(Arm(name=f"{n}", weight=1 / len(specs), spec=spec) for n, spec in enumerate(specs))
@@ -54,9 +56,7 @@ def test_a_third_of_the_comparisons_is_between_challengers(challengers: int) -> 
 
 
 def test_challengers_of_different_experiments_do_not_meet() -> None:
-    routing = Routing(
-        champion=CHAMPION, experiments=(run("v2", "v3", high=0.5), run("v4", low=0.5))
-    )
+    routing = Routing(champion=CHAMPION, experiments=(run("v2", "v3", high=0.5), run("v4", low=0.5)))
     shares = share_by_pair(routing)
     assert set(shares) == {("v1", "v2"), ("v1", "v3"), ("v1", "v4"), ("v2", "v3")}
     assert shares["v1", "v2"] == shares["v1", "v3"] == shares["v1", "v4"]
