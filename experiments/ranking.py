@@ -244,7 +244,7 @@ def _estimate_variances(
         padded = np.pad(covariance, ((1, 0), (1, 0)))  # the champion's strength has no error
         own = np.diag(padded)
         variances.append(own[:, None] + own - 2 * padded)
-    return np.max(variances, axis=0)
+    return np.asarray(np.max(variances, axis=0))
 
 
 def estimate_covariance(scores: Array, information: Array, groups: NDArray[np.int64]) -> Array:
