@@ -1,4 +1,4 @@
-"""Steps of SFT on a quiet machine and next to two busy processes: `python -m benchmarks.busy`, 10 minutes.
+"""Steps of SFT on a quiet machine and next to two busy processes: `python -m benchmarks.busy`, 14 minutes.
 
 OpenMP's threads spin while they wait, and a spinning thread takes the time that another one needs. So each
 setting of its threads is measured alone and next to two processes that compute all the time. Prints the

@@ -31,7 +31,8 @@ from data import database
 from data.people import accounts, identities
 from data.traffic import answers
 from experiments import metrics, outcomes, plan
-from experiments.analysis import Tally, between_users, compare
+from experiments.analysis import ChallengerResult, Tally, between_users, compare
+from experiments.evidence import Evidence
 from experiments.recommendation import decide
 from experiments.sequential import Clusters
 from pipelines import local, sample_experiment
@@ -89,21 +90,20 @@ def _store_analyses(engine: Engine, experiment: uuid.UUID, day: int, planned: pl
             by_person=clusters,
             by_message=clusters,
         )
-        compared = compare(tally, planned)
-        evidence = {
-            "challenger": "challenger",
-            "comparison": compared.model_dump(mode="json"),
-            "between_users": users.model_dump(mode="json"),
-            "unbiased": None,
-            "decision": decide(compared, users, planned, timedelta(days=day)).model_dump(mode="json"),
-        }
+        results = {"challenger": ChallengerResult(comparison=compare(tally, planned), between_users=users)}
+        evidence = Evidence(challengers=results, decision=decide(results, planned, timedelta(days=day)))
         for number in range(_ANALYSES // _DAYS):
             session.execute(
                 text(
                     "INSERT INTO analyses (experiment_id, analysed_at, evidence)"
                     " VALUES (:id, now() - make_interval(days => :ago, mins => :minutes), :evidence)"
                 ),
-                {"id": experiment, "ago": _DAYS - day, "minutes": number, "evidence": json.dumps(evidence)},
+                {
+                    "id": experiment,
+                    "ago": _DAYS - day,
+                    "minutes": number,
+                    "evidence": evidence.model_dump_json(),
+                },
             )
 
 

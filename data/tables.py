@@ -467,6 +467,9 @@ class Variant(Base):
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     spec_digest: Mapped[str] = mapped_column(ForeignKey("specs.digest"))
     is_baseline: Mapped[bool]
+    dropped_at: Mapped[Moment | None] = mapped_column(
+        comment="when a challenger was withdrawn while the experiment went on with the others"
+    )
 
 
 class Epoch(Base):

@@ -132,6 +132,17 @@ class ExperimentResult(_Result):
     )
 
 
+class ChallengerResult(_Result):
+    """All evidence on one challenger against the champion."""
+
+    comparison: ComparisonResult
+    between_users: ExperimentResult
+    unbiased: tuple[float, float] | None = Field(
+        None,
+        description="effect and standard error that are unbiased with a bandit; None with fixed weights",
+    )
+
+
 def compare(tally: Tally, plan: Plan) -> ComparisonResult:
     """The challenger's win rate with its confidence sequence, and which version people prefer.
 
@@ -168,6 +179,14 @@ def _compute_win_rate_interval(tally: Tally, plan: Plan, alpha: float) -> Interv
     by_person = sequential.clustered_win_rate_interval(tally.by_person, plan.votes_a_person, alpha)
     by_message = sequential.clustered_win_rate_interval(tally.by_message, plan.votes_a_message, alpha)
     return Interval(min(by_person.low, by_message.low), max(by_person.high, by_message.high))
+
+
+def pick_arms(arms: Mapping[str, Sequence[ArmStatistics]], challenger: str) -> dict[str, list[ArmStatistics]]:
+    """The arms of the baseline and of one challenger, by metric."""
+    return {
+        name: [arm for arm in metric_arms if arm.is_baseline or arm.variant == challenger]
+        for name, metric_arms in arms.items()
+    }
 
 
 def between_users(

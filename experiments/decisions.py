@@ -29,7 +29,10 @@ from sqlalchemy.orm import Session
 from data.reasons import Reason, ReasonedError, dump, load, reason, render
 from data.tables import Decision, new_id
 from data.traffic import routing
-from experiments.lifecycle import OPEN, Action, RefusedError, Standing, Status
+from data.traffic.routing import Target
+from experiments import plan as plans
+from experiments.assignment import find_slots
+from experiments.lifecycle import Action, RefusedError, Standing, Status
 
 CHANNEL = "tonebridge:decisions"
 FLOW = "flow:experiment"
@@ -221,10 +224,12 @@ async def _refuse_a_second(connection: AsyncConnection, request: Request, standi
         raise RefusedError("already_requested", decision=str(row[0]))
     if standing.status is Status.DRAFT:
         cursor = await connection.execute(
-            "SELECT name, status FROM experiments WHERE status = ANY(%s) LIMIT 1", (list(OPEN),)
+            "SELECT plan, target FROM experiments WHERE id = %s", (request.experiment_id,)
         )
-        if row := await cursor.fetchone():
-            raise RefusedError("another_experiment", name=row[0], status=row[1])
+        row, live = await cursor.fetchone(), await routing.fetch(connection)
+        if row is not None and live is not None:
+            plan = plans.read(row[0]).plan or plans.load()
+            find_slots(live.routing, plan.traffic_share, Target.model_validate(row[1]))
 
 
 def is_any_open(connection: Connection) -> bool:
@@ -285,10 +290,10 @@ def fail(session: Session, command: Command, why: Sequence[Reason], results: Map
 
 
 def propose(session: Session, command: Command) -> bool:
-    """Store a proposal of the flow for a person to decide, once for each experiment and action. Returns
-    whether this call stored it. The caller commits.
+    """Store a proposal of the flow for a person to decide, once for each experiment, action and challenger.
+    Returns whether this call stored it. The caller commits.
     """
-    values = _build_own_row(command, {"is_proposed": True}) | {"outcome": "proposed"}
+    values = _build_own_row(command, {**command.parameters, "is_proposed": True}) | {"outcome": "proposed"}
     inserted = insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)
     return session.execute(inserted).first() is not None
 

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ class ListedArm:
     name: str
     version: str
     is_baseline: bool
+    dropped_at: datetime | None  # when a challenger was withdrawn while the experiment went on
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Draft(NamedTuple):
 
     name: str
     hypothesis: str
-    challenger: str
+    challengers: Sequence[str]
     plan: Mapping[str, Any]
     target: Target
 
@@ -77,20 +78,22 @@ async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, k
     """Store a draft and its decision, in its own transaction. Returns the experiment's id; a repeated request
     gets the same id. `key` is an Idempotency-Key from `decisions.scope_key`.
 
-    Raises UnknownVersionError, or RefusedError when the challenger may not answer users.
+    Raises UnknownVersionError, or RefusedError when a challenger may not answer users.
     """
     target = {name: sorted(values) for name, values in wanted.target.model_dump(mode="json").items()}
-    parameters = {"name": wanted.name, "challenger": wanted.challenger, "plan": wanted.plan, "target": target}
+    parameters = {
+        "name": wanted.name,
+        "challengers": list(wanted.challengers),
+        "plan": wanted.plan,
+        "target": target,
+    }
     request = decisions.Request(None, Action.DRAFT, parameters, written(wanted.hypothesis), requested_by, key)
     async with connection.transaction():
         if (stored := await decisions.find(connection, request)) is not None:
             return stored.experiment_id
-        await _check_challenger(connection, wanted.challenger)
-        spec, experiment_id = Spec(version=wanted.challenger, protection=PROTECTED), new_id()
-        await connection.execute(
-            "INSERT INTO specs (digest, spec) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (spec.digest, Jsonb(spec.model_dump(mode="json"))),
-        )
+        for challenger in wanted.challengers:
+            await _check_challenger(connection, challenger)
+        experiment_id = new_id()
         await connection.execute(
             "INSERT INTO experiments (id, name, hypothesis, plan, target, salt)"
             " VALUES (%s, %s, %s, %s, %s, %s)",
@@ -103,10 +106,17 @@ async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, k
                 secrets.token_hex(8),
             ),
         )
-        await connection.execute(
-            "INSERT INTO variants (experiment_id, name, spec_digest, is_baseline) VALUES (%s, %s, %s, false)",
-            (experiment_id, wanted.challenger, spec.digest),
-        )
+        for challenger in wanted.challengers:
+            spec = Spec(version=challenger, protection=PROTECTED)
+            await connection.execute(
+                "INSERT INTO specs (digest, spec) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (spec.digest, Jsonb(spec.model_dump(mode="json"))),
+            )
+            await connection.execute(
+                "INSERT INTO variants (experiment_id, name, spec_digest, is_baseline)"
+                " VALUES (%s, %s, %s, false)",
+                (experiment_id, challenger, spec.digest),
+            )
         await decisions.add(connection, request._replace(experiment_id=experiment_id), is_done=True)
     return experiment_id
 
@@ -135,6 +145,7 @@ async def _check_challenger(connection: AsyncConnection, challenger: str) -> Non
 _LISTED = sql.SQL(
     "e.id, e.name, e.hypothesis, e.status, e.is_sample, e.created_at, e.started_at, e.ended_at,"
     " (SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'is_baseline', v.is_baseline,"
+    " 'dropped_at', v.dropped_at,"
     " 'version', coalesce(s.spec->>'version', v.name)) ORDER BY v.is_baseline DESC, v.name), '[]')"
     " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants,"
     " e.plan"

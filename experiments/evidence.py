@@ -4,7 +4,7 @@ A row is stored only when it differs from the one before: the rows are the evide
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from data.tables import Analysis
-from experiments.analysis import ComparisonResult, ExperimentResult
+from experiments.analysis import ChallengerResult, ComparisonResult, ExperimentResult
 from experiments.effects import Effect
 from experiments.lifecycle import Action
 from experiments.recommendation import Decision
@@ -27,13 +27,13 @@ class Evidence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    challenger: str
-    comparison: ComparisonResult
-    between_users: ExperimentResult
-    unbiased: tuple[float, float] | None = Field(
-        description="effect and standard error that are unbiased with a bandit; None with fixed weights"
-    )
+    challengers: Mapping[str, ChallengerResult] = Field(description="those that are still tested, by name")
     decision: Decision
+
+    @property
+    def leading(self) -> ChallengerResult:
+        """The result of the challenger to ship, or else of the leading one."""
+        return self.challengers[self.decision.challenger]
 
 
 class Dated(NamedTuple):
@@ -78,6 +78,17 @@ def read_newest(session: Session, experiment_id: uuid.UUID) -> Dated | None:
     return read_newest_of_each(session, [experiment_id]).get(experiment_id)
 
 
+def read_newest_of_challenger(session: Session, experiment_id: uuid.UUID, challenger: str) -> Dated | None:
+    """The evidence of the newest analysis that has a challenger; None before the first one."""
+    row = session.scalar(
+        select(Analysis)
+        .where(Analysis.experiment_id == experiment_id, Analysis.evidence["challengers"].has_key(challenger))
+        .order_by(Analysis.analysed_at.desc())
+        .limit(1)
+    )
+    return Dated(row.analysed_at, Evidence.model_validate(row.evidence)) if row else None
+
+
 def read_newest_of_each(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Dated]:
     """The evidence of each experiment's newest analysis. Experiments without an analysis are absent."""
     rows = session.execute(
@@ -108,27 +119,34 @@ _OVER_TIME = text("""
 
 
 def _read_over_time(
-    session: Session, experiment_id: uuid.UUID, most: int, *path: str
+    session: Session, experiment_id: uuid.UUID, challenger: str, most: int, *path: str
 ) -> list[tuple[datetime, Any]]:
-    parameters = {"experiment_id": experiment_id, "path": list(path), "most": most}
+    whole_path = ["challengers", challenger, *path]
+    parameters = {"experiment_id": experiment_id, "path": whole_path, "most": most}
     return [(at, part) for at, part in session.execute(_OVER_TIME, parameters) if part is not None]
 
 
 def read_effects_over_time(
-    session: Session, experiment_id: uuid.UUID, metric: str | None = None, most: int = MOST_POINTS
+    session: Session,
+    experiment_id: uuid.UUID,
+    challenger: str,
+    metric: str | None = None,
+    most: int = MOST_POINTS,
 ) -> list[Point]:
-    """The effect in the primary metric, or in another one, at about `most` of the analyses that have one."""
+    """The effect of a challenger on the primary metric, or on another one, at about `most` of the analyses
+    that have one.
+    """
     path = ("primary",) if metric is None else ("metrics", metric, "effect")
-    rows = _read_over_time(session, experiment_id, most, "between_users", *path)
+    rows = _read_over_time(session, experiment_id, challenger, most, "between_users", *path)
     effects = ((at, Effect.model_validate(part)) for at, part in rows)
     return [Point(at, effect.difference, *effect.interval) for at, effect in effects]
 
 
 def read_win_rates_over_time(
-    session: Session, experiment_id: uuid.UUID, most: int = MOST_POINTS
+    session: Session, experiment_id: uuid.UUID, challenger: str, most: int = MOST_POINTS
 ) -> list[Point]:
-    """The challenger's win rate in blind comparisons, at about `most` of the analyses with a decided vote."""
-    rows = _read_over_time(session, experiment_id, most, "comparison")
+    """A challenger's win rate in blind comparisons, at about `most` of the analyses with a decided vote."""
+    rows = _read_over_time(session, experiment_id, challenger, most, "comparison")
     comparisons = ((at, ComparisonResult.model_validate(part)) for at, part in rows)
     return [
         Point(at, comparison.win_rate, *comparison.interval)
@@ -138,9 +156,9 @@ def read_win_rates_over_time(
 
 
 def read_exposures_over_time(
-    session: Session, experiment_id: uuid.UUID, most: int = MOST_POINTS
+    session: Session, experiment_id: uuid.UUID, challenger: str, most: int = MOST_POINTS
 ) -> list[Exposed]:
-    """The number of exposed users of each arm, at about `most` of the analyses."""
-    rows = _read_over_time(session, experiment_id, most, "between_users")
+    """The number of exposed users of the baseline and a challenger, at about `most` of the analyses."""
+    rows = _read_over_time(session, experiment_id, challenger, most, "between_users")
     results = ((at, ExperimentResult.model_validate(part)) for at, part in rows)
     return [Exposed(at, result.baseline.exposed, result.challenger.exposed) for at, result in results]

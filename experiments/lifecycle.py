@@ -7,7 +7,7 @@ discard      pause |  | start, ramp
 discarded         paused           and, ended without a winner: stopped
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ class Action(StrEnum):
     START = "start"  # the first users enter; after a pause, the same users enter again
     RAMP = "ramp"  # more users enter
     REWEIGH = "reweigh"  # the bandit changes the arms' shares of later users
+    DROP = "drop"  # one of several challengers is withdrawn; the experiment goes on with the others
     PAUSE = "pause"  # the champion answers everybody for a while
     SHIP = "ship"  # the challenger becomes champion
     ROLL_BACK = "roll_back"  # the challenger is withdrawn
@@ -53,6 +54,7 @@ TRANSITIONS: Mapping[Status, Mapping[Action, Status]] = {
     Status.RUNNING: {
         Action.RAMP: Status.RUNNING,
         Action.REWEIGH: Status.RUNNING,
+        Action.DROP: Status.RUNNING,
         Action.PAUSE: Status.PAUSED,
         Action.SHIP: Status.SHIPPED,
         Action.ROLL_BACK: Status.ROLLED_BACK,
@@ -62,6 +64,7 @@ TRANSITIONS: Mapping[Status, Mapping[Action, Status]] = {
     Status.PAUSED: {
         Action.START: Status.RUNNING,
         Action.RAMP: Status.RUNNING,
+        Action.DROP: Status.PAUSED,
         Action.SHIP: Status.SHIPPED,
         Action.ROLL_BACK: Status.ROLLED_BACK,
         Action.STOP: Status.STOPPED,
@@ -75,7 +78,7 @@ TRANSITIONS: Mapping[Status, Mapping[Action, Status]] = {
 OPEN = (Status.RUNNING, Status.PAUSED)  # started and not ended: they have users
 # Actions that a person can request, in the order of the buttons.
 REQUESTABLE = (
-    Action.START, Action.RAMP, Action.PAUSE, Action.SHIP, Action.ROLL_BACK, Action.DISCARD,
+    Action.START, Action.RAMP, Action.PAUSE, Action.DROP, Action.SHIP, Action.ROLL_BACK, Action.DISCARD,
 )  # fmt: skip
 ENDING = (Action.SHIP, Action.ROLL_BACK, Action.INCONCLUSIVE, Action.STOP, Action.DISCARD)
 
@@ -113,17 +116,25 @@ class Standing(NamedTuple):
                 return RefusedError("already_paused")
 
 
-def requestable(status: Status, share: float) -> list[Action]:
-    """Actions that a person can request now; `share` of the users is in the experiment (0 to 1)."""
+def requestable(status: Status, share: float, challengers: int) -> list[Action]:
+    """Actions that a person can request now; `share` of the users is in the experiment (0 to 1), which still
+    tests so many challengers.
+    """
+    impossible = {Action.RAMP: share >= 1, Action.DROP: challengers < 2}
     return [
         action
         for action in REQUESTABLE
-        if action in TRANSITIONS[status] and not (action is Action.RAMP and share >= 1)
+        if action in TRANSITIONS[status] and not impossible.get(action, False)
     ]
 
 
-def consequence(action: Action, status: Status, *, challenger: str, baseline: str, share: float) -> Reason:
-    """The effect of an action, to show before it; `share` of users will be in the experiment (0 to 1)."""
+def consequence(
+    action: Action, status: Status, *, challengers: Sequence[str], baseline: str, share: float
+) -> Reason:
+    """The effect of an action, to show before it; `share` of users will be in the experiment (0 to 1).
+    `challengers` are those that the action is about.
+    """
+    challenger = tuple(challengers)
     code = f"will_{action}"
     values: dict[str, Value] = {}
     match action:
@@ -134,7 +145,7 @@ def consequence(action: Action, status: Status, *, challenger: str, baseline: st
             values = {"challenger": challenger, "share": share}
         case Action.PAUSE:
             values = {"baseline": baseline}
-        case Action.SHIP:
+        case Action.SHIP | Action.DROP:
             values = {"challenger": challenger}
         case Action.ROLL_BACK:
             values = {"challenger": challenger, "baseline": baseline}

@@ -106,6 +106,13 @@ class Plan(configs.StageConfig):
     sample_ratio_alpha: Share = Field(
         0.01, description="probability that the sample-ratio check ever rejects a correct assignment"
     )
+    traffic_share: Opened = Field(
+        1.0,
+        description=(
+            "share of the users outside the holdout that the experiment may use; the others are free for"
+            " experiments at the same time"
+        ),
+    )
     ramp: Annotated[
         tuple[Opened, ...],
         Field(min_length=1, max_length=100, description="share of the users in the experiment at each step"),
@@ -185,6 +192,13 @@ class Plan(configs.StageConfig):
 
     def __hash__(self) -> int:  # pydantic's own fails at the guardrails, which are a dict
         return hash(self.model_dump_json())
+
+    def for_each_of(self, challengers: int) -> "Plan":
+        """The plan by which each of several challengers is tested: the alphas are divided by their number
+        (Bonferroni), so that each alpha holds for all of them together.
+        """
+        alphas = ("alpha", "ship_alpha", "sample_ratio_alpha")
+        return self.model_copy(update={name: getattr(self, name) / challengers for name in alphas})
 
     @property
     def window(self) -> timedelta:

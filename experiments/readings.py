@@ -15,6 +15,7 @@ from data.reasons import Reason, load
 from data.traffic import comparisons, routing
 from experiments import breakdown, effects, evidence, metrics, outcomes, power
 from experiments import plan as plans
+from experiments.analysis import ChallengerResult
 from experiments.breakdown import Breakdown
 from experiments.decisions import UnknownExperimentError
 from experiments.effects import Effect
@@ -23,6 +24,7 @@ from experiments.evidence import Dated, Evidence
 from experiments.lifecycle import Status
 from experiments.plan import Plan
 from experiments.power import Outlook
+from experiments.recommendation import Assessment
 
 FEWEST = 10  # users of a segment on a page: a smaller segment would reveal a person's votes
 _SIDES = 8  # messages with the rewrites of both variants
@@ -46,7 +48,7 @@ class ExperimentRow:
     plan: Plan | None
     plan_faults: Sequence[Reason]
     baseline: str | None
-    challenger: str | None
+    challengers: Sequence[str]
     exposed: int
     evidence: Evidence | None
     days_left: float | None
@@ -59,6 +61,7 @@ class Arm:
     name: str
     version: str
     is_baseline: bool
+    dropped_at: datetime | None
     spec: Mapping[str, Any]
 
 
@@ -102,8 +105,10 @@ class SideBySide(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPage:
-    """The data of an experiment's page. The holdout has no plan, nor has one with `plan_faults`; a draft has
-    no baseline.
+    """The data of an experiment's page, which compares the baseline with one `challenger`. The holdout has no
+    plan, nor has one with `plan_faults`; a draft has no baseline. `newest_of_challenger` is the newest
+    analysis with that challenger: an earlier one when it was dropped. `share` is the ramp, the open part of
+    the experiment's slots, and `width` is the share of all users that these hold.
     """
 
     id: uuid.UUID
@@ -118,8 +123,11 @@ class ExperimentPage:
     plan_faults: Sequence[Reason]
     target: Mapping[str, Any]
     arms: Sequence[Arm]
+    challenger: Arm
     share: float
+    width: float
     newest: Dated | None
+    newest_of_challenger: Dated | None
     outlook: Outlook | None
     epochs: Sequence[EpochRow]
     audit: Sequence[AuditRow]
@@ -135,25 +143,48 @@ class ExperimentPage:
         return next((arm for arm in self.arms if arm.is_baseline), None)
 
     @property
-    def challenger(self) -> Arm:
-        """The arm that the experiment tests."""
-        return next(arm for arm in self.arms if not arm.is_baseline)
+    def challengers(self) -> list[Arm]:
+        """The arms that the experiment tests or has tested."""
+        return [arm for arm in self.arms if not arm.is_baseline]
+
+    @property
+    def tested(self) -> list[Arm]:
+        """The challengers that are still tested."""
+        return [arm for arm in self.challengers if arm.dropped_at is None]
+
+    @property
+    def plan_of_each(self) -> Plan | None:
+        """The plan by which each of the challengers is tested."""
+        return self.plan.for_each_of(len(self.challengers)) if self.plan else None
+
+    @property
+    def result(self) -> ChallengerResult | None:
+        """The newest evidence on the challenger of this page."""
+        last = self.newest_of_challenger
+        return last.evidence.challengers[self.challenger.name] if last else None
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """What to do with the challenger of this page, by its newest evidence."""
+        last = self.newest_of_challenger
+        return last.evidence.decision.by_challenger[self.challenger.name] if last else None
 
 
 _EXPERIMENTS = text("""
     SELECT e.id, e.name, e.hypothesis, e.status, e.is_sample, e.created_at, e.started_at, e.ended_at,
-        e.plan, arm.baseline, arm.challenger, coalesce(count.exposed, 0)::bigint AS exposed
+        e.plan, arm.baseline, arm.challengers, coalesce(count.exposed, 0)::bigint AS exposed
     FROM experiments e
     LEFT JOIN LATERAL (
         SELECT max(coalesce(s.spec->>'version', v.name)) FILTER (WHERE v.is_baseline) AS baseline,
-            max(coalesce(s.spec->>'version', v.name)) FILTER (WHERE NOT v.is_baseline) AS challenger
+            array_agg(coalesce(s.spec->>'version', v.name) ORDER BY v.name) FILTER (WHERE NOT v.is_baseline)
+                AS challengers
         FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id
     ) arm ON true
     LEFT JOIN LATERAL (
         SELECT sum(c.exposed) AS exposed FROM arm_counts c WHERE c.experiment_id = e.id
     ) count ON true
     WHERE (:status = '' OR e.status = :status)
-        AND (:words = '' OR e.name ILIKE :like OR e.hypothesis ILIKE :like OR arm.challenger = :words)
+        AND (:words = '' OR e.name ILIKE :like OR e.hypothesis ILIKE :like OR :words = ANY(arm.challengers))
     ORDER BY e.created_at DESC, e.id DESC LIMIT :most
 """)
 
@@ -184,13 +215,20 @@ def _build_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
 
 
 def _forecast(
-    status: Status, plan: Plan | None, newest: Dated | None, started_at: datetime
+    status: Status,
+    plan: Plan | None,
+    newest: Dated | None,
+    started_at: datetime,
+    challenger: str | None = None,
 ) -> Outlook | None:
-    """The forecast of a running experiment; None with any other status."""
+    """The forecast of a running experiment for a challenger, without a name for the leading one; None with
+    any other status.
+    """
     if status is not Status.RUNNING or plan is None or newest is None:
         return None
     elapsed = datetime.now(UTC) - started_at - plan.window
-    return power.forecast(newest.evidence.between_users.primary, plan, max(elapsed, timedelta(0)))
+    result = newest.evidence.challengers[challenger or newest.evidence.decision.challenger]
+    return power.forecast(result.between_users.primary, plan, max(elapsed, timedelta(0)))
 
 
 _EXPERIMENT = text("""
@@ -199,13 +237,25 @@ _EXPERIMENT = text("""
 """)
 
 
-def read_experiment_page(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
-    """An experiment by its id. Raises UnknownExperimentError."""
+def read_experiment_page(
+    session: Session, experiment_id: uuid.UUID, challenger: str | None = None
+) -> ExperimentPage:
+    """An experiment by its id, with the evidence on a challenger: without a name, on the leading one. Raises
+    UnknownExperimentError.
+    """
     row = session.execute(_EXPERIMENT, {"id": experiment_id}).mappings().one_or_none()
     if row is None:
         raise UnknownExperimentError(experiment_id)
     plan, plan_faults = plans.read(row["plan"])
     status, newest = Status(row["status"]), evidence.read_newest(session, experiment_id)
+    arms = _read_arms(session, experiment_id)
+    by_name = {arm.name: arm for arm in arms if not arm.is_baseline}
+    shown = by_name.get(challenger or (newest.evidence.decision.challenger if newest else ""))
+    if shown is None:
+        shown = next(iter(by_name.values()))
+    newest_of_shown = newest
+    if newest is not None and shown.name not in newest.evidence.challengers:
+        newest_of_shown = evidence.read_newest_of_challenger(session, experiment_id, shown.name)
     live = routing.current(session)
     split = live.routing.split(experiment_id) if live else None
     return ExperimentPage(
@@ -214,10 +264,13 @@ def read_experiment_page(session: Session, experiment_id: uuid.UUID) -> Experime
             "status": status,
             "plan": plan,
             "plan_faults": plan_faults,
-            "arms": _read_arms(session, experiment_id),
+            "arms": arms,
+            "challenger": shown,
             "share": split.ramp if split else 0.0,
+            "width": split.slots[1] - split.slots[0] if split else 0.0,
             "newest": newest,
-            "outlook": _forecast(status, plan, newest, row["started_at"]),
+            "newest_of_challenger": newest_of_shown,
+            "outlook": _forecast(status, plan, newest_of_shown, row["started_at"], shown.name),
             "epochs": _read_epochs(session, experiment_id),
             "audit": _read_audit(session, experiment_id),
         }
@@ -227,8 +280,8 @@ def read_experiment_page(session: Session, experiment_id: uuid.UUID) -> Experime
 def _read_arms(session: Session, experiment_id: uuid.UUID) -> list[Arm]:
     rows = session.execute(
         text(
-            "SELECT v.name, coalesce(s.spec->>'version', v.name) AS version, v.is_baseline, s.spec"
-            " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = :id"
+            "SELECT v.name, coalesce(s.spec->>'version', v.name) AS version, v.is_baseline, v.dropped_at,"
+            " s.spec FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = :id"
             " ORDER BY v.is_baseline DESC, v.name"
         ),
         {"id": experiment_id},
@@ -280,14 +333,15 @@ def _read_audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
 
 def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
     """The effects in the primary metric by kind of segment, without segments of fewer than FEWEST users."""
-    if page.plan is None or page.baseline is None:
+    plan = page.plan_of_each
+    if plan is None or page.baseline is None:
         return {}
-    primary = metrics.load()[page.plan.primary]
+    primary = metrics.load()[plan.primary]
     pairs = outcomes.read_segments(
-        session, page.id, page.plan.primary, primary, page.baseline.name, page.challenger.name
+        session, page.id, plan.primary, primary, page.baseline.name, page.challenger.name
     )
     by_segment = {
-        segment: effects.compare_arms(estimates, page.plan.alpha, page.plan.n_star, primary.better)
+        segment: effects.compare_arms(estimates, plan.alpha, plan.n_star, primary.better)
         for segment, estimates in pairs.items()
     }
     large_enough = {
@@ -295,7 +349,7 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
         for segment, effect in by_segment.items()
         if effect is not None and min(effect.baseline_users, effect.challenger_users) >= FEWEST
     }
-    return breakdown.break_down_by_kind(large_enough, page.plan.alpha)
+    return breakdown.break_down_by_kind(large_enough, plan.alpha)
 
 
 class Total(NamedTuple):
@@ -329,9 +383,9 @@ Way = Literal["as decided", "without CUPED", "without cap"]
 
 def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
     """A metric's effect as decisions use it, without CUPED, and without its cap."""
-    assert page.plan is not None, page.id
+    plan, definition = page.plan_of_each, metrics.load()[metric]
+    assert plan is not None, page.id
     assert page.baseline is not None, page.id
-    plan, definition = page.plan, metrics.load()[metric]
     arms = page.baseline.name, page.challenger.name
     pairs = outcomes.read_pairs(session, page.id, metric, definition, *arms)
     estimates: dict[Way, list[tuple[Estimate, Estimate]]] = {
@@ -427,7 +481,7 @@ def read_past(session: Session) -> Past:
     for row in rows:
         if row.id not in newest:
             continue
-        result = newest[row.id].evidence.between_users
+        result = newest[row.id].evidence.leading.between_users
         measured = {name: metric.effect for name, metric in result.metrics.items()}
         measured[row.primary_metric] = result.primary
         for name, effect in measured.items():

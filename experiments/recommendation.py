@@ -1,14 +1,14 @@
 """What to do with a challenger, and why: pure functions of what `experiments.analysis` found."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.reasons import Reason, Value, reason
-from experiments.analysis import ComparisonResult, ExperimentResult, Safety, Tally
+from experiments.analysis import ChallengerResult, ComparisonResult, ExperimentResult, Safety, Tally
 from experiments.effects import Effect
 from experiments.lifecycle import Action
 from experiments.plan import Plan
@@ -29,8 +29,8 @@ class Requirement(BaseModel):
     )
 
 
-class Decision(BaseModel):
-    """What to do with the challenger, and why. The first reason is the cause, the others are the numbers."""
+class Assessment(BaseModel):
+    """What to do with one challenger, and why. The first reason is the cause, the others are the numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,14 +41,63 @@ class Decision(BaseModel):
     )
 
 
-def decide(
-    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, lasted: timedelta
-) -> Decision:
-    """Decide what to do with the challenger, given how long the experiment has `lasted`.
+class Decision(BaseModel):
+    """What to do with an experiment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Recommendation
+    challenger: str = Field(description="the challenger to ship, or else the leading one")
+    dropped: tuple[str, ...] = Field(
+        (), description="challengers to withdraw while the experiment goes on with the others"
+    )
+    by_challenger: Mapping[str, Assessment]
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why: of every challenger's recommendation that led to the action, that of `challenger` first."""
+        others = [name for name in self.by_challenger if name != self.challenger]
+        by_name = {name: self.by_challenger[name].reasons for name in (self.challenger, *others)}
+        if not others or self.action is Action.SHIP:
+            return by_name[self.challenger]
+        return tuple(
+            cause for name, causes in by_name.items() for cause in (reason("about", version=name), *causes)
+        )
+
+
+def decide(results: Mapping[str, ChallengerResult], plan: Plan, lasted: timedelta) -> Decision:
+    """Decide what to do with an experiment that has `lasted` so long. `results` has each challenger that is
+    still tested, by name, and `plan` the level of each (`Plan.for_each_of`).
+
+    The experiment ends when a challenger can be shipped, or when none is left. If several can be shipped at
+    once, it is the one with the highest win rate against the champion. A challenger that does harm, or whose
+    test is invalid, is dropped while the others go on.
+    """
+    assessments = {name: assess(result, plan, lasted) for name, result in results.items()}
+    by_win_rate = sorted(results, key=lambda name: results[name].comparison.win_rate or 0.0, reverse=True)
+
+    def leading(action: Recommendation) -> list[str]:
+        return [name for name in by_win_rate if assessments[name].action is action]
+
+    for action in (Action.SHIP, Action.KEEP_RUNNING, Action.INCONCLUSIVE, Action.ROLL_BACK):
+        if names := leading(action):
+            goes_on = action is Action.KEEP_RUNNING
+            return Decision(
+                action=action,
+                challenger=names[0],
+                dropped=tuple(name for name in results if name not in names) if goes_on else (),
+                by_challenger=assessments,
+            )
+    raise ValueError("an experiment without a challenger cannot be decided")
+
+
+def assess(result: ChallengerResult, plan: Plan, lasted: timedelta) -> Assessment:
+    """Decide on one challenger, given how long the experiment has `lasted`.
 
     It is shipped when all requirements are met: people prefer it, its users are shown to be no worse off
     beyond the margins, and the measured users came over the plan's minimum number of days.
     """
+    comparison, experiment = result.comparison, result.between_users
     measured_days = max(lasted - plan.window, timedelta()) / timedelta(days=1)
     requirements = tuple(_list_requirements(comparison, experiment, plan, measured_days))
     action, cause = _recommend(comparison, experiment, plan, lasted / timedelta(days=1), requirements)
@@ -59,7 +108,7 @@ def decide(
         *_metric_reasons(experiment, plan),
         *_validity_reasons(experiment, plan),
     )
-    return Decision(action=action, reasons=(cause, *numbers), requirements=requirements)
+    return Assessment(action=action, reasons=(cause, *numbers), requirements=requirements)
 
 
 def _list_requirements(

@@ -7,7 +7,8 @@ commit, nothing has changed, and the decision can be carried out again.
 
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine, and_, exists, func, select
 from sqlalchemy.orm import Session
@@ -19,11 +20,12 @@ from data.tables import Analysis, Epoch, Experiment, StoredSpec, Variant, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split, Target
 from experiments import decisions, evidence, launches
+from experiments.assignment import find_slots
 from experiments.decisions import Command
-from experiments.lifecycle import OPEN, TRANSITIONS, Action, RefusedError, Standing, Status
+from experiments.lifecycle import TRANSITIONS, Action, RefusedError, Standing, Status
 from experiments.plan import Plan
 from models import versions
-from pipelines import holdout, shadow
+from pipelines import shadow
 from pipelines.promote import make_champion, make_servable, refuse_unfit
 from pipelines.shadow import Shadow, UnsoundError
 from serving.validation import reasons_of
@@ -56,7 +58,7 @@ def _explain(error: Exception) -> list[Reason]:
 
 
 def _extract_measurements(error: Exception) -> dict[str, object]:
-    return _describe_shadow(error.shadow) if isinstance(error, UnsoundError) else {}
+    return {"shadow": _describe_shadow(error.shadow)} if isinstance(error, UnsoundError) else {}
 
 
 def _claim(engine: Engine) -> Command | None:
@@ -68,10 +70,10 @@ def _execute(settings: Settings, engine: Engine, command: Command) -> None:
     """Execute a person's request. RefusedError when the status of the experiment does not allow it."""
     with Session(engine) as session:
         status = Status(session.get_one(Experiment, command.experiment_id).status)
-        challenger = _read_challenger(session, command).name
+        tested = {variant.name for variant in _read_challengers(session, command.experiment_id)}
         live = _read_routing(session)
         split = live.split(command.experiment_id)
-        was_cut_off = command.is_again and status is Status.STOPPED and live.champion.version == challenger
+        was_cut_off = command.is_again and status is Status.STOPPED and live.champion.version in tested
         if command.action is not Action.SHIP or not was_cut_off:
             reached_share = split.reached_share if split else 0.0
             Standing(status, reached_share).check(command.action, command.parameters.get("share"))
@@ -84,6 +86,8 @@ def _execute(settings: Settings, engine: Engine, command: Command) -> None:
             ramp(engine, command, float(command.parameters["share"]))
         case Action.PAUSE:
             pause(engine, command)
+        case Action.DROP:
+            drop(engine, command, str(command.parameters["challenger"]))
         case Action.SHIP:
             ship(settings, engine, command)
         case Action.ROLL_BACK:
@@ -116,7 +120,7 @@ def start_without_draft(settings: Settings, engine: Engine, challenger: str, pla
         raise
     with Session(engine) as session, session.begin():
         _store_experiment(session, command, _read_routing(session).champion, spec, plan)
-        epoch = _publish_split(session, command, spec, shadow_result)
+        epoch = _publish_split(session, command, {spec: shadow_result})
     routing.wait_until_acknowledged(engine, epoch)
     return command
 
@@ -143,58 +147,66 @@ def _store_experiment(
 def start(settings: Settings, engine: Engine, command: Command) -> None:
     """Start a draft.
 
-    RefusedError when another experiment is open, when the gate has not accepted the challenger, or when the
-    challenger fails its shadow run; OrderedError when it was trained on a person who was erased since.
+    RefusedError when other experiments leave too few users free, when the gate has not accepted a challenger,
+    or when a challenger fails its shadow run; OrderedError when it was trained on a person who was erased
+    since.
     """
     with Session(engine) as session:
-        challenger = _read_challenger(session, command).name
-        refuse_unfit(session, challenger)  # a version that may not go live may have lost its weights
-        open_experiments = select(Experiment.name, Experiment.status).where(Experiment.status.in_(OPEN))
-        if other := session.execute(open_experiments).first():
-            raise RefusedError("another_experiment", name=other.name, status=other.status)
-        row, champion = session.get_one(Experiment, command.experiment_id), _read_routing(session).champion
+        names = [variant.name for variant in _read_challengers(session, command.experiment_id)]
+        for name in names:
+            refuse_unfit(session, name)  # a version that may not go live may have lost its weights
+        row, live = session.get_one(Experiment, command.experiment_id), _read_routing(session)
         plan, target = Plan.model_validate(row.plan), Target.model_validate(row.target or {})
-    spec = make_servable(settings, challenger)
-    shadow_result = shadow.run(settings, engine, champion, spec, target, plan.shadow_messages)
+        find_slots(live, plan.traffic_share, target)
+    specs = [make_servable(settings, name) for name in names]
+    shadows = {
+        spec: shadow.run(settings, engine, live.champion, spec, target, plan.shadow_messages)
+        for spec in specs
+    }
     with Session(engine) as session, session.begin():
-        epoch = _publish_split(session, command, spec, shadow_result)
+        epoch = _publish_split(session, command, shadows)
     routing.wait_until_acknowledged(engine, epoch)
 
 
-def _publish_split(session: Session, command: Command, challenger: Spec, shadow_result: Shadow | None) -> int:
-    """Publish the routing of a starting experiment: its first users get an arm each, and both arms are
-    offered for comparison. Returns the number of the new epoch.
+def _publish_split(session: Session, command: Command, challengers: Mapping[Spec, Shadow | None]) -> int:
+    """Publish the routing of a starting experiment: its first users get an arm each, and all arms are
+    offered for comparison. `challengers` has the result of each one's shadow run. Returns the number of the
+    new epoch.
     """
     row, live = session.get_one(Experiment, command.experiment_id), _read_routing(session)
-    if live.champion == challenger:
-        raise RefusedError("is_champion", version=challenger.version)
+    if live.champion in challengers:
+        raise RefusedError("is_champion", version=live.champion.version)
     plan = _limit_ship_alpha(session, Plan.model_validate(row.plan))
-    held_out = holdout.find_in(live)
     row.plan = plan.model_dump(mode="json")
+    target = Target.model_validate(row.target or {})
+    specs = (live.champion, *challengers)
     split = Split(
         experiment_id=row.id,
         salt=row.salt,
-        arms=tuple(Arm(name=spec.version, weight=0.5, spec=spec) for spec in (live.champion, challenger)),
-        slots=(held_out.slots[1] if held_out else 0.0, 1.0),
+        arms=tuple(Arm(name=spec.version, weight=1 / len(specs), spec=spec) for spec in specs),
+        slots=find_slots(live, plan.traffic_share, target),
         ramp=plan.ramp[0],
-        target=Target.model_validate(row.target or {}),
+        target=target,
     )
-    with_split = Routing(
-        champion=live.champion, challenger=challenger, experiments=(*live.experiments, split)
-    )
-    epoch = routing.publish(session, with_split, [reason("experiment_started", version=challenger.version)])
+    started = [reason("experiment_started", version=spec.version) for spec in challengers]
+    epoch = routing.publish(session, _route(live, (*live.experiments, split)), started)
     session.add(_make_variant(command, live.champion, is_baseline=True))
-    _read_challenger(session, command).spec_digest = challenger.digest
+    digests = {spec.version: spec.digest for spec in challengers}
+    for variant in _read_challengers(session, command.experiment_id):
+        variant.spec_digest = digests[variant.name]
     row.status, row.started_at = Status.RUNNING, func.now()
-    decisions.record(
-        session, command, {"epoch": epoch, "ramp": split.ramp, **_describe_shadow(shadow_result)}
-    )
+    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp, **_describe_shadows(challengers)})
     return epoch
 
 
-def _describe_shadow(result: Shadow | None) -> dict[str, object]:
-    """The numbers of a shadow run, as the decision stores them."""
-    return {"shadow": result.model_dump(mode="json", exclude={"reasons"})} if result else {}
+def _describe_shadows(results: Mapping[Spec, Shadow | None]) -> dict[str, object]:
+    """The numbers of shadow runs by version, as the decision stores them."""
+    shadows = {spec.version: _describe_shadow(result) for spec, result in results.items() if result}
+    return {"shadows": shadows} if shadows else {}
+
+
+def _describe_shadow(result: Shadow) -> dict[str, object]:
+    return result.model_dump(mode="json", exclude={"reasons"})
 
 
 def _limit_ship_alpha(session: Session, plan: Plan) -> Plan:
@@ -202,18 +214,20 @@ def _limit_ship_alpha(session: Session, plan: Plan) -> Plan:
     rate.
 
     A manual ship without supporting evidence is not a discovery. An experiment whose shadow run was rejected
-    never started, so it is not a test.
+    never started, so it is not a test. One that still runs counts as a test without a discovery: its outcome
+    may not change the level of a test that began before it (Zrnic, Ramdas and Jordan, "Asynchronous online
+    testing of multiple hypotheses", 2021).
     """
-    ended = (
-        Experiment.ended_at.is_not(None),
+    started = (
         Experiment.started_at.is_not(None),
+        Experiment.status != Status.HOLDOUT,
         Experiment.plan != {},
         ~Experiment.is_sample,
     )
     by_evidence = exists().where(Analysis.experiment_id == Experiment.id, evidence.recommends_shipping())
     shipped = session.scalars(
         select(and_(Experiment.status == Status.SHIPPED, by_evidence))
-        .where(*ended)
+        .where(*started)
         .order_by(Experiment.started_at)
     ).all()
     alpha = launches.alpha_of_next(shipped, plan.false_discovery_rate)
@@ -230,7 +244,7 @@ def ramp(engine: Engine, command: Command, share: float | None = None) -> None:
         wider = split.model_copy(update={"ramp": share or _find_ramp_before_pause(session, split)})
         epoch = routing.publish(
             session,
-            _replace_split(live, wider, wider.arms[1].spec),
+            _replace_split(live, wider),
             _choose_epoch_reasons(command, reason("ramped", share=wider.ramp, decision=str(command.id))),
         )
         row.status = Status.RUNNING
@@ -247,7 +261,7 @@ def reweigh(engine: Engine, command: Command, weights: Mapping[str, float]) -> N
         live = _read_routing(session)
         split = _require_split(live, command)
         arms = tuple(arm.model_copy(update={"weight": weights[arm.name]}) for arm in split.arms)
-        reweighed = _replace_split(live, split.model_copy(update={"arms": arms}), live.challenger)
+        reweighed = _replace_split(live, split.model_copy(update={"arms": arms}))
         epoch = routing.publish(session, reweighed, command.reasons)
         decisions.record(session, command, {"epoch": epoch, "weights": dict(weights)})
     routing.wait_until_acknowledged(engine, epoch)
@@ -260,7 +274,7 @@ def pause(engine: Engine, command: Command) -> None:
         closed = _require_split(live, command).model_copy(update={"ramp": 0.0})
         epoch = routing.publish(
             session,
-            _replace_split(live, closed, None),
+            _replace_split(live, closed),
             _choose_epoch_reasons(command, reason("was_paused", decision=str(command.id))),
         )
         row.status = Status.PAUSED
@@ -268,10 +282,47 @@ def pause(engine: Engine, command: Command) -> None:
     routing.wait_until_acknowledged(engine, epoch)
 
 
+def drop(engine: Engine, command: Command, challenger: str) -> None:
+    """Withdraw one of several challengers. The champion answers its users, who count no longer, and the
+    experiment goes on with the others. RefusedError when it is not tested, or the last one.
+    """
+    with Session(engine) as session, session.begin():
+        live = _read_routing(session)
+        split = _require_split(live, command)
+        tested = {variant.name: variant for variant in _read_challengers(session, command.experiment_id)}
+        _refuse_other(tested, challenger)
+        if len(tested) == 1:
+            raise RefusedError("last_challenger", version=challenger)
+        # The arm stays, because the others' users would change their arms without it. New users do not get
+        # it. Organisations keep their weights: their users meet the experiment at different times.
+        freed = next(arm.weight for arm in split.arms if arm.name == challenger)
+        scale, kept = (1 / (1 - freed), 0.0) if split.unit == "user" else (1.0, freed)
+        arms = tuple(
+            arm.model_copy(update={"weight": kept, "spec": live.champion})
+            if arm.name == challenger
+            else arm.model_copy(update={"weight": arm.weight * scale})
+            for arm in split.arms
+        )
+        epoch = routing.publish(
+            session,
+            _replace_split(live, split.model_copy(update={"arms": arms})),
+            _choose_epoch_reasons(command, reason("was_dropped", version=challenger)),
+        )
+        tested[challenger].dropped_at = func.now()
+        decisions.record(session, command, {"epoch": epoch, "challenger": challenger})
+    routing.wait_until_acknowledged(engine, epoch)
+
+
 def ship(settings: Settings, engine: Engine, command: Command) -> None:
-    """Make the challenger champion. RefusedError or OrderedError when it may not go live."""
+    """Make a challenger champion: the one that the command's parameters name, or the only one. RefusedError
+    or OrderedError when it may not go live.
+    """
     with Session(engine) as session:
-        challenger = _read_challenger(session, command).name
+        tested = [variant.name for variant in _read_challengers(session, command.experiment_id)]
+        if "challenger" not in command.parameters and len(tested) > 1:
+            raise RefusedError("which_challenger", versions=tuple(tested))
+        challenger = str(command.parameters.get("challenger", tested[0]))
+        _refuse_other(tested, challenger)
         refuse_unfit(session, challenger)
         is_champion = _read_routing(session).champion.version == challenger
     if is_champion:  # an earlier attempt promoted it, but died before it recorded the outcome
@@ -279,7 +330,7 @@ def ship(settings: Settings, engine: Engine, command: Command) -> None:
     else:
         make_champion(settings, engine, make_servable(settings, challenger), command.reasons)
     with Session(engine) as session, session.begin():
-        _record_end(session, command, {})
+        _record_end(session, command, {"challenger": challenger})
 
 
 def withdraw(engine: Engine, command: Command) -> None:
@@ -289,7 +340,7 @@ def withdraw(engine: Engine, command: Command) -> None:
         others = tuple(split for split in live.experiments if split.experiment_id != command.experiment_id)
         epoch = routing.publish(
             session,
-            Routing(champion=live.champion, experiments=others),
+            _route(live, others),
             _choose_epoch_reasons(command, reason("was_withdrawn", decision=str(command.id))),
         )
         _record_end(session, command, {})
@@ -323,12 +374,26 @@ def _require_split(live: Routing, command: Command) -> Split:
     return split
 
 
-def _replace_split(live: Routing, split: Split, challenger: Spec | None) -> Routing:
-    """The routing with this split in place of the experiment's former one."""
-    splits = tuple(
-        split if former.experiment_id == split.experiment_id else former for former in live.experiments
+def _route(live: Routing, splits: Sequence[Split]) -> Routing:
+    """The routing with these splits. All challengers that answer users are compared side by side: not those
+    of a paused experiment, nor dropped ones, whose users the champion answers.
+    """
+    specs = (
+        arm.spec
+        for split in splits
+        if split.ramp and not split.is_holdout
+        for arm in split.arms
+        if arm.spec != live.champion
     )
-    return Routing(champion=live.champion, challenger=challenger, experiments=splits)
+    return Routing(champion=live.champion, challengers=tuple(dict.fromkeys(specs)), experiments=tuple(splits))
+
+
+def _replace_split(live: Routing, split: Split) -> Routing:
+    """The routing with this split in place of the experiment's former one."""
+    return _route(
+        live,
+        [split if former.experiment_id == split.experiment_id else former for former in live.experiments],
+    )
 
 
 def _find_ramp_before_pause(session: Session, split: Split) -> float:
@@ -341,11 +406,24 @@ def _find_ramp_before_pause(session: Session, split: Split) -> float:
     return split.ramp
 
 
-def _read_challenger(session: Session, command: Command) -> Variant:
+def list_tested(session: Session, experiment_id: uuid.UUID) -> list[str]:
+    """The names of the challengers that are still tested."""
+    return [variant.name for variant in _read_challengers(session, experiment_id)]
+
+
+def _read_challengers(session: Session, experiment_id: uuid.UUID) -> Sequence[Variant]:
+    """The challengers that are still tested, in the order of their names."""
     challengers = select(Variant).where(
-        Variant.experiment_id == command.experiment_id, Variant.is_baseline.is_(False)
+        Variant.experiment_id == experiment_id,
+        Variant.is_baseline.is_(False),
+        Variant.dropped_at.is_(None),
     )
-    return session.scalars(challengers).one()
+    return session.scalars(challengers.order_by(Variant.name)).all()
+
+
+def _refuse_other(tested: Iterable[str], challenger: str) -> None:
+    if challenger not in tested:
+        raise RefusedError("not_tested", version=challenger, versions=tuple(tested))
 
 
 def _make_variant(command: Command, spec: Spec, is_baseline: bool) -> Variant:

@@ -40,7 +40,8 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "API_DOCS": str(settings.api_docs),
     }
     private = _private(settings, process)
-    asks_vendors = process in ("inference", "flows", None)
+    trains = process in ("flows", None)
+    asks_vendors = trains or process == "inference"
     return {
         **{
             name: value
@@ -59,6 +60,9 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",
         "TOKENIZERS_PARALLELISM": "false",
+        # Trainings share the machine with the services. A thread of OpenMP that spins while it waits takes
+        # their time, and its own (docs/training.md).
+        **({"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")} if trains else {}),
         **private,
     }
 

@@ -1,8 +1,8 @@
 """The flow `experiment`: carries out decisions, and starts, analyses and ends experiments.
 
-Each run first carries out the open decisions. Then it starts the experiment of a new challenger, or analyses
-the running experiment. An analysis changes nothing unless the evidence suffices. Frequent analyses do no
-harm, because the intervals hold at all analyses at once. Only one run is active at a time.
+Each run first carries out the open decisions. Then it analyses the running experiments, or starts the
+experiment of a new challenger. An analysis changes nothing unless the evidence suffices. Frequent analyses
+do no harm, because the intervals hold at all analyses at once. Only one run is active at a time.
 """
 
 import uuid
@@ -19,13 +19,14 @@ from data.erasure import orders
 from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
-from data.traffic.routing import Split
+from data.traffic.routing import Split, Target
 from experiments import bandit, evidence, metrics, outcomes, votes
 from experiments import plan as plans
-from experiments.analysis import between_users, compare
+from experiments.analysis import ChallengerResult, between_users, compare, pick_arms
+from experiments.assignment import find_slots
 from experiments.decisions import Command, propose
 from experiments.evidence import Evidence
-from experiments.lifecycle import OPEN, Action, Status
+from experiments.lifecycle import OPEN, Action, RefusedError, Status
 from experiments.plan import Plan
 from experiments.recommendation import Decision, decide
 from pipelines import carry_out, holdout, tracking
@@ -35,11 +36,12 @@ from pipelines.shadow import UnsoundError
 
 @flow(name="experiment", on_failure=[label_failure])
 def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
-    """Carry out the open decisions. Then start the experiment of the newest challenger, or analyse the
-    running one and act on the evidence. A paused experiment does not change.
+    """Carry out the open decisions. Then analyse the running experiments and act on the evidence. A paused
+    experiment does not change. If other experiments leave enough users free, start the experiment of the
+    newest challenger.
 
     `overrides` are key=value pairs on `configs/experiment.yaml`, for an experiment that starts. Returns the
-    evidence of an analysis, else a completed state with a message.
+    evidence of the newest open experiment, else a completed state with a message.
     """
     settings, log = Settings(), get_run_logger()
     engine = database.engine_of(settings)
@@ -61,31 +63,52 @@ def _run_next_step(
 ) -> Evidence | State[Evidence]:
     _check_holdout(engine)
     with Session(engine) as session:
-        open_experiments = select(Experiment).where(Experiment.status.in_(OPEN))
-        current = session.scalar(open_experiments.order_by(Experiment.status.desc()).limit(1))
-    if current is not None:
-        if why_stopped := _stop_if_erased(engine, current.id):
-            return complete("Stopped", *why_stopped)
-        if current.status == Status.PAUSED:
-            return complete("Paused", reason("experiment_paused", name=current.name))
-        return _analyse_and_act(settings, engine, current.id)
-    challenger = _find_new_challenger(engine)
+        open_ids = session.scalars(
+            select(Experiment.id).where(Experiment.status.in_(OPEN)).order_by(Experiment.started_at)
+        ).all()
+    result: Evidence | State[Evidence] = complete("NothingToDo", reason("no_new_challenger"))
+    for experiment_id in open_ids:
+        result = _continue(settings, engine, experiment_id) or result
+    plan = plans.load(overrides)
+    challenger = _find_new_challenger(engine, plan)
     if challenger is None:
-        return complete("NothingToDo", reason("no_new_challenger"))
+        return result
     try:
-        carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides))
+        carry_out.start_without_draft(settings, engine, challenger, plan)
     except UnsoundError as error:
         return complete("Refused", *error.reasons)
     return complete("Started", reason("experiment_started", version=challenger))
 
 
-def _find_new_challenger(engine: Engine) -> str | None:
+def _continue(
+    settings: Settings, engine: Engine, experiment_id: uuid.UUID
+) -> Evidence | State[Evidence] | None:
+    """Analyse an open experiment and act on the evidence. None when it has ended meanwhile: the promotion of
+    another experiment's challenger ends all others, since they lose their baseline.
+    """
+    with Session(engine) as session:
+        row = session.get_one(Experiment, experiment_id)
+    if row.status not in OPEN:
+        return None
+    if why_stopped := _withdraw_erased(engine, experiment_id):
+        return complete("Stopped", *why_stopped)
+    if row.status == Status.PAUSED:
+        return complete("Paused", reason("experiment_paused", name=row.name))
+    return _analyse_and_act(settings, engine, experiment_id)
+
+
+def _find_new_challenger(engine: Engine, plan: Plan) -> str | None:
     """The newest accepted version, if it is untested: not the champion, in no experiment or draft, and
-    trained on no person who was erased since. Else None. A discarded draft never ran, so it tested nothing.
+    trained on no person who was erased since. None if there is none, or if open experiments leave too few
+    users free for the plan. A discarded draft never ran, so it tested nothing.
     """
     with Session(engine) as session:
         live = routing.current(session)
         if live is None:
+            return None
+        try:
+            find_slots(live.routing, plan.traffic_share, Target())
+        except RefusedError:
             return None
         newest = session.scalar(
             select(Version)
@@ -136,25 +159,25 @@ def _check_holdout(engine: Engine) -> None:
         )
 
 
-def _stop_if_erased(engine: Engine, experiment_id: uuid.UUID) -> Sequence[Reason]:
-    """End an experiment whose challenger was trained on a person who was erased since: it may never become
-    champion. Returns the reasons; none when the experiment may continue.
+def _withdraw_erased(engine: Engine, experiment_id: uuid.UUID) -> Sequence[Reason]:
+    """Withdraw the challengers that were trained on a person who was erased since: they may never become
+    champion. Returns the reasons if none is left and the experiment ended, else none.
     """
+    erased: dict[str, Sequence[Reason]] = {}
     with Session(engine) as session:
-        challengers = select(Variant.name).where(
-            Variant.experiment_id == experiment_id, Variant.is_baseline.is_(False)
-        )
-        challenger = session.scalars(challengers).one()
-        live = routing.current(session)
-        assert live is not None
-        try:
-            orders.refuse_version(session, challenger)
-        except orders.OrderedError as error:
-            reasons = error.reasons
-        else:
-            return ()
-    carry_out.withdraw(engine, Command(experiment_id, Action.STOP, reasons))
-    return reasons
+        tested = carry_out.list_tested(session, experiment_id)
+        for challenger in tested:
+            try:
+                orders.refuse_version(session, challenger)
+            except orders.OrderedError as error:
+                erased[challenger] = error.reasons
+    if len(erased) == len(tested):
+        reasons = [cause for causes in erased.values() for cause in causes]
+        carry_out.withdraw(engine, Command(experiment_id, Action.STOP, reasons))
+        return reasons
+    for challenger, causes in erased.items():
+        carry_out.drop(engine, Command(experiment_id, Action.DROP, causes), challenger)
+    return ()
 
 
 def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
@@ -174,45 +197,69 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     runs the installation.
     """
     row = session.get_one(Experiment, experiment_id)
-    variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
-    names = {variant.is_baseline: variant.name for variant in variants}
-    champion, challenger = names[True], names[False]
+    variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id)).all()
+    champion = next(variant.name for variant in variants if variant.is_baseline)
+    plan = plan.for_each_of(len(variants) - 1)
     all_metrics, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
-    tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
-    comparison = compare(tally, plan)
     arms = outcomes.read_arms(session, experiment_id, all_metrics)
-    users = between_users(arms, plan, all_metrics)
+    results = {}
+    for challenger in carry_out.list_tested(session, experiment_id):
+        tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
+        pair = pick_arms(arms, challenger)
+        results[challenger] = ChallengerResult(
+            comparison=compare(tally, plan),
+            between_users=between_users(pair, plan, all_metrics),
+            unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(pair[plan.primary]),
+        )
     assert row.started_at is not None
-    duration = now - row.started_at
-    return Evidence(
-        challenger=challenger,
-        comparison=comparison,
-        between_users=users,
-        unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(arms[plan.primary]),
-        decision=decide(comparison, users, plan, duration),
-    )
+    return Evidence(challengers=results, decision=decide(results, plan, now - row.started_at))
 
 
 def _act_on(
     settings: Settings, engine: Engine, experiment_id: uuid.UUID, plan: Plan, decision: Decision
 ) -> None:
     """Carry out what an analysis recommends, or propose it when the plan leaves the decision to a person."""
+    if plan.automatic:
+        for challenger in decision.dropped:
+            why = decision.by_challenger[challenger].reasons
+            carry_out.drop(engine, Command(experiment_id, Action.DROP, why), challenger)
     if decision.action is Action.KEEP_RUNNING:
         _ramp_up(engine, experiment_id, plan)
         if plan.allocation != "fixed":
             _reweigh(engine, experiment_id, plan, plan.allocation)
-        return
-    command = Command(experiment_id, decision.action, decision.reasons)
+    ships = decision.action is Action.SHIP
+    command = Command(
+        experiment_id,
+        decision.action,
+        decision.reasons,
+        {"challenger": decision.challenger} if ships else {},
+    )
     if not plan.automatic:
-        with Session(engine) as session, session.begin():
-            is_new = propose(session, command)
-        if is_new:
-            get_run_logger().info("Proposed: %s. Nothing changes until a person decides.", command.action)
+        _propose(engine, command, decision)
     elif decision.action is Action.SHIP:
         carry_out.ship(settings, engine, command)
-    else:
+    elif decision.action is not Action.KEEP_RUNNING:
         carry_out.withdraw(engine, command)
+
+
+def _propose(engine: Engine, command: Command, decision: Decision) -> None:
+    """Store what an analysis recommends, for a person to decide."""
+    dropped = [
+        Command(
+            command.experiment_id,
+            Action.DROP,
+            decision.by_challenger[challenger].reasons,
+            {"challenger": challenger},
+        )
+        for challenger in decision.dropped
+    ]
+    with Session(engine) as session, session.begin():
+        for proposed in dropped if command.action is Action.KEEP_RUNNING else [command]:
+            if propose(session, proposed):
+                get_run_logger().info(
+                    "Proposed: %s. Nothing changes until a person decides.", proposed.action
+                )
 
 
 def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
@@ -234,22 +281,26 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     primary = metrics.load()[plan.primary]
     with Session(engine) as session:
         split, duration = _read_running_split(session, experiment_id)
-        arms = outcomes.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
+        tested = carry_out.list_tested(session, experiment_id)
+        arms = [
+            arm
+            for arm in outcomes.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
+            if arm.is_baseline or arm.variant in tested
+        ]
     if split.ramp < plan.ramp[-1] or duration < timedelta(hours=plan.hours_a_batch):
         return
     # The bandit prefers higher means.
     sign = 1 if primary.better == "higher" else -1
     arms = [arm.model_copy(update={"mean": None if arm.mean is None else sign * arm.mean}) for arm in arms]
-    (first, weight), (second, _) = bandit.reweigh(arms, rule).items()
-    weights = {first: round(weight, 3), second: 1 - round(weight, 3)}
+    *rounded, last = [(name, round(weight, 3)) for name, weight in bandit.reweigh(arms, rule).items()]
+    weights = dict.fromkeys((arm.name for arm in split.arms), 0.0)  # a dropped arm keeps the weight 0
+    weights |= {**dict(rounded), last[0]: 1 - sum(weight for _, weight in rounded)}
     if weights == {arm.name: arm.weight for arm in split.arms}:
         return
     cause = reason(
-        "reweighed",
-        first=first,
-        first_share=weights[first],
-        second=second,
-        second_share=weights[second],
+        "reweighed_arms",
+        arms=tuple(weights),
+        shares=tuple(f"{weight:.1%}" for weight in weights.values()),
         rule=rule,
     )
     carry_out.reweigh(engine, Command(experiment_id, Action.REWEIGH, [cause]), weights)

@@ -15,19 +15,14 @@ from data.erasure import orders
 from data.records import Spec
 from data.tables import Experiment, StoredSpec, Variant, new_id
 from data.traffic import routing
-from data.traffic.routing import Arm, Routing, Split
+from data.traffic.routing import HELD_OUT, Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, between_users
 from experiments.lifecycle import Status
 from experiments.plan import Plan
 from models.edits.writer import rules_digest
 
-HELD_OUT, PRESENT = "held_out", "present"
-
-
-def find_in(live: Routing) -> Split | None:
-    """The holdout of a routing; None when it has none."""
-    return next((split for split in live.experiments if split.arms[0].name == HELD_OUT), None)
+PRESENT = "present"
 
 
 def splits_after_promotion(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:
@@ -42,7 +37,7 @@ def splits_after_promotion(session: Session, champion: Spec, share: float) -> tu
     if current is None:
         return ()
     live = current.routing
-    running = find_in(live)
+    running = live.holdout
     if running and _may_answer(session, running.arms[0].spec):
         return (_replace_present(running, champion),)
     close(session)
@@ -55,7 +50,7 @@ def drop_if_erased(session: Session, live: Routing) -> Routing:
     """The routing; without its holdout when the held-out version was trained on a person who was erased
     since.
     """
-    running = find_in(live)
+    running = live.holdout
     if running is None or not orders.action_for(session, running.arms[0].spec.version):
         return live
     close(session)
@@ -77,7 +72,7 @@ def measure_gain(session: Session, plan: Plan) -> ExperimentResult | None:
     holdout. The caller commits.
     """
     current = routing.current(session)
-    running = find_in(current.routing) if current else None
+    running = current.routing.holdout if current else None
     if running is None:
         return None
     all_metrics = metrics.load()

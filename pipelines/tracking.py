@@ -29,7 +29,7 @@ from configs.settings import Settings
 from data import database, reasons
 from data.tables import Decision, Experiment, Variant
 from experiments import evidence
-from experiments.analysis import ArmSummary
+from experiments.analysis import ArmSummary, ChallengerResult
 from experiments.effects import Effect
 from experiments.evidence import Evidence, Point
 from experiments.lifecycle import ENDING, Status
@@ -44,7 +44,10 @@ _LONGEST_PARAM = 6000  # MLflow's limit
 
 
 class EndedExperiment(NamedTuple):
-    """An ended experiment, who ended it and why. `evidence` is None when it was never analysed."""
+    """An ended experiment, who ended it and why. `challenger` is the shipped or leading one of all
+    `challengers`; effects and win rates over time are its own. `evidence` is None when the experiment was
+    never analysed.
+    """
 
     id: uuid.UUID
     name: str
@@ -52,6 +55,7 @@ class EndedExperiment(NamedTuple):
     status: str
     baseline: str
     challenger: str
+    challengers: Sequence[str]
     began_at: datetime
     ended_at: datetime
     decided_by: str
@@ -100,8 +104,10 @@ def write_ended(settings: Settings, engine: Engine) -> Iterator[str]:
 def _read(engine: Engine, experiment_id: uuid.UUID) -> EndedExperiment:
     with Session(engine) as session:
         row = session.get_one(Experiment, experiment_id)
-        variants = session.scalars(select(Variant).where(Variant.experiment_id == row.id))
-        names = {variant.is_baseline: variant.name for variant in variants}
+        variants = session.scalars(
+            select(Variant).where(Variant.experiment_id == row.id).order_by(Variant.name)
+        ).all()
+        challengers = [variant.name for variant in variants if not variant.is_baseline]
         decision = session.scalar(
             select(Decision)
             .where(Decision.experiment_id == row.id, Decision.action.in_(ENDING), Decision.outcome == "done")
@@ -109,22 +115,26 @@ def _read(engine: Engine, experiment_id: uuid.UUID) -> EndedExperiment:
             .limit(1)
         )
         newest = evidence.read_newest(session, row.id)
+        leading = newest.evidence.decision.challenger if newest else challengers[0]
+        if decision and row.status == Status.SHIPPED:
+            leading = decision.parameters.get("challenger", leading)
         assert row.ended_at is not None, row.id
         return EndedExperiment(
             id=row.id,
             name=row.name,
             hypothesis=row.hypothesis,
             status=row.status,
-            baseline=names.get(True, ""),
-            challenger=names[False],
+            baseline=next((variant.name for variant in variants if variant.is_baseline), ""),
+            challenger=leading,
+            challengers=challengers,
             began_at=row.started_at or row.created_at,
             ended_at=row.ended_at,
             decided_by=decision.requested_by if decision else "a promotion",
             reason=reasons.render(decision.reasons) if decision else "Another version was promoted.",
             plan=row.plan,
             evidence=newest.evidence if newest else None,
-            effects=evidence.read_effects_over_time(session, row.id),
-            win_rates=evidence.read_win_rates_over_time(session, row.id),
+            effects=evidence.read_effects_over_time(session, row.id, leading),
+            win_rates=evidence.read_win_rates_over_time(session, row.id, leading),
         )
 
 
@@ -184,11 +194,21 @@ def write_run(uri: str, artifacts: Path, experiment: EndedExperiment) -> str:
 def collect_metrics(experiment: EndedExperiment) -> dict[str, float]:
     """The metrics of a run: `challenger/exposed`, `satisfaction/difference`, `comparison/win_rate`, ...
 
-    The p-values of the secondary metrics are corrected by Holm's method over all secondary metrics.
+    The metrics of challengers other than the leading one begin with their name. The p-values of the secondary
+    metrics are corrected by Holm's method over all secondary metrics.
     """
     assert experiment.evidence is not None, experiment.id
-    comparison, users = experiment.evidence.comparison, experiment.evidence.between_users
     primary = str(experiment.plan["primary"])
+    return {
+        ("" if name == experiment.challenger else f"{name}/") + key: float(number)
+        for name, result in experiment.evidence.challengers.items()
+        for key, number in _list_challenger_metrics(result, primary).items()
+        if number is not None and math.isfinite(number)
+    }
+
+
+def _list_challenger_metrics(result: ChallengerResult, primary: str) -> dict[str, float | None]:
+    comparison, users = result.comparison, result.between_users
     numbers: dict[str, float | None] = {
         "comparison/wins": comparison.tally.wins,
         "comparison/losses": comparison.tally.losses,
@@ -208,11 +228,7 @@ def collect_metrics(experiment: EndedExperiment) -> dict[str, float]:
     numbers |= _list_effect_metrics("response_rate", users.response, response_p)
     for name, metric in users.metrics.items():
         numbers |= _list_effect_metrics(name, metric.effect, metric.p)
-    return {
-        name: float(number)
-        for name, number in numbers.items()
-        if number is not None and math.isfinite(number)
-    }
+    return numbers
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -253,6 +269,7 @@ def _make_tags(experiment: EndedExperiment) -> dict[str, str]:
         "status": experiment.status,
         "baseline": experiment.baseline,
         "challenger": experiment.challenger,
+        "challengers": ", ".join(experiment.challengers),
         "decided_by": experiment.decided_by,
         MLFLOW_RUN_NOTE: experiment.reason,
     }

@@ -93,7 +93,8 @@ def draw_metrics(figure: Figure, experiment: "EndedExperiment") -> None:
     below.
     """
     assert experiment.evidence is not None, experiment.id
-    users, better = experiment.evidence.between_users, _load_directions()
+    users = experiment.evidence.challengers[experiment.challenger].between_users
+    better = _load_directions()
     primary = str(experiment.plan["primary"])
     guardrails = {name: metric for name, metric in users.metrics.items() if metric.margin is not None}
     others: dict[str, Effect | None] = {primary: users.primary}

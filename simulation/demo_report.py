@@ -12,7 +12,7 @@ from data.reasons import reason
 from experiments.analysis import ComparisonResult, ExperimentResult
 from experiments.evidence import Evidence
 from experiments.lifecycle import Action
-from experiments.recommendation import Decision
+from experiments.recommendation import Assessment
 from models.edit_dpo import Kind
 from models.results import Estimate
 from pipelines import single_page
@@ -65,7 +65,7 @@ class Report(BaseModel):
     challenger_protected: dict[str, Estimate]
     comparison: ComparisonResult | None
     experiment: ExperimentResult | None
-    decision: Decision
+    decision: Assessment
     versions: dict[str, str]
     serving_version: str
     usage: list[Usage]
@@ -175,7 +175,7 @@ def assemble(
     minutes: float,
 ) -> Report:
     """Build the report of a run. Without evidence the decision is the gate's rejection of the challenger."""
-    rejection = Decision(
+    rejection = Assessment(
         action=Action.ROLL_BACK,
         reasons=(reason("gate_refused", version=second.version), *second.evaluation.verdict.reasons),
     )
@@ -185,9 +185,9 @@ def assemble(
         champion=second.evaluation.systems["champion"],
         challenger=second.evaluation.systems["challenger"],
         challenger_protected=second.evaluation.systems["challenger_protected"],
-        comparison=evidence.comparison if evidence else None,
-        experiment=evidence.between_users if evidence else None,
-        decision=evidence.decision if evidence else rejection,
+        comparison=evidence.leading.comparison if evidence else None,
+        experiment=evidence.leading.between_users if evidence else None,
+        decision=evidence.decision.by_challenger[evidence.decision.challenger] if evidence else rejection,
         versions={"champion": first.version, "challenger": second.version},
         serving_version=serving_version,
         usage=usage,

@@ -188,7 +188,7 @@ class Month:
         """
         with Session(self.engine) as session:
             live = routing.current(session)
-        has_challenger = live is not None and live.routing.challenger is not None
+        has_challenger = live is not None and bool(live.routing.challengers)
         share = comparisons.load().evidence_share
         return [
             row
@@ -258,7 +258,7 @@ class Month:
             seconds_to_trip=self._measure_seconds_to_trip(session, row),
             win_rates=[
                 WinRate(day=self._to_day(point.at), win_rate=point.value, low=point.low, high=point.high)
-                for point in evidence.read_win_rates_over_time(session, row.id)
+                for point in evidence.read_win_rates_over_time(session, row.id, version)
             ],
         )
 

@@ -334,7 +334,7 @@ def test_the_loop(
     assert {(answer["variant"], answer["version"]) for answer in answers} == {
         ("champion", "v2"),
         (holdout.PRESENT, "v2"),
-        (holdout.HELD_OUT, "v1"),
+        (routing.HELD_OUT, "v1"),
     }
     assert versions.resolve(loop.registry_uri, "champion") == "v2"
 

@@ -22,6 +22,7 @@ from data.records import Spec, TransformType
 from data.tables import Epoch, Gateway, StoredSpec
 
 CHANNEL = "tonebridge:routing"
+HELD_OUT = "held_out"  # the holdout's arm that stays with an old champion
 _SAMPLING_TEMPERATURE = 0.8
 LIVE_S = (
     5.0  # a gateway without a heartbeat for this long is not live: it reports itself as not ready by then
@@ -115,6 +116,11 @@ class Split(_Part):
     )
 
     @property
+    def is_holdout(self) -> bool:
+        """Whether the users of one arm stay with an old champion."""
+        return self.arms[0].name == HELD_OUT
+
+    @property
     def open_until(self) -> float:
         """The upper end of the open part, a position in the layer."""
         low, high = self.slots
@@ -176,27 +182,15 @@ class Split(_Part):
 
 
 class Routing(_Part):
-    """The specs and experiments that gateways answer with; /compare sets `challenger` against the champion.
+    """The specs and experiments that gateways answer with; /compare sets `challengers` against the champion.
 
     One spec answers a message, so a message is in one experiment at most. Experiments that may cover the same
     message are in the same layer and exclude each other there.
     """
 
     champion: Spec
-    challenger: Spec | None = None
+    challengers: tuple[Spec, ...] = ()
     experiments: tuple[Split, ...] = ()
-
-    @property
-    def challengers(self) -> tuple[Spec, ...]:
-        """All challengers that people compare: those of running experiments."""
-        arms = (
-            arm.spec
-            for split in self.experiments
-            if split.ramp and split.arms[0].spec == self.champion
-            for arm in split.arms
-        )
-        challengers = [self.challenger] if self.challenger else []
-        return tuple(spec for spec in dict.fromkeys((*challengers, *arms)) if spec != self.champion)
 
     @model_validator(mode="after")
     def _exclude_each_other(self) -> "Routing":
@@ -223,15 +217,19 @@ class Routing(_Part):
             update={"temperature": _SAMPLING_TEMPERATURE, "protection": protection}
         )
 
+    @property
+    def holdout(self) -> Split | None:
+        """The split whose users stay with an old champion; None without a holdout."""
+        return next((split for split in self.experiments if split.is_holdout), None)
+
     def split(self, experiment_id: uuid.UUID) -> Split | None:
         """An experiment's split; None when it is not in force."""
         return next((split for split in self.experiments if split.experiment_id == experiment_id), None)
 
     def specs(self) -> dict[str, Spec]:
         """Every spec that may answer, by digest."""
-        challengers = [self.challenger] if self.challenger else []
         arms = [arm.spec for split in self.experiments for arm in split.arms]
-        return {spec.digest: spec for spec in (self.champion, self.sampled, *challengers, *arms)}
+        return {spec.digest: spec for spec in (self.champion, self.sampled, *self.challengers, *arms)}
 
 
 def forget_tester(session: Session, user_id: uuid.UUID) -> int:

@@ -29,6 +29,7 @@ from experiments.calibration.scenarios import (
     BINS,
     COLUMNS,
     SCENARIOS,
+    Rival,
     Scenario,
     compute_values,
     draw_sums,
@@ -46,7 +47,11 @@ _SHARE_A_DAY = 0.5  # of the people in the experiment who have not come yet, the
 _VOTERS_A_DAY = 20  # people who compare side by side
 _MOST_VOTES = 100  # of one person
 _MESSAGE_SUM = 6.0  # of both parameters of the beta distribution of the messages' win rates
-_VARIANTS = ("champion", "challenger")
+_CHAMPION = "champion"
+
+
+def _name_challengers(scenario: Scenario) -> list[str]:
+    return [f"challenger_{number}" for number, _ in enumerate(scenario.challengers, start=1)]
 
 
 def _adapt_plan(plan: Plan, scenario: Scenario) -> Plan:
@@ -62,15 +67,16 @@ def _adapt_plan(plan: Plan, scenario: Scenario) -> Plan:
 
 
 @cache
-def compute_effects(scenario: Scenario, seed: int, window_hours: float) -> dict[str, float]:
-    """The true effect on each metric. Days of the week count equally."""
-    effects = dict.fromkeys(_METRICS, 0.0)
+def compute_effects(scenario: Scenario, seed: int, window_hours: float) -> list[dict[str, float]]:
+    """The true effects of each challenger, by metric. Days of the week count equally."""
+    effects = [dict.fromkeys(_METRICS, 0.0) for _ in scenario.challengers]
     for is_weekend, share in ((False, 5 / 7), (True, 2 / 7)):
-        baseline, challenger = (
+        baseline, *challengers = (
             compute_values(experience, seed, window_hours) for experience in scenario.select_arms(is_weekend)
         )
-        for name in effects:
-            effects[name] += share * (challenger[name] - baseline[name])
+        for effect, challenger in zip(effects, challengers, strict=True):
+            for name in effect:
+                effect[name] += share * (challenger[name] - baseline[name])
     return effects
 
 
@@ -84,20 +90,26 @@ class Votes(NamedTuple):
     choice: NDArray[np.int64]  # 1: challenger, -1: champion, 0: tie
 
 
-def draw_votes(rng: np.random.Generator, scenario: Scenario, days: int) -> Votes:
-    """The votes of all days. Each person casts up to 100 votes in a row, on different messages."""
-    people = days * _VOTERS_A_DAY
+def draw_votes(rng: np.random.Generator, scenario: Scenario, days: int, challenger: int = 0) -> Votes:
+    """The votes of all days on one challenger. Each person casts up to 100 votes in a row, on different
+    messages. Several challengers share the people who vote.
+    """
+    count = len(scenario.challengers)
+    # Of several challengers, a third of the comparisons are between two of them (`data.traffic.comparisons`).
+    voters_a_day = _VOTERS_A_DAY if count == 1 else _VOTERS_A_DAY * 2 // (3 * count)
+    people = days * voters_a_day
     counts = (rng.random(people) ** (-1 / 1.1)).clip(scenario.fewest_votes, _MOST_VOTES).astype(int)
     person = np.repeat(np.arange(people), counts)
     nth = np.arange(len(person)) - (counts.cumsum() - counts)[person]
-    mean = scenario.wins / (scenario.wins + scenario.losses)
+    _, wins, losses = scenario.challengers[challenger]
+    mean = wins / (wins + losses)
     message, rate = np.arange(len(person)), _draw_rates(rng, mean, scenario.taste_sum, people)[person]
     if scenario.messages is not None:
         message = (rng.integers(scenario.messages, size=people)[person] + nth) % scenario.messages
         rate = _draw_rates(rng, mean, _MESSAGE_SUM, scenario.messages)[message]
-    is_decided = rng.random(len(person)) < scenario.wins + scenario.losses
+    is_decided = rng.random(len(person)) < wins + losses
     choice = np.where(rng.random(len(person)) < rate, 1, -1) * is_decided
-    return Votes(person // _VOTERS_A_DAY, person, nth, message, choice)
+    return Votes(person // voters_a_day, person, nth, message, choice)
 
 
 def _draw_rates(rng: np.random.Generator, mean: float, total: float, size: int) -> Array:
@@ -161,11 +173,16 @@ class _Epoch:
     """A span with constant shares, and the users who came in it, by arm."""
 
     begin: int  # day
-    weights: tuple[float, float]
-    exposed: list[int] = field(default_factory=lambda: [0, 0])
-    closed: list[int] = field(default_factory=lambda: [0, 0])
-    sums: list[Array] = field(default_factory=lambda: [np.zeros(len(COLUMNS) + 3 * BINS)] * 2)
+    weights: tuple[float, ...]
+    exposed: list[int] = field(init=False)
+    closed: list[int] = field(init=False)
+    sums: list[Array] = field(init=False)
     statistics: list[dict[str, ArmStatistics]] = field(default_factory=list)  # empty until they are computed
+
+    def __post_init__(self) -> None:
+        arms = len(self.weights)
+        self.exposed, self.closed = [0] * arms, [0] * arms
+        self.sums = [np.zeros(len(COLUMNS) + 3 * BINS)] * arms
 
 
 def estimate_metrics(sums: Array) -> dict[str, Estimate]:
@@ -194,14 +211,14 @@ def estimate_metrics(sums: Array) -> dict[str, Estimate]:
 
 
 def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
-    """The input of `analysis.between_users`."""
+    """The statistics of all arms by metric, as `outcomes.read_arms` gives them."""
     for number, epoch in enumerate(epochs):
         if not epoch.statistics:
             epoch.statistics = [
                 {
                     name: ArmStatistics(
                         epoch=number,
-                        variant=variant,
+                        variant=f"challenger_{arm}" if arm else _CHAMPION,
                         is_baseline=arm == 0,
                         weight=epoch.weights[arm],
                         exposed=epoch.exposed[arm],
@@ -211,7 +228,7 @@ def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
                     )
                     for name, estimated in estimate_metrics(epoch.sums[arm]).items()
                 }
-                for arm, variant in enumerate(_VARIANTS)
+                for arm in range(len(epoch.weights))
             ]
     names = list(epochs[0].statistics[0])
     return {name: [arm[name] for epoch in epochs for arm in epoch.statistics] for name in names}
@@ -233,7 +250,7 @@ class _Installation:
     def __init__(
         self, scenario: Scenario, plan: Plan, config: CalibrationConfig, rng: np.random.Generator
     ) -> None:
-        self.epochs = [_Epoch(0, (1 - scenario.share, scenario.share))]
+        self.epochs = [_Epoch(0, scenario.weights)]
         self._scenario, self._plan, self._config, self._rng = scenario, plan, config, rng
         self._first_weekday = int(rng.integers(7))  # from Monday
         self._outside = scenario.users  # who are not in the experiment
@@ -246,7 +263,7 @@ class _Installation:
         entered = self._rng.binomial(self._outside, (share - self._ramp) / (1 - self._ramp))
         self._outside, self._waiting, self._ramp = self._outside - entered, self._waiting + entered, share
 
-    def begin_epoch(self, day: int, weights: tuple[float, float]) -> None:
+    def begin_epoch(self, day: int, weights: tuple[float, ...]) -> None:
         """Begin an epoch at the start of a day."""
         self.epochs.append(_Epoch(day, weights))
 
@@ -259,9 +276,8 @@ class _Installation:
         """Let users come on a day."""
         came = int(self._rng.binomial(self._waiting, _SHARE_A_DAY))
         self._waiting -= came
-        challenger = int(self._rng.binomial(came, self.epochs[-1].weights[1]))
         is_weekend = (self._first_weekday + day) % 7 >= 5
-        for arm, users in enumerate((came - challenger, challenger)):
+        for arm, users in enumerate(self._rng.multinomial(came, self.epochs[-1].weights).tolist()):
             self.epochs[-1].exposed[arm] += users
             self.epochs[-1].statistics = []
             if users:
@@ -292,53 +308,82 @@ class Ending(NamedTuple):
     """The decision that ended an experiment."""
 
     action: Action
+    challenger: int  # the shipped one, from 0; otherwise the leading one
     days: int
-    closed: int  # users whose windows had closed
+    closed: int  # users of the baseline and this challenger whose windows had closed
 
 
 class Course(NamedTuple):
     """How one experiment went."""
 
     ending: Ending
-    covered: tuple[bool, ...]  # for each metric: its interval contained the true effect at every analysis
+    covered: tuple[bool, ...]  # for each metric: its intervals contained the true effects at every analysis
 
 
 def run_experiment(
     scenario: Scenario, plan: Plan, config: CalibrationConfig, rng: np.random.Generator
 ) -> Course:
     """Run an experiment for its `plan.maximum_days`. The first decision ends it. The analyses go on as if
-    nobody acted on that decision, because an interval must hold at all of them.
+    nobody acted on that decision, because an interval must hold at all of them. A dropped challenger has no
+    further analyses, and later users get the other arms.
     """
     plan = _adapt_plan(plan, scenario)
     effects = compute_effects(scenario, config.seed, plan.window_hours)
+    names = _name_challengers(scenario)
+    plan_of_each = plan.for_each_of(len(names))
     last_day = math.ceil(plan.maximum_days)
-    votes = draw_votes(rng, scenario, last_day)
+    votes = {name: draw_votes(rng, scenario, last_day, number) for number, name in enumerate(names)}
     installation = _Installation(scenario, plan, config, rng)
     ramp = list(plan.ramp)
     installation.widen(ramp.pop(0))
-    ending, covered = None, np.ones(len(_METRICS), dtype=bool)
+    ending, covered, tested = None, np.ones(len(_METRICS), dtype=bool), list(names)
     for day in range(1, last_day + 1):  # the time of the analysis
         installation.expose(day - 1)
         installation.close(day - 1)
         arms = build_arms(installation.epochs)
-        users = analysis.between_users(arms, plan, metrics.load())
-        covered &= [not _misses(users, plan, name, effect) for name, effect in effects.items()]
+        users = {
+            name: analysis.between_users(analysis.pick_arms(arms, name), plan_of_each, metrics.load())
+            for name in tested
+        }
+        for name in tested:
+            of_challenger = effects[names.index(name)].items()
+            covered &= [not _misses(users[name], plan, metric, effect) for metric, effect in of_challenger]
+        weights = installation.epochs[-1].weights
         if ending is None:
-            comparison = analysis.compare(tally_votes(votes, day, plan), plan)
-            action = recommendation.decide(comparison, users, plan, timedelta(days=day)).action
-            if action is not Action.KEEP_RUNNING:
-                ending = Ending(action, day, users.baseline.closed + users.challenger.closed)
+            results = {
+                name: analysis.ChallengerResult(
+                    comparison=analysis.compare(tally_votes(votes[name], day, plan), plan_of_each),
+                    between_users=users[name],
+                )
+                for name in tested
+            }
+            decision = recommendation.decide(results, plan_of_each, timedelta(days=day))
+            if decision.action is not Action.KEEP_RUNNING:
+                result = users[decision.challenger]
+                ending = Ending(
+                    decision.action,
+                    names.index(decision.challenger),
+                    day,
+                    result.baseline.closed + result.challenger.closed,
+                )
+            elif decision.dropped:
+                tested = [name for name in tested if name not in decision.dropped]
+                left = [weight * (arm == 0 or names[arm - 1] in tested) for arm, weight in enumerate(weights)]
+                weights = tuple(weight / sum(left) for weight in left)
+                installation.begin_epoch(day, weights)
         if ending and installation.is_complete:
             break
         epoch = installation.epochs[-1]
         hours = 24 * (day - epoch.begin)
         if ramp and hours >= plan.hours_a_step:
             installation.widen(ramp.pop(0))
-            installation.begin_epoch(day, epoch.weights)
+            installation.begin_epoch(day, weights)
         elif not ramp and plan.allocation != "fixed" and hours >= plan.hours_a_batch:
-            weight = round(bandit.reweigh(arms[plan.primary], plan.allocation)[_VARIANTS[0]], 3)
-            if weight != epoch.weights[0]:
-                installation.begin_epoch(day, (weight, 1 - weight))
+            primary = [arm for arm in arms[plan.primary] if arm.is_baseline or arm.variant in tested]
+            chosen = bandit.reweigh(primary, plan.allocation)
+            rounded = [round(chosen.get(name, 0.0), 3) for name in names]
+            if (weights := (1 - sum(rounded), *rounded)) != epoch.weights:
+                installation.begin_epoch(day, weights)
     assert ending is not None, f"no decision ended the experiment within its {plan.maximum_days:g} days"
     return Course(ending, tuple(covered.tolist()))
 
@@ -357,6 +402,27 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
     return {"courses": [run_experiment(SCENARIOS[name], plan, config, rng) for _ in range(size)]}
 
 
+class _Truth(NamedTuple):
+    """What is true of a challenger."""
+
+    is_harmful: bool  # a loss exceeds its margin
+    is_equal: bool
+    is_better: bool
+
+
+def _judge(rival: Rival, effects: dict[str, float], plan: Plan) -> _Truth:
+    losses = {
+        metric: -effect if metrics.load()[metric].better == "higher" else effect
+        for metric, effect in effects.items()
+    }
+    margins = {plan.primary: plan.harm_margin, **plan.guardrails}
+    return _Truth(
+        is_harmful=any(losses[metric] > margin for metric, margin in margins.items()),
+        is_equal=rival.wins == rival.losses and not any(losses.values()),
+        is_better=rival.wins > rival.losses and all(loss <= 0 for loss in losses.values()),
+    )
+
+
 def summarise(
     config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]
 ) -> ProcedureResult:
@@ -367,25 +433,29 @@ def summarise(
     actions = np.array([ending.action for ending in endings])
     covered = np.array([course.covered for course in courses])
     effects = compute_effects(scenario, config.seed, plan.window_hours)
-    losses = {
-        metric: -effect if metrics.load()[metric].better == "higher" else effect
-        for metric, effect in effects.items()
-    }
-    margins = {plan.primary: plan.harm_margin, **plan.guardrails}
-    is_preferred = scenario.wins > scenario.losses
+    truths = [
+        _judge(rival, effect, plan) for rival, effect in zip(scenario.challengers, effects, strict=True)
+    ]
+    is_shipped = actions == Action.SHIP
+    is_any_better = any(truth.is_better for truth in truths)
+    leading = [truths[ending.challenger] for ending in endings]
+    is_right = np.array([truth.is_better or not is_any_better for truth in leading])
+    is_wrong = np.array([truth.is_harmful or truth.is_equal for truth in leading])
     return ProcedureResult(
         description=scenario.description,
         experiments=len(courses),
         users=scenario.users,
-        effects=effects,
-        harmful=any(losses[metric] > margin for metric, margin in margins.items()),
-        equal=scenario.wins == scenario.losses and not any(losses.values()),
-        better=is_preferred and all(loss <= 0 for loss in losses.values()),
-        shipped=estimate_rate(actions == Action.SHIP),
+        effects=effects[0],
+        harmful=all(truth.is_harmful for truth in truths),
+        equal=all(truth.is_equal for truth in truths),
+        better=is_any_better,
+        challengers=len(truths),
+        shipped=estimate_rate(is_shipped & is_right),
+        wrongly_shipped=estimate_rate(is_shipped & is_wrong),
         rolled_back=estimate_rate(actions == Action.ROLL_BACK),
         inconclusive=estimate_rate(actions == Action.INCONCLUSIVE),
         path_coverage=estimate_rate(np.array([all(course.covered) for course in courses])),
-        coverage_by_metric=dict(zip(effects, map(estimate_rate, covered.T), strict=True)),
+        coverage_by_metric=dict(zip(_METRICS, map(estimate_rate, covered.T), strict=True)),
         median_days=estimate_median(np.array([ending.days for ending in endings])),
         median_closed=estimate_median(np.array([ending.closed for ending in endings])),
     )

@@ -37,15 +37,24 @@ class Experience(NamedTuple):
     most_messages: int = 20  # a user writes 1 to this many messages in 72 hours, by a power law
 
 
+class Rival(NamedTuple):
+    """A further challenger of the same experiment, against the champion."""
+
+    experience: Experience
+    wins: float = 0.45  # share of the votes side by side for it
+    losses: float = 0.45  # for the champion; the other votes are ties
+
+
 class Scenario(NamedTuple):
-    """An installation and a challenger."""
+    """An installation and its challengers."""
 
     description: str
     baseline: Experience = Experience()
     challenger: Experience = Experience()
     weekend: tuple[Experience, Experience] | None = None  # of users who come on a Saturday or a Sunday
     users: int = 5_000
-    share: float = 0.5  # of the users in the experiment who get the challenger
+    rivals: tuple[Rival, ...] = ()  # with any, all arms get equal shares of the users
+    share: float = 0.5  # of the users in the experiment who get the challenger, when it is the only one
     wins: float = 0.45  # share of the votes side by side for the challenger
     losses: float = 0.45  # for the champion; the other votes are ties
     taste_sum: float = math.inf  # of both parameters of the beta distribution of people's win rates
@@ -53,9 +62,22 @@ class Scenario(NamedTuple):
     messages: int | None = None  # that people compare; None: each vote is on a message of its own
     allocation: Allocation = "fixed"
 
-    def select_arms(self, is_weekend: bool) -> tuple[Experience, Experience]:
-        """The experience in both arms of users who come on a day."""
-        return self.weekend if self.weekend and is_weekend else (self.baseline, self.challenger)
+    @property
+    def challengers(self) -> tuple[Rival, ...]:
+        """All challengers, the first one first."""
+        return Rival(self.challenger, self.wins, self.losses), *self.rivals
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The shares of the users in the arms, the baseline's first."""
+        arms = 1 + len(self.challengers)
+        return (1 / arms,) * arms if self.rivals else (1 - self.share, self.share)
+
+    def select_arms(self, is_weekend: bool) -> tuple[Experience, ...]:
+        """The experience in each arm of users who come on a day, the baseline's first."""
+        if self.weekend and is_weekend:
+            return self.weekend
+        return self.baseline, *(challenger.experience for challenger in self.challengers)
 
 
 _USUAL = Experience()
@@ -161,6 +183,27 @@ SCENARIOS = {
         "their requests fail.",
         challenger=_FEWER_COMPLAINTS,
         weekend=(_WEEKEND, _BETTER_WEEKEND),
+    ),
+    "three_equal": Scenario(
+        "Three challengers, all equal to the champion.",
+        users=10_000,
+        rivals=(Rival(_USUAL), Rival(_USUAL)),
+    ),
+    "three_harmful": _PREFERRED._replace(
+        description="Three challengers, all preferred: complaints rise from 10 to 20 %, failures from 2 to "
+        "6 %, and latencies by 60 %.",
+        challenger=_make_complaining(0.2),
+        users=10_000,
+        rivals=(
+            Rival(_USUAL._replace(failing=0.06), 0.62, 0.28),
+            Rival(_USUAL._replace(slowness=1.6), 0.62, 0.28),
+        ),
+    ),
+    "best_of_three": _PREFERRED._replace(
+        description="Three challengers: one as in `better`, one equal, one preferred with 20 % complaints.",
+        challenger=_FEWER_COMPLAINTS,
+        users=10_000,
+        rivals=(Rival(_USUAL), Rival(_make_complaining(0.2), 0.62, 0.28)),
     ),
 }
 

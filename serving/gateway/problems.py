@@ -133,7 +133,8 @@ _FIELDS = (
     "text", "intensity", "user_id", "locale", "channel", "receipt", "kind", "up", "stars", "preferred",
     "policy", "name", "role", "key_id", "kid", "algorithm", "key", "token", "email", "password",
     "new_password", "refresh_token", "account_id", "items", "training", "trains_across",
-    "trains_by_default", "hypothesis", "challenger", "plan", "target", "organisations", "locales", "channels",
+    "trains_by_default", "hypothesis", "challenger", "challengers", "plan", "target",
+    "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)

@@ -30,7 +30,7 @@ COMPUTED = {
     ),
     ("experiments/lifecycle.py", "code"): (
         "will_begin", "will_resume", "will_ramp", "will_pause", "will_ship", "will_roll_back",
-        "will_discard",
+        "will_discard", "will_drop",
     ),
     ("models/gate.py", "f'{code}_{part}'"): tuple(
         f"{rival}_{part}" for rival in ("gate", "gate_drift") for part in ("facts", "meaning")
@@ -269,8 +269,9 @@ def test_every_code_of_the_catalogue_is_used() -> None:
     used = {code for call in CALLS for code in call.codes}
     # What earlier releases decided is stored with these.
     assert sorted(set(SENTENCES) - used) == [
+        "another_experiment",
         *("gate_facts_against_copy", "gate_hacked", "gate_tone"),
-        *("not_long_enough", "people_prefer_challenger"),
+        *("not_long_enough", "people_prefer_challenger", "reweighed"),
     ]
 
 

@@ -14,6 +14,7 @@ from data.reasons import Reason, reason, render
 from experiments import analysis, metrics, plan
 from experiments.analysis import (
     ArmStatistics,
+    ChallengerResult,
     ComparisonResult,
     ExperimentResult,
     Tally,
@@ -21,7 +22,7 @@ from experiments.analysis import (
 )
 from experiments.estimators import Covariate
 from experiments.plan import Plan
-from experiments.recommendation import Decision, decide
+from experiments.recommendation import Assessment, assess
 from experiments.sequential import Clusters
 
 PLAN = Plan()
@@ -87,7 +88,13 @@ def votes(wins: int, losses: int, ties: int = 0) -> ComparisonResult:
     return compare(tally(wins, losses, ties), PLAN)
 
 
-def decision(comparison: ComparisonResult, users: ExperimentResult) -> Decision:
+def decide(
+    comparison: ComparisonResult, users: ExperimentResult, plan: Plan, lasted: timedelta
+) -> Assessment:
+    return assess(ChallengerResult(comparison=comparison, between_users=users), plan, lasted)
+
+
+def decision(comparison: ComparisonResult, users: ExperimentResult) -> Assessment:
     return decide(comparison, users, PLAN, ENOUGH)
 
 

@@ -15,9 +15,9 @@ from data.records import Spec
 from data.tables import Decision, Experiment, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import decisions
+from experiments import decisions, plan
 from experiments.decisions import Command, Request, UnknownExperimentError
-from experiments.lifecycle import Action, RefusedError, Status
+from experiments.lifecycle import Action, RefusedError
 from tests.logins import gateway_url
 
 
@@ -141,22 +141,24 @@ async def test_an_action_that_the_status_does_not_allow_is_refused_without_a_row
         assert session.scalars(select(Decision.id)).all() == [decision_id]
 
 
-async def test_a_draft_does_not_start_while_another_experiment_is_open(
+async def test_a_draft_does_not_start_while_other_experiments_leave_too_few_users_free(
     pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
 ) -> None:
-    draft = new_id()
+    drafts = {share: new_id() for share in (0.2, 0.1)}
     with Session(engine) as session, session.begin():
-        session.add(Experiment(id=draft, name="y", hypothesis="y", plan={}, salt="y"))
-    for status, japanese in ((Status.RUNNING, "実行中"), (Status.PAUSED, "一時停止中")):
-        with Session(engine) as session, session.begin():
-            session.get_one(Experiment, experiment).status = status
-        with pytest.raises(RefusedError, match=f"“x” is {status}, and only one runs at a time") as refused:
-            await ask(pool, build_request(draft, Action.START))
-        assert refused.value.reasons == [reason("another_experiment", name="x", status=status.value)]
-        assert f"実験「x」が{japanese}です" in render(refused.value.reasons, "ja")
-    with Session(engine) as session, session.begin():
-        session.get_one(Experiment, experiment).status = "shipped"
-    await ask(pool, build_request(draft, Action.START))
+        for share, draft in drafts.items():
+            planned = plan.with_changes({"traffic_share": share}).model_dump(mode="json")
+            session.add(Experiment(id=draft, name="y", hypothesis="y", plan=planned, salt="y"))
+    with pytest.raises(RefusedError) as refused:
+        await ask(pool, build_request(drafts[0.2], Action.START))
+    [why] = refused.value.reasons
+    assert why.code == "no_free_users"
+    assert why.values == {"needed": 0.2, "free": pytest.approx(0.1)}
+    assert "leave 10% of the users free, and this one needs 20%; draft it with a smaller" in str(
+        refused.value
+    )
+    assert "空いているユーザーは 10% です。この実験には 20% が必要です" in render(refused.value.reasons, "ja")
+    await ask(pool, build_request(drafts[0.1], Action.START))
 
 
 async def test_two_concurrent_claims_get_two_decisions_in_the_order_of_requests(

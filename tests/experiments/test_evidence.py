@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from data import database
 from data.tables import Analysis, Experiment, new_id
 from experiments import evidence, metrics
-from experiments.analysis import ArmStatistics, Tally, between_users, compare
+from experiments.analysis import ArmStatistics, ChallengerResult, Tally, between_users, compare
 from experiments.evidence import Evidence, Exposed, Point
 from experiments.lifecycle import Action
 from experiments.plan import Plan
@@ -67,13 +67,8 @@ def build_evidence(wins: int = 80, losses: int = 20, users: int = 400, harm: boo
     tally = Tally(wins=wins, losses=losses, ties=3, people=100, by_person=clusters, by_message=clusters)
     comparison = compare(tally, PLAN)
     result = between_users(arms, PLAN, MEASURED)
-    return Evidence(
-        challenger="v2",
-        comparison=comparison,
-        between_users=result,
-        unbiased=(0.02, 0.01),
-        decision=decide(comparison, result, PLAN, timedelta(days=11)),
-    )
+    results = {"v2": ChallengerResult(comparison=comparison, between_users=result, unbiased=(0.02, 0.01))}
+    return Evidence(challengers=results, decision=decide(results, PLAN, timedelta(days=11)))
 
 
 def count_rows(session: Session, experiment: uuid.UUID) -> int:
@@ -136,7 +131,9 @@ def test_the_newest_of_many_experiments(session: Session) -> None:
         evidence.store(session, experiment, build_evidence(wins))
         session.flush()
     newest = evidence.read_newest_of_each(session, [first, second, without])
-    assert {experiment: dated.evidence.comparison.tally.wins for experiment, dated in newest.items()} == {
+    assert {
+        experiment: dated.evidence.leading.comparison.tally.wins for experiment, dated in newest.items()
+    } == {
         first: 81,
         second: 71,
     }
@@ -161,9 +158,9 @@ def test_evidence_over_time_has_a_point_for_each_analysis(session: Session, expe
 
     def build_points(metric: str | None) -> list[Point]:
         effects = [
-            analysis.between_users.primary
+            analysis.leading.between_users.primary
             if metric is None
-            else analysis.between_users.metrics[metric].effect
+            else analysis.leading.between_users.metrics[metric].effect
             for analysis in analyses
         ]
         return [
@@ -173,16 +170,18 @@ def test_evidence_over_time_has_a_point_for_each_analysis(session: Session, expe
         ]
 
     assert len(build_points(None)) == 2, "the first analysis has no effect"
-    assert evidence.read_effects_over_time(session, experiment) == build_points(None)
-    assert evidence.read_effects_over_time(session, experiment, "complained") == build_points("complained")
-    assert evidence.read_effects_over_time(session, experiment, "no_such_metric") == []
-    assert evidence.read_win_rates_over_time(session, experiment) == [
-        Point(at, win_rate, *analysis.comparison.interval)
+    assert evidence.read_effects_over_time(session, experiment, "v2") == build_points(None)
+    assert evidence.read_effects_over_time(session, experiment, "v2", "complained") == build_points(
+        "complained"
+    )
+    assert evidence.read_effects_over_time(session, experiment, "v2", "no_such_metric") == []
+    assert evidence.read_win_rates_over_time(session, experiment, "v2") == [
+        Point(at, win_rate, *analysis.leading.comparison.interval)
         for at, analysis in zip(moments, analyses, strict=True)
-        if (win_rate := analysis.comparison.win_rate) is not None
+        if (win_rate := analysis.leading.comparison.win_rate) is not None
     ]
-    assert analyses[0].comparison.win_rate is None, "no win rate without a decided vote"
-    assert evidence.read_exposures_over_time(session, experiment) == [
+    assert analyses[0].leading.comparison.win_rate is None, "no win rate without a decided vote"
+    assert evidence.read_exposures_over_time(session, experiment, "v2") == [
         Exposed(at, users, users) for at, users in zip(moments, (0, 100, 400), strict=True)
     ]
 
@@ -191,12 +190,12 @@ def test_a_long_curve_is_thinned_and_has_the_newest_point(session: Session, expe
     for wins in range(40, 53):
         evidence.store(session, experiment, build_evidence(wins))
         session.flush()
-    curve = evidence.read_win_rates_over_time(session, experiment, most=4)
+    curve = evidence.read_win_rates_over_time(session, experiment, "v2", most=4)
     assert [point.value for point in curve] == pytest.approx(
         [wins / (wins + 20) for wins in (42, 45, 48, 51, 52)]
     )
-    effects = evidence.read_effects_over_time(session, experiment, most=4)
-    exposures = evidence.read_exposures_over_time(session, experiment, most=4)
+    effects = evidence.read_effects_over_time(session, experiment, "v2", most=4)
+    exposures = evidence.read_exposures_over_time(session, experiment, "v2", most=4)
     assert [effect.at for effect in effects] == [point.at for point in curve]
     assert [exposed.at for exposed in exposures] == [point.at for point in curve]
 
@@ -217,5 +216,5 @@ def test_evidence_with_missing_fields_raises_an_error(session: Session, experime
     session.flush()
     session.execute(update(Analysis).values(evidence={"challenger": "v2"}))
     session.expire_all()
-    with pytest.raises(ValueError, match="comparison\n  Field required"):
+    with pytest.raises(ValueError, match="challengers\n  Field required"):
         evidence.read_newest(session, experiment)

@@ -142,30 +142,38 @@ def test_a_refusal_is_a_sentence_in_both_languages() -> None:
     ],
 )
 def test_requestable_actions(status: Status, share: float, expected: list[Action]) -> None:
-    assert requestable(status, share) == expected
+    assert requestable(status, share, challengers=1) == expected
+
+
+def test_only_one_of_several_challengers_can_be_dropped() -> None:
+    assert Action.DROP in requestable(Status.RUNNING, 0.5, challengers=2)
+    assert Action.DROP in requestable(Status.PAUSED, 0.0, challengers=2)
+    assert Action.DROP not in requestable(Status.DRAFT, 0.0, challengers=2)
 
 
 @pytest.mark.parametrize(
     ("action", "status", "expected"),
     [
-        (Action.START, Status.DRAFT, reason("will_begin", challenger="v2", share=0.05)),
+        (Action.START, Status.DRAFT, reason("will_begin", challenger=("v2",), share=0.05)),
         (Action.START, Status.PAUSED, reason("will_resume")),
-        (Action.RAMP, Status.RUNNING, reason("will_ramp", challenger="v2", share=0.05)),
+        (Action.RAMP, Status.RUNNING, reason("will_ramp", challenger=("v2",), share=0.05)),
         (Action.PAUSE, Status.RUNNING, reason("will_pause", baseline="v1")),
-        (Action.SHIP, Status.RUNNING, reason("will_ship", challenger="v2")),
-        (Action.ROLL_BACK, Status.PAUSED, reason("will_roll_back", challenger="v2", baseline="v1")),
+        (Action.SHIP, Status.RUNNING, reason("will_ship", challenger=("v2",))),
+        (Action.ROLL_BACK, Status.PAUSED, reason("will_roll_back", challenger=("v2",), baseline="v1")),
         (Action.DISCARD, Status.DRAFT, reason("will_discard")),
     ],
 )
 def test_consequences_of_actions(action: Action, status: Status, expected: Reason) -> None:
-    assert consequence(action, status, challenger="v2", baseline="v1", share=0.05) == expected
+    assert consequence(action, status, challengers=["v2"], baseline="v1", share=0.05) == expected
 
 
 def test_the_consequence_of_a_start_is_a_sentence_in_both_languages() -> None:
-    start = consequence(Action.START, Status.DRAFT, challenger="v2", baseline="v1", share=0.05)
+    start = consequence(Action.START, Status.DRAFT, challengers=["v2"], baseline="v1", share=0.05)
     assert start.render() == (
-        "v2 is loaded. Then 5.0% of the users are in the experiment, and v2 answers half of them."
+        "v2 is loaded. Then 5.0% of the users that the experiment may use are in it, divided equally between"
+        " the champion and v2."
     )
     assert start.render("ja") == (
-        "v2 を読み込みます。その後ユーザーの 5.0% が実験に入り、その半数に v2 が回答します。"
+        "v2 を読み込みます。その後、実験が使えるユーザーの 5.0% が実験に入り、"
+        "チャンピオンと v2 に均等に分かれます。"
     )

@@ -35,11 +35,13 @@ from data.tables import (
     User,
     Variant,
     Version,
+    VersionOrder,
     new_id,
 )
 from data.traffic import answers, routing
 from data.traffic.routing import Routing, Target
 from experiments import decisions, drafts, launches, plan
+from experiments.analysis import compare
 from experiments.decisions import Request
 from experiments.drafts import Draft
 from experiments.lifecycle import Action
@@ -137,11 +139,13 @@ SHIPS_BY_VOTES = {"minimum_days": 0, "hours_a_person": 0, "harm_margin": 1.0, "g
 
 @pytest.fixture
 def draft(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
-    """`draft(version, **plan)`, by Ann."""
+    """`draft(*versions, **plan)`, by Ann."""
 
-    def do(challenger: str = "v2", target: Target = Target(), **changes: Any) -> uuid.UUID:  # noqa: B008
+    def do(*challengers: str, target: Target = Target(), **changes: Any) -> uuid.UUID:  # noqa: B008
         planned = plan.with_changes({**SHIPS_BY_VOTES, "ramp": [0.5, 1.0], **changes}).model_dump(mode="json")
-        wanted = Draft(f"try {challenger}", f"People like {challenger}.", challenger, planned, target)
+        tested = challengers or ("v2",)
+        names = " and ".join(tested)
+        wanted = Draft(f"try {names}", f"People like {names}.", tested, planned, target)
         return uuid.UUID(str(ask(drafts.draft, wanted, "token:ann", str(uuid.uuid4()))))
 
     return do
@@ -219,7 +223,7 @@ def test_a_draft_is_started_as_it_was_drafted(
     [split] = read_routing(engine).experiments
     assert (split.experiment_id, split.ramp, split.target) == (drafted, 0.5, target)
     assert [arm.spec.version for arm in split.arms] == ["v1", "v2"]
-    assert read_routing(engine).challenger == Spec(version="v2", protection=PROTECTED)
+    assert read_routing(engine).challengers == (Spec(version="v2", protection=PROTECTED),)
     assert read_trail(engine, drafted) == (
         "running",
         [
@@ -237,13 +241,7 @@ def test_a_draft_is_started_as_it_was_drafted(
         assert row.parameters == {"epoch": 2, "ramp": 0.5}
         assert row.claimed_at is not None
         assert row.claimed_at <= (row.done_at or row.created_at)
-    assert read_failure(engine, second) == [reason("another_experiment", name="try v2", status="running")]
-    assert render(read_failure(engine, second)) == (
-        "the experiment “try v2” is running, and only one runs at a time; ship it or roll it back first"
-    )
-    assert render(read_failure(engine, second), "ja") == (
-        "実験「try v2」が実行中です。実験は一度に一つだけなので、先に採用するかロールバックしてください"
-    )
+    assert read_failure(engine, second) == [reason("no_free_users", needed=1.0, free=0.0)]
     assert read_trail(engine, other)[0] == "draft"
 
 
@@ -259,7 +257,7 @@ def test_a_pause_sends_everybody_to_the_champion_and_the_same_come_back(
 
     click(drafted, "pause")
     assert run().name == "Paused"
-    assert (assign_arms(engine), read_routing(engine).challenger) == ({}, None), (
+    assert (assign_arms(engine), read_routing(engine).challengers) == ({}, ()), (
         "nobody meets the challenger, side by side"
     )
     assert read_trail(engine, drafted)[0] == "paused"
@@ -269,7 +267,7 @@ def test_a_pause_sends_everybody_to_the_champion_and_the_same_come_back(
     run()
     assert assign_arms(engine) == before
     assert (read_trail(engine, drafted)[0], read_routing(engine).experiments[0].ramp) == ("running", 0.3)
-    assert read_routing(engine).challenger is not None
+    assert read_routing(engine).challengers
 
     click(drafted, "pause")
     click(drafted, "ramp", share=0.6)
@@ -421,8 +419,8 @@ def test_a_ship_that_was_cut_off_is_ended(
         assert len(session.scalars(select(Release.id)).all()) == 1, "it is released once"
 
 
-def prefer(engine: Engine, version: str, people: int) -> None:
-    """Let this number of people choose a version in a comparison."""
+def prefer(engine: Engine, version: str, people: int, challenger: str = "v2") -> None:
+    """Let this number of people choose a version in a comparison of v1 with a challenger."""
     with Session(engine) as session, session.begin():
         tenant = Organisation(name=str(uuid.uuid4()))
         session.add(tenant)
@@ -442,7 +440,7 @@ def prefer(engine: Engine, version: str, people: int) -> None:
                     version=name,
                     upstream_ms=1.0,
                 )
-                for name in ("v1", "v2")
+                for name in ("v1", challenger)
             }
             session.add_all([user, *shown.values()])
             session.flush()
@@ -452,7 +450,7 @@ def prefer(engine: Engine, version: str, people: int) -> None:
                 user_id=user.id,
                 policy="champion_against_challenger",
                 first_output_id=shown["v1"].id,
-                second_output_id=shown["v2"].id,
+                second_output_id=shown[challenger].id,
             )
             session.add(comparison)
             session.flush()
@@ -568,22 +566,22 @@ def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_a
                 )
             )
     evidence = run()
-    assert evidence.between_users.primary.difference > 0.2
-    assert evidence.unbiased is not None
+    assert evidence.leading.between_users.primary.difference > 0.2
+    assert evidence.leading.unbiased is not None
     [learned] = read_routing(engine).experiments
     assert learned.epoch > split.epoch
     assert learned.arms[1].weight == pytest.approx(0.7, abs=0.01)
     assert learned.is_reweighted
     action, who, why, _ = read_trail(engine, drafted)[1][-1]
     assert (action, who) == ("reweigh", "flow:experiment")
-    shares = {
-        name: arm.weight for name, arm in zip(("first_share", "second_share"), learned.arms, strict=True)
-    }
-    assert why == [reason("reweighed", first="v1", second="v2", rule="top_two", **shares)]
-    assert "get v2 (rule: top two)." in render(why)
-    assert "に v2 を割り当てます（規則" in render(why, "ja")
+    shares = tuple(f"{arm.weight:.1%}" for arm in learned.arms)
+    assert why == [reason("reweighed_arms", arms=("v1", "v2"), shares=shares, rule="top_two")]
+    assert "the arms v1 and v2 get these shares: 3" in render(why)
+    assert "v1、v2 にそれぞれ 3" in render(why, "ja")
     late = run()
-    assert late.between_users.primary == evidence.between_users.primary, "the old epoch says what it said"
+    assert late.leading.between_users.primary == evidence.leading.between_users.primary, (
+        "the old epoch says what it said"
+    )
 
 
 def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
@@ -619,6 +617,139 @@ def test_a_promotion_ends_what_is_paused(
     make_champion.fn(installation, engine, Spec(version="v3", protection=PROTECTED), "a test")
     assert read_trail(engine, drafted)[0] == "stopped"
     assert read_routing(engine).champion.version == "v3"
+
+
+def test_the_better_of_two_challengers_ships_and_a_worse_one_is_dropped_before(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft("v2", "v3", hours_a_step=0)
+    click(drafted, "start")
+    evidence = run()
+    assert list(evidence.challengers) == ["v2", "v3"]
+    [split] = read_routing(engine).experiments
+    assert [(arm.name, arm.spec.version) for arm in split.arms] == [
+        (name, name) for name in ("v1", "v2", "v3")
+    ]
+    assert [arm.weight for arm in split.arms] == pytest.approx([1 / 3] * 3)
+    assert [spec.version for spec in read_routing(engine).challengers] == ["v2", "v3"]
+    before = assign_arms(engine)
+    assert set(before.values()) == {"v1", "v2", "v3"}
+
+    prefer(engine, "v1", 60, challenger="v2")
+    evidence = run()
+    assert (evidence.decision.action, evidence.decision.challenger) == ("keep_running", "v3")
+    assert evidence.decision.dropped == ("v2",)
+    [split] = read_routing(engine).experiments
+    assert [(arm.weight, arm.spec.version) for arm in split.arms] == [
+        (pytest.approx(0.5), "v1"), (0.0, "v1"), (pytest.approx(0.5), "v3")
+    ]  # fmt: skip
+    assert [spec.version for spec in read_routing(engine).challengers] == ["v3"]
+    action, who, why, outcome = read_trail(engine, drafted)[1][-2]
+    assert (action, who, why[0], outcome) == (
+        "drop",
+        "flow:experiment",
+        reason("people_prefer_champion"),
+        "done",
+    )
+    assert list(run().challengers) == ["v3"], "the dropped one is not analysed again"
+
+    prefer(engine, "v3", 60, challenger="v3")
+    evidence = run()
+    assert (evidence.decision.action, evidence.decision.challenger) == ("ship", "v3")
+    assert read_routing(engine).champion.version == "v3"
+    assert read_trail(engine, drafted)[0] == "shipped"
+    with Session(engine) as session:
+        shipped = session.scalars(select(Decision).where(Decision.action == "ship")).one()
+        assert shipped.parameters == {"challenger": "v3"}
+        dropped = {row.name: row.dropped_at is not None for row in session.scalars(select(Variant))}
+    assert dropped == {"v1": False, "v2": True, "v3": False}
+
+
+def test_the_levels_of_several_challengers_hold_for_all_of_them(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft("v2", "v3")
+    click(drafted, "start")
+    alone, together = (plan.with_changes({}).for_each_of(count) for count in (1, 2))
+    prefer(engine, "v2", 13)
+    low = run().challengers["v2"].comparison.interval.low
+    tally = run().challengers["v2"].comparison.tally
+    assert low == compare(tally, together).interval.low
+    assert low < compare(tally, alone).interval.low
+
+
+def test_a_person_says_which_challenger_ships_or_is_dropped(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft("v2", "v3")
+    click(drafted, "start")
+    run()
+    unnamed = click(drafted, "ship")
+    unknown = click(drafted, "drop", challenger="v1")
+    run()
+    assert read_failure(engine, unnamed) == [reason("which_challenger", versions=("v2", "v3"))]
+    assert read_failure(engine, unknown) == [reason("not_tested", version="v1", versions=("v2", "v3"))]
+    click(drafted, "drop", challenger="v3")
+    last = click(drafted, "drop", challenger="v2")
+    run()
+    assert read_failure(engine, last) == [reason("last_challenger", version="v2")]
+    click(drafted, "ship")
+    run()
+    assert (read_routing(engine).champion.version, read_trail(engine, drafted)[0]) == ("v2", "shipped")
+
+
+def test_a_challenger_that_learned_from_an_erased_person_is_dropped(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft("v2", "v3")
+    click(drafted, "start")
+    run()
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        tenant = Organisation(name="x")
+        session.add(tenant)
+        session.flush()
+        erasure = Erasure(organisation_id=tenant.id, user_id=new_id(), counts={})
+        session.add(erasure)
+        session.flush()
+        session.add(VersionOrder(erasure_id=erasure.id, version="v3", action="retrain"))
+    assert list(run().challengers) == ["v2"]
+    assert read_trail(engine, drafted)[0] == "running"
+    with Session(engine) as session, session.begin():
+        session.add(VersionOrder(erasure_id=erasure.id, version="v2", action="retrain"))
+    assert run().name == "Stopped"
+    assert read_trail(engine, drafted)[0] == "stopped"
+
+
+def test_two_experiments_run_at_once_on_different_users(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    first, second = (draft(version, traffic_share=0.4, ramp=[1.0]) for version in ("v2", "v3"))
+    for drafted in (first, second):
+        click(drafted, "start")
+    run()
+    assert [split.slots for split in read_routing(engine).experiments] == [
+        (0.0, 0.4), (0.4, pytest.approx(0.8))
+    ]  # fmt: skip
+    assert [spec.version for spec in read_routing(engine).challengers] == ["v2", "v3"]
+    arms = assign_arms(engine)
+    assert set(arms.values()) == {"v1", "v2", "v3"}
+    assert 280 < len(arms) < 360, "four fifths of 400 people"
+    click(first, "pause")
+    prefer(engine, "v3", 60, challenger="v3")
+    run()
+    assert read_trail(engine, second)[0] == "shipped"
+    assert read_trail(engine, first)[0] == "stopped", "its baseline is no longer the champion"
+    assert read_routing(engine).champion.version == "v3"
+    assert all(split.is_holdout for split in read_routing(engine).experiments)
 
 
 def test_a_version_without_weights_fails_once_and_says_why(
@@ -821,7 +952,7 @@ def test_only_what_may_be_learned_from_is_replayed(
     with Session(engine) as session:
         after = [session.scalar(counted.select_from(table)) for table in (Output, Answer, Feedback)]
         assert after == before, "nothing of it is stored"
-        result = session.scalars(select(Decision)).one().parameters["shadow"]
+        result = session.scalars(select(Decision)).one().parameters["shadows"]["v2"]
         assert (result["messages"], result["failed"]) == (16, 0)
         assert "page looks wrong" not in str(result)
     assert len(read_routing(engine).experiments) == 1

@@ -62,14 +62,14 @@ def test_it_begins_with_the_second_champion_and_lasts(session: Session) -> None:
     assert promote(session, "v1") == []
     [second] = promote(session, "v2")
     [third] = promote(session, "v3")
-    assert versions(second) == {holdout.HELD_OUT: "v1", holdout.PRESENT: "v2"}
-    assert versions(third) == {holdout.HELD_OUT: "v1", holdout.PRESENT: "v3"}
+    assert versions(second) == {routing.HELD_OUT: "v1", holdout.PRESENT: "v2"}
+    assert versions(third) == {routing.HELD_OUT: "v1", holdout.PRESENT: "v3"}
     assert second.slots == third.slots == (0.0, 2 * SHARE)
     assert (second.experiment_id, second.salt) == (third.experiment_id, third.salt), "nobody is moved"
     assert third.epoch == second.epoch + 1, "another champion is another stratum"
     assert session.scalars(select(Experiment.status)).all() == ["holdout"]
     baseline = select(Variant.name).where(Variant.is_baseline)
-    assert session.scalars(baseline).all() == [holdout.HELD_OUT]
+    assert session.scalars(baseline).all() == [routing.HELD_OUT]
 
 
 def test_going_back_to_what_is_held_out_keeps_it(session: Session) -> None:
@@ -95,7 +95,7 @@ def test_what_learned_from_somebody_who_was_erased_is_held_out_no_longer(session
     assert now(session) == Routing(champion=Spec(version="v2"))
     assert session.scalars(select(Experiment.status)).all() == ["stopped"]
     [again] = promote(session, "v3")
-    assert versions(again) == {holdout.HELD_OUT: "v2", holdout.PRESENT: "v3"}
+    assert versions(again) == {routing.HELD_OUT: "v2", holdout.PRESENT: "v3"}
     assert again.experiment_id != first.experiment_id
 
 
@@ -104,7 +104,7 @@ def test_a_promotion_replaces_a_holdout_on_a_version_with_an_order(session: Sess
     promote(session, "v2")
     order(session, "v1")
     [again] = promote(session, "v3")
-    assert versions(again) == {holdout.HELD_OUT: "v2", holdout.PRESENT: "v3"}
+    assert versions(again) == {routing.HELD_OUT: "v2", holdout.PRESENT: "v3"}
     order(session, "v2")
     order(session, "v3")
     assert promote(session, "v4") == [], "nor is a former champion with an order held out"
@@ -116,7 +116,7 @@ def test_what_promotions_have_gained_is_about_the_present_champion(session: Sess
     promote(session, "v2")
     gained = holdout.measure_gain(session, Plan())
     assert gained is not None
-    assert (gained.baseline.variant, gained.challenger.variant) == (holdout.HELD_OUT, holdout.PRESENT)
+    assert (gained.baseline.variant, gained.challenger.variant) == (routing.HELD_OUT, holdout.PRESENT)
     assert (gained.primary, gained.verdict) == (None, "too few users")
 
 
@@ -147,7 +147,7 @@ def test_a_champion_that_is_promoted_again_with_new_rules_is_not_held_out_agains
     assert publish(session, edits("v1", "0" * 32)) == []
     assert publish(session, edits("v1", rules_digest())) == []
     [first] = publish(session, Spec(version="v2"))
-    assert versions(first) == {holdout.HELD_OUT: "v1", holdout.PRESENT: "v2"}
+    assert versions(first) == {routing.HELD_OUT: "v1", holdout.PRESENT: "v2"}
 
 
 def test_one_whose_rules_are_replaced_is_no_longer_held_out(session: Session) -> None:
@@ -161,5 +161,5 @@ def test_one_whose_rules_are_replaced_is_no_longer_held_out(session: Session) ->
     split = running.model_copy(update={"arms": (old, present)})
     routing.publish(session, live.model_copy(update={"experiments": (split,)}), "a test")
     [following] = publish(session, Spec(version="v3"))
-    assert versions(following) == {holdout.HELD_OUT: "v2", holdout.PRESENT: "v3"}
+    assert versions(following) == {routing.HELD_OUT: "v2", holdout.PRESENT: "v3"}
     assert following.experiment_id != running.experiment_id

@@ -52,7 +52,7 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     assert reasons.WRITTEN not in [code for of_row in codes for code in of_row], "all are recognised"
     with Session(engine) as session:
         own = session.scalars(select(Organisation.id)).one()
-        assert len(evidence.read_effects_over_time(session, one.id)) > 1
+        assert len(evidence.read_effects_over_time(session, one.id, "sample-2")) > 1
         assert readings.read_totals(session, one.id).keys() >= {
             ("satisfaction", arm.name) for arm in one.arms
         }
@@ -61,15 +61,15 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
         sides = readings.read_side_by_side(session, one)
     assert ways["as decided"] is not None
     assert ways["without cap"] is not None
-    effect = one.evidence.between_users.metrics["regenerated"].effect
+    effect = one.evidence.leading.between_users.metrics["regenerated"].effect
     # The last digits depend on the processor.
     assert numbers_of(effect) == pytest.approx(numbers_of(ways["as decided"]))
     assert len(sides) > 2
     assert all(side.baseline != side.challenger for side in sides)
     newer = {"cost", "vote_hours"}  # metrics that did not exist when the sample ended
-    assert set(one.evidence.between_users.metrics) | {"satisfaction"} | newer == set(metrics.load()), (
-        "export the sample again"
-    )
+    assert set(one.evidence.leading.between_users.metrics) | {"satisfaction"} | newer == set(
+        metrics.load()
+    ), "export the sample again"
 
 
 def test_nothing_takes_it_into_account(engine: Engine) -> None:

@@ -35,7 +35,7 @@ UNUSUAL = (
     "1e999", "NaN", "-1", "%25s%25(x)s", "..%2F..%2Fetc%2Fpasswd", "%2e%2e", "%5C", "%27%3B--", "{{7*7}}",
 )  # fmt: skip
 NEEDED = ("smallest_effect", "power", "alpha", "n_star", "minimum_days", "window_hours", "primary")
-DRAFT = ("csrf", "idempotency_key", "name", "hypothesis", "challenger", "plan.ramp", "plan.primary",
+DRAFT = ("csrf", "idempotency_key", "name", "hypothesis", "challengers", "plan.ramp", "plan.primary",
          "plan.harm_margin", "transform_types", "locales", "channels", "users_a_day")  # fmt: skip
 POLICY = "frame-ancestors 'none'"
 
@@ -77,7 +77,7 @@ def site(
         with httpx.Client(base_url=url, timeout=60) as client:
             sign_in_by_form(client, installation.account("experimenter"))
             csrf = csrf_token(client, "/compare")
-            form = {"csrf": csrf, "idempotency_key": "x", "name": "n", "hypothesis": "h", "challenger": "v2"}
+            form = {"csrf": csrf, "idempotency_key": "x", "name": "n", "hypothesis": "h", "challengers": "v2"}
             drafted = client.post("/experiments/new", data=form)
             assert drafted.status_code == 303, drafted.text
             experiment_id = uuid.UUID(drafted.headers["location"].removeprefix("/experiments/"))
@@ -114,7 +114,7 @@ def usual(site: Site, name: str) -> str:
         "experiment_id": str(site.experiment_id), "comparison_id": str(uuid.uuid4()), "csrf": site.csrf,
         "action": "pause", "metric": "satisfaction", "name": "v1", "version": "v1", "stage": "sft",
         "idempotency_key": str(uuid.uuid4()), "choice": "skip", "receipt": "r", "intensity": "2",
-        "transform_type": "soften", "challenger": "v2", "plan.ramp": "[0.5, 1.0]",
+        "transform_type": "soften", "challenger": "v2", "challengers": "v2", "plan.ramp": "[0.5, 1.0]",
         "plan.primary": "satisfaction", "plan.harm_margin": "0.05", "users_a_day": "5", "share": "5",
         "transform_types": "soften", "locales": "en", "channels": "chat", "email": "a@example.org",
         "to": "/", "language": "en", "theme": "dark",

@@ -72,7 +72,7 @@ async def test_a_comparison_that_waits_costs_nothing_to_look_at_again(
 async def test_two_rewrites_that_are_the_same_were_written_too(stack: Settings, engine: Engine) -> None:
     """Whoever asks for what comes out the same must not have it written for nothing."""
     twin = gateways.CHAMPION.model_copy(update={"version": "v2"})  # of the same weights
-    routed = Routing(champion=gateways.CHAMPION, challenger=twin)
+    routed = Routing(champion=gateways.CHAMPION, challengers=(twin,))
     tenant = gateways.an_organisation(engine, "free")
     async with gateways.in_process(stack, engine, routed) as front, gateways.client(front) as client:
         key = gateways.a_key(engine, tenant)

@@ -87,7 +87,7 @@ def store(installation: Installation, payload: str) -> str:
     api(installation, "POST", "/auth/register", account)
     token = api(installation, "POST", "/auth/login", {"email": email, "password": PASSWORD})["access_token"]
     api(installation, "POST", "/keys", {"name": payload[:200]})
-    drafted = {"name": payload[:200], "hypothesis": payload, "challenger": "v2"}
+    drafted = {"name": payload[:200], "hypothesis": payload, "challengers": ["v2"]}
     experiment_id = str(api(installation, "POST", "/experiments", drafted, token)["id"])
     api(installation, "POST", f"/experiments/{experiment_id}/start", {"reason": payload}, token)
     with Session(installation.engine) as session, session.begin():
@@ -209,7 +209,7 @@ def test_the_status_beside_a_name_that_runs_backwards_stands_where_it_stood(
 ) -> None:
     page = sign_in("experimenter")
     for name in ("closing", "override", "isolate", "hebrew"):
-        drafted = {"name": PAYLOADS[name], "hypothesis": "h", "challenger": "v2"}
+        drafted = {"name": PAYLOADS[name], "hypothesis": "h", "challengers": ["v2"]}
         id = api(installation, "POST", "/experiments", drafted)["id"]
         page.goto(f"/experiments/{id}")
         name_box, status_box = (
@@ -246,7 +246,7 @@ def test_what_is_compared_and_what_a_form_gives_back_is_text(
             form = {"csrf": csrf, "text": payload, "transform_type": payload[:20], "intensity": payload[:20]}
             given = page.request.post("/compare/message", form=form)
             draft = {"csrf": csrf, "idempotency_key": "k", "name": payload, "hypothesis": payload * 2,
-                     "challenger": payload, "locales": payload, "plan.alpha": payload}  # fmt: skip
+                     "challengers": payload, "locales": payload, "plan.alpha": payload}  # fmt: skip
             again = page.request.post("/experiments/new", form=draft)
             signing = page.request.post("/sign-in", form={"email": payload[:300], "password": "p"})
             for answer in (given, again, signing):

@@ -119,7 +119,7 @@ def site(stack: Settings, settings: Settings) -> Iterator[Site]:
     installation = set_up(settings)
     with Session(installation.engine) as session, session.begin():
         champion = Spec(version="v1", protection=PROTECTED)
-        routing.publish(session, Routing(champion=champion, challenger=Spec(version="v2")), "the first")
+        routing.publish(session, Routing(champion=champion, challengers=(Spec(version="v2"),)), "the first")
     email = installation.account("experimenter")
     installation.engine.dispose()
     with served(settings, spans, "gateway", "dashboard") as logs:

@@ -130,7 +130,7 @@ async def test_text_that_cannot_be_stored_is_422_in_every_body(
 @pytest.mark.parametrize("bad", BAD)
 async def test_a_plan_with_unreadable_text_is_422(client: httpx.AsyncClient, bad: str, place: str) -> None:
     plan = {"name": {bad: 1}, "value": {"primary": bad}, "deep": {"ramp": [{"a": [bad, {bad: bad}]}]}}
-    body = {"name": "x", "hypothesis": "x", "challenger": "v2", "plan": plan[place]}
+    body = {"name": "x", "hypothesis": "x", "challengers": ["v2"], "plan": plan[place]}
     assert await send(client, "POST", "/api/v1/experiments", body) == 422
 
 
@@ -161,7 +161,7 @@ async def test_paths_and_queries_that_cannot_be_read_break_nothing(
 @pytest.mark.parametrize("bad", [b"\0", b"a\0b", b"\xed\xa0\x80", b"\xff", b"\x7f", b"\n", b"x" * 201])
 async def test_headers_that_cannot_be_read_break_nothing(client: httpx.AsyncClient, bad: bytes) -> None:
     body = {"text": "Fix it.", "transform_type": "soften", "intensity": 2}
-    experiment = {"name": "x", "hypothesis": "x", "challenger": "v2"}
+    experiment = {"name": "x", "hypothesis": "x", "challengers": ["v2"]}
     for path, content in (
         ("/api/v1/transform", body),
         ("/api/v1/batch", {"items": [body]}),

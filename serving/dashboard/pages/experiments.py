@@ -35,11 +35,12 @@ from serving.validation import reason_of
 router = APIRouter(prefix="/experiments")
 
 Here = Annotated[Visit, viewer_visit]
+Challenger = Annotated[str | None, Query(max_length=63)]  # the one that a page compares with the baseline
 OFTEN_CHANGED = (
     "primary", "smallest_effect", "power", "harm_margin", "window_hours", "minimum_days", "maximum_days",
     "allocation", "automatic",
 )  # fmt: skip
-_NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK)
+_NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK, Action.DROP)
 _KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it becomes a header, which holds no other characters
 # SequenceMatcher needs cubic time in the worst case: a text that repeats the same word. 150 words took
 # 0.2 s and 400 words 1.3 s, and a page compares several texts.
@@ -112,10 +113,14 @@ def draft(here: Here, sent: Sent) -> Response:
         "transform_types": [str(kind) for kind in sent.getlist("transform_types")],
         **{name: given.get(name, "").replace(",", " ").split() for name in ("locales", "channels")},
     }
+    challengers = [str(version) for version in sent.getlist("challengers")]
+    if not challengers:
+        faults["challengers"] = [reason("choose_challenger")]
     if faults:
-        return _form(here, given, faults, target)
+        return _form(here, given, faults, target, challengers)
     body = {
-        **{name: given.get(name, "") for name in ("name", "hypothesis", "challenger")},
+        **{name: given.get(name, "") for name in ("name", "hypothesis")},
+        "challengers": challengers,
         "plan": changes,
         "target": target,
     }
@@ -123,7 +128,7 @@ def draft(here: Here, sent: Sent) -> Response:
         drafted = here.ask("POST", "/experiments", body, idempotency_key)
     except GatewayError as error:
         faults = {name: [why] for name, why in error.fields.items()} or {"": error.reasons}
-        return _form(here, given, faults, target, error.status)
+        return _form(here, given, faults, target, challengers, error.status)
     return RedirectResponse(f"/experiments/{drafted['id']}", 303)
 
 
@@ -155,6 +160,7 @@ def _form(
     given: Mapping[str, str],
     faults: Mapping[str, Sequence[Reason]],
     target: Mapping[str, list[str]] | None = None,
+    challengers: Sequence[str] = (),
     status: int = 422,
 ) -> Response:
     defaults = plans.load().model_dump(mode="json")
@@ -176,6 +182,7 @@ def _form(
         target=target or {"transform_types": [], "locales": [], "channels": []},
         types=[kind.value for kind in TransformType],
         versions=versions,
+        challengers=challengers,
         users_a_day=given.get("users_a_day") or (round(past.users_a_day) if past.users_a_day else ""),
         needed=_estimate_needed(here, values, past),
         faults=faults,
@@ -238,15 +245,19 @@ def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past)
 
 @router.get("/{experiment_id}")
 def show(
-    here: Here, experiment_id: uuid.UUID, list_query: Annotated[str, Query(alias="list", max_length=400)] = ""
+    here: Here,
+    experiment_id: uuid.UUID,
+    list_query: Annotated[str, Query(alias="list", max_length=400)] = "",
+    challenger: Challenger = None,
 ) -> Response:
     """An experiment: the decision and its reasons first, then the evidence."""
     say = here.words.say
     with Session(here.engine) as session:
-        experiment = _load_experiment(session, experiment_id)
-        effects = evidence.read_effects_over_time(session, experiment.id)
-        wins = evidence.read_win_rates_over_time(session, experiment.id)
-        counts = evidence.read_exposures_over_time(session, experiment.id)
+        experiment = _load_experiment(session, experiment_id, challenger)
+        shown = experiment.challenger.name
+        effects = evidence.read_effects_over_time(session, experiment.id, shown)
+        wins = evidence.read_win_rates_over_time(session, experiment.id, shown)
+        counts = evidence.read_exposures_over_time(session, experiment.id, shown)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
         totals = readings.read_totals(session, experiment.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
@@ -289,23 +300,26 @@ def show(
         mark_differences=mark_differences,
         plots=plots,
         list_query=list_query,
-        actions=requestable(experiment.status, experiment.share) if here.may_decide else [],
+        actions=_list_actions(experiment) if here.may_decide else [],
         may_decide=here.may_decide,
     )
 
 
 @router.get("/{experiment_id}/metrics/{metric}")
-def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
+def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: Challenger = None) -> Response:
     """A metric: its definition, its effect over time, and the effect without CUPED and without the cap."""
     say = here.words.say
     if metric not in metrics.load():
         raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
     with Session(here.engine) as session:
-        experiment = _load_experiment(session, experiment_id)
-        if experiment.evidence is None or experiment.plan is None:
+        experiment = _load_experiment(session, experiment_id, challenger)
+        if experiment.result is None or experiment.plan is None:
             raise HTTPException(404, say("This experiment has no measurements yet."))
         effects = evidence.read_effects_over_time(
-            session, experiment.id, None if metric == experiment.plan.primary else metric
+            session,
+            experiment.id,
+            experiment.challenger.name,
+            None if metric == experiment.plan.primary else metric,
         )
         ways = readings.compute_effects_by_way(session, experiment, metric)
         totals = readings.read_totals(session, experiment.id)
@@ -330,12 +344,14 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
 
 
 @router.get("/{experiment_id}/{action}")
-def ask_to_confirm(here: Here, experiment_id: uuid.UUID, action: str) -> Response:
+def ask_to_confirm(
+    here: Here, experiment_id: uuid.UUID, action: str, challenger: Challenger = None
+) -> Response:
     """Show what an action will do, and ask for confirmation."""
     requested = _parse_action(action)
     _require_decider(here)
     with Session(here.engine) as session:
-        experiment = _load_experiment(session, experiment_id)
+        experiment = _load_experiment(session, experiment_id, challenger)
     return _confirm(here, experiment, requested, {})
 
 
@@ -348,6 +364,7 @@ def act(
     idempotency_key: Annotated[str, Form(pattern=_KEY)],
     reason: Annotated[str, Form(max_length=2000)] = "",
     share: Annotated[float | None, Form(gt=0, le=100)] = None,
+    challenger: Annotated[str | None, Form(max_length=63)] = None,
 ) -> Response:
     """Request the action from the gateway."""
     requested = _parse_action(action)
@@ -355,13 +372,15 @@ def act(
     body: dict[str, Any] = {"reason": reason.strip()} if reason.strip() else {}
     if requested is Action.RAMP:
         body["share"] = (share or 0) / 100
+    if challenger and requested in (Action.SHIP, Action.DROP):
+        body["challenger"] = challenger
     try:
         here.ask("POST", f"/experiments/{experiment_id}/{action}", body, idempotency_key)
     except GatewayError as error:
         if error.status not in (409, 422):
             raise
         with Session(here.engine) as session:
-            experiment = _load_experiment(session, experiment_id)
+            experiment = _load_experiment(session, experiment_id, challenger)
         given = {"reason": reason, "share": str(share or ""), "problem": error.explain(here.words)}
         return _confirm(here, experiment, requested, given, error.status)
     return RedirectResponse(f"/experiments/{experiment_id}#decisions", 303)
@@ -376,7 +395,11 @@ def _confirm(
     will_happen = consequence(
         action,
         experiment.status,
-        challenger=experiment.challenger.version,
+        challengers=[
+            arm.version
+            for arm in experiment.tested
+            if action not in (Action.SHIP, Action.DROP) or arm == experiment.challenger
+        ],
         baseline=experiment.baseline.version if experiment.baseline else words.say("the champion"),
         share=experiment.plan.ramp[0] if action is Action.START and experiment.plan else wider,
     )
@@ -387,11 +410,15 @@ def _confirm(
         action=action,
         happens=words.reasons([will_happen]),
         needs_reason=action in _NEEDS_REASON,
-        is_possible=action in requestable(experiment.status, experiment.share),
+        is_possible=action in _list_actions(experiment),
         share=round(100 * wider, 6),
         given=given,
         idempotency_key=str(uuid.uuid4()),
     )
+
+
+def _list_actions(experiment: ExperimentPage) -> list[Action]:
+    return requestable(experiment.status, experiment.share, len(experiment.tested))
 
 
 def _require_decider(here: Visit) -> None:
@@ -412,8 +439,8 @@ def _parse_action(name: str) -> Action:
     raise HTTPException(404)
 
 
-def _load_experiment(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
+def _load_experiment(session: Session, experiment_id: uuid.UUID, challenger: str | None) -> ExperimentPage:
     try:
-        return readings.read_experiment_page(session, experiment_id)
+        return readings.read_experiment_page(session, experiment_id, challenger)
     except UnknownExperimentError as error:
         raise HTTPException(404, str(error)) from error

@@ -31,6 +31,8 @@ router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
 Sentence = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
 ]
+Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+MOST_CHALLENGERS = 9
 _WHOLE = TypeAdapter(WholeExperiment)
 
 
@@ -47,7 +49,7 @@ class NewTarget(BaseModel):
 
 
 class NewExperiment(BaseModel):
-    """An experiment to draft: a version against the champion at the time of its start."""
+    """An experiment to draft: versions against the champion at the time of its start."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +58,7 @@ class NewExperiment(BaseModel):
         StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
     ]
     hypothesis: Sentence
-    challenger: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    challengers: Annotated[list[Version], Field(min_length=1, max_length=MOST_CHALLENGERS)]
     plan: Annotated[
         dict[str, JsonValue],
         Field(max_length=100, description="fields that differ from configs/experiment.yaml"),
@@ -73,7 +75,7 @@ class OptionalReason(BaseModel):
 
 
 class NewShare(OptionalReason):
-    """The share of users to put into the experiment, half of them in each arm."""
+    """The share of users to put into the experiment."""
 
     share: Annotated[float, Field(gt=0, le=1)]
 
@@ -84,6 +86,18 @@ class RequiredReason(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Sentence
+
+
+class DroppedChallenger(RequiredReason):
+    """The challenger to withdraw, and the reason."""
+
+    challenger: Version
+
+
+class ShippedChallenger(RequiredReason):
+    """The challenger to ship, which may be left out when there is only one, and the reason."""
+
+    challenger: Version | None = None
 
 
 class Asked(BaseModel):
@@ -165,14 +179,20 @@ async def draft(once: DecidedOnce, body: NewExperiment) -> Any:
     """Draft an experiment: its plan is frozen, and nobody is in it before it is started."""
     planned = _plan(body.plan)
     target = Target.model_validate(body.target.model_dump())
-    wanted = Draft(body.name, body.hypothesis, body.challenger, planned.model_dump(mode="json"), target)
+    wanted = Draft(
+        body.name,
+        body.hypothesis,
+        list(dict.fromkeys(body.challengers)),
+        planned.model_dump(mode="json"),
+        target,
+    )
 
     async def do() -> bytes:
         async with once.pool.connection() as connection:
             try:
                 experiment_id = await drafts.draft(connection, wanted, once.caller.name, once.scoped_key)
             except UnknownVersionError as error:
-                raise InvalidError({"challenger": error.reasons[0]}) from error
+                raise InvalidError({"challengers": error.reasons[0]}) from error
             return _WHOLE.dump_json(await drafts.get(connection, experiment_id))
 
     return await once(body, 201, do)
@@ -213,7 +233,7 @@ class Decide:
         request = decisions.Request(
             self._experiment_id,
             action,
-            {"share": body.share} if isinstance(body, NewShare) else {},
+            _parameters(body),
             written((body.reason if body else None) or ""),
             self._once.caller.name,
             self._once.scoped_key,
@@ -224,6 +244,7 @@ class Decide:
                 experiment = await drafts.get(connection, self._experiment_id)
                 if action is Action.START and experiment.plan_faults:
                     raise RefusedError("plan_invalid", details=experiment.plan_faults[1:])
+                _check_challenger(experiment, request)
                 decision_id = await decisions.ask(connection, request)
             happens = _what_happens(experiment, request)
             return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
@@ -234,16 +255,38 @@ class Decide:
 Deciding = Annotated[Decide, Depends()]
 
 
+def _parameters(body: OptionalReason | RequiredReason | None) -> dict[str, Any]:
+    if isinstance(body, NewShare):
+        return {"share": body.share}
+    if isinstance(body, DroppedChallenger | ShippedChallenger) and body.challenger is not None:
+        return {"challenger": body.challenger}
+    return {}
+
+
+def _check_challenger(experiment: WholeExperiment, request: decisions.Request) -> None:
+    """Raise RefusedError unless the request is about a challenger that is still tested."""
+    tested = tuple(arm.name for arm in experiment.variants if not arm.is_baseline and not arm.dropped_at)
+    challenger = request.parameters.get("challenger")
+    if challenger is not None and challenger not in tested:
+        raise RefusedError("not_tested", version=challenger, versions=tested)
+    if request.action is Action.SHIP and challenger is None and len(tested) > 1:
+        raise RefusedError("which_challenger", versions=tested)
+    if request.action is Action.DROP and len(tested) == 1:
+        raise RefusedError("last_challenger", version=tested[0])
+
+
 def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> str:
     starts = request.action is Action.START and experiment.status is Status.DRAFT
     share = request.parameters.get("share") or (experiment.plan["ramp"][0] if starts else 0.0)
-    versions = {arm.is_baseline: arm.version for arm in experiment.variants}
+    challenger = request.parameters.get("challenger")
+    tested = [arm.version for arm in experiment.variants if not arm.is_baseline and not arm.dropped_at]
+    baselines = [arm.version for arm in experiment.variants if arm.is_baseline]
     return str(
         consequence(
             request.action,
             experiment.status,
-            challenger=versions.get(False, "the challenger"),
-            baseline=versions.get(True, "the champion"),
+            challengers=[challenger] if challenger else tested,
+            baseline=baselines[0] if baselines else "the champion",
             share=share,
         )
     )
@@ -268,14 +311,20 @@ async def pause(decide: Deciding, body: OptionalReason | None = None) -> Any:
 
 
 @router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
-async def ship(decide: Deciding, body: RequiredReason) -> Any:
-    """Make the challenger the champion, whatever the evidence is; the experiment ends."""
+async def ship(decide: Deciding, body: ShippedChallenger) -> Any:
+    """Make a challenger the champion, whatever the evidence is; the experiment ends."""
     return await decide(Action.SHIP, body)
+
+
+@router.post("/{experiment_id}/drop", status_code=202, response_model=Asked)
+async def drop(decide: Deciding, body: DroppedChallenger) -> Any:
+    """Withdraw one of several challengers; the experiment goes on with the others."""
+    return await decide(Action.DROP, body)
 
 
 @router.post("/{experiment_id}/rollback", status_code=202, response_model=Asked)
 async def rollback(decide: Deciding, body: RequiredReason) -> Any:
-    """Withdraw the challenger; the experiment ends."""
+    """Withdraw all challengers; the experiment ends."""
     return await decide(Action.ROLL_BACK, body)
 
 

@@ -145,7 +145,7 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
         arms = tuple(Arm(name=spec.version, weight=0.5, spec=spec) for spec in (champion, challenger))
         split = Split(experiment_id=experiment, salt="s", arms=arms)
         routing.publish(
-            session, Routing(champion=champion, challenger=challenger, experiments=(split,)), "a test"
+            session, Routing(champion=champion, challengers=(challenger,), experiments=(split,)), "a test"
         )
     order(engine, tenant, "v1")
     assert not _stop_if_erased(engine, experiment), "a challenger may replace a champion with an order"

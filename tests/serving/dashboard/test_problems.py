@@ -74,7 +74,7 @@ def draft(client: httpx.Client, **changes: Any) -> httpx.Response:
         "idempotency_key": str(uuid.uuid4()),
         "name": "Softer",
         "hypothesis": "People like v2 better.",
-        "challenger": "v2",
+        "challengers": ["v2"],
         **changes,
     }
     return client.post("/experiments/new", data=form, follow_redirects=False)

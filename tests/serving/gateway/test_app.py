@@ -142,7 +142,7 @@ async def start(client: httpx.AsyncClient, engine: Engine, **about: Any) -> Spli
     split = Split(**{"experiment_id": new_id(), "salt": "s", "arms": arms, **about})
     with Session(engine) as session, session.begin():
         session.add(Experiment(id=split.experiment_id, name="x", hypothesis="", plan={}, salt="s"))
-    await reroute(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER, experiments=(split,)))
+    await reroute(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,), experiments=(split,)))
     return split
 
 
@@ -340,7 +340,7 @@ async def test_two_samples_come_from_one_seed_and_their_order_is_stored(
 async def test_champion_and_challenger_take_turns_in_first_place(
     client: httpx.AsyncClient, engine: Engine
 ) -> None:
-    await reroute(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    await reroute(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,)))
     written = (f"Fix {uuid.uuid4()} by {uuid.uuid4()}." for _ in range(1000))
     ids = []
     for message in itertools.islice((line for line in written if is_for_evidence(line, 0.5)), 12):

@@ -152,7 +152,7 @@ class Numbers(BaseModel):
 
 
 TEXT = {"text": "Hi", "transform_type": "soften", "intensity": 1}
-DRAFT = {"name": "x", "hypothesis": "x", "challenger": "v2"}
+DRAFT = {"name": "x", "hypothesis": "x", "challengers": ["v2"]}
 INVALID: list[tuple[Any, Any, str]] = [
     (TransformRequest, {}, "missing"),
     (TransformRequest, [1], "model_type"),

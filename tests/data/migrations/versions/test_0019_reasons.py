@@ -257,7 +257,7 @@ class Old(NamedTuple):
 def sample() -> dict[str, Any]:
     """Evidence as it was stored before, of a finished experiment, and its reasons as sentences."""
     stored = json.loads((Path(database.__file__).parent / "seed" / "sample.json").read_text(encoding="utf-8"))
-    evidence = dict(stored["analyses"][-1]["evidence"])
+    evidence = dict(stored["analyses"][-1]["evidence"]["challengers"]["sample-2"], challenger="sample-2")
     evidence["decision"] = {
         "action": "ship",
         "reasons": [
@@ -434,7 +434,7 @@ def test_what_analyses_found_is_read_as_evidence(engine: Engine, old: Old) -> No
         newest = evidence.read_newest(session, old.experiment_id)
         assert newest is not None
         assert newest.evidence.decision.action is Action.SHIP
-        assert newest.evidence.unbiased is None
+        assert newest.evidence.leading.unbiased is None
         reasons = list(newest.evidence.decision.reasons)
         assert same(
             reasons,

@@ -67,7 +67,7 @@ def challenged(installation: Installation, challenger: Spec) -> Iterator[None]:
             time.sleep(0.1)
         raise TimeoutError("the gateway has not acknowledged the routing within a minute")
 
-    put_into_force(Routing(champion=CHAMPION, challenger=challenger))
+    put_into_force(Routing(champion=CHAMPION, challengers=(challenger,)))
     try:
         yield
     finally:

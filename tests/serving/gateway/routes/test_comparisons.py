@@ -246,7 +246,7 @@ async def test_with_a_challenger_nobody_waits_for_two_samples(
 ) -> None:
     overlap(1.0)
     ann = await ask(client, "ann")
-    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    await release(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,)))
     assert (await progress(client, "bob"))["waiting_for_overlap"] == 0
     bob = await ask(client, "bob")
     assert (ann["policy"], bob["policy"]) == ("two_samples", "champion_against_challenger")
@@ -263,7 +263,7 @@ async def test_the_order_is_drawn_for_each_person(
 
 
 async def test_a_challenger_is_compared_with_the_champion(client: httpx.AsyncClient, engine: Engine) -> None:
-    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    await release(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,)))
     pair = await ask(client, "ann", **OWN)
     assert pair["policy"] == "champion_against_challenger"
     row = stored(engine, pair)
@@ -279,7 +279,7 @@ async def test_only_messages_for_evidence_test_a_challenger(
     for number in range(3):
         pair = await ask(client, f"before {number}")
         assert (pair["policy"], is_for_evidence(pair["message"], 0.5)) == ("two_samples", False)
-    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    await release(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,)))
     for number in range(3):
         pair = await ask(client, f"during {number}")
         assert pair["policy"] == "champion_against_challenger"
@@ -327,7 +327,7 @@ async def test_a_request_may_ask_for_two_challengers(client: httpx.AsyncClient, 
     body = {**OWN, "user_id": "ann", "policy": "between_challengers"}
     refused = await client.post("/api/v1/compare", json=body)
     assert (refused.status_code, "no challenger" in refused.json()["detail"]) == (409, True)
-    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    await release(client, engine, Routing(champion=CHAMPION, challengers=(CHALLENGER,)))
     refused = await client.post("/api/v1/compare", json=body)
     assert (refused.status_code, "two challengers" in refused.json()["detail"]) == (409, True)
     await release(client, engine, compare_two_challengers())
@@ -378,7 +378,7 @@ async def test_two_rewrites_that_are_the_same_are_no_comparison(
 ) -> None:
     """The twin has the champion's weights, and decodes as it does."""
     twin = CHAMPION.model_copy(update={"version": "v2"})
-    await release(client, engine, Routing(champion=CHAMPION, challenger=twin))
+    await release(client, engine, Routing(champion=CHAMPION, challengers=(twin,)))
     response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert (response.status_code, response.json()["title"]) == (409, "Nothing to compare")
     assert response.json()["detail"].startswith("of 4 messages both rewrites were the same")

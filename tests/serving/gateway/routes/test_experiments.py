@@ -28,7 +28,7 @@ from tests.logins import gateway_url
 
 CHATTERS = reason("gate_chatter", mean=0.1, low=0.05, high=0.15, limit=0.03)
 SECRET = b"a secret of at least 32 bytes, shared"
-WANTED = {"name": "v2 against v1", "hypothesis": "People prefer v2.", "challenger": "v2"}
+WANTED = {"name": "v2 against v1", "hypothesis": "People prefer v2.", "challengers": ["v2"]}
 
 
 @pytest.fixture(scope="module")
@@ -234,10 +234,10 @@ BAD = [
     ({"hypothesis": " "}, 422, "hypothesis: String should have at least 1 character (allowed: a sentence"),
     ({"hypothesis": "\x00"}, 422, "hypothesis"),
     ({"name": ""}, 422, "name"),
-    ({"challenger": "v9"}, 422, "challenger: there is no version v9"),
-    ({"challenger": "../v9"}, 422, "challenger: String should match"),
-    ({"challenger": "v3"}, 409, "v3 did not pass the gate, so it may not go live; its page says why"),
-    ({"challenger": "v1"}, 409, "v1 is the champion"),
+    ({"challengers": ["v9"]}, 422, "challengers: there is no version v9"),
+    ({"challengers": ["../v9"]}, 422, "challengers.0: String should match"),
+    ({"challengers": ["v3"]}, 409, "v3 did not pass the gate, so it may not go live; its page says why"),
+    ({"challengers": ["v1"]}, 409, "v1 is the champion"),
     ({"plan": {"alfa": 1}}, 422, "plan: unknown alfa; known: alpha, ship_alpha,"),
     ({"plan": {"alpha": 2}}, 422, "plan: alpha: Input should be less than 1"),
     ({"plan": {"ramp": [0.5, 0.1]}}, 422, "a ramp goes up"),
@@ -266,7 +266,9 @@ async def test_numbers_that_are_none_are_refused(
 ) -> None:
     headers = {**experimenter, "Idempotency-Key": "x", "Content-Type": "application/json"}
     for number in ("NaN", "Infinity"):
-        body = f'{{"name": "x", "hypothesis": "x", "challenger": "v2", "plan": {{"hours_a_step": {number}}}}}'
+        body = (
+            f'{{"name": "x", "hypothesis": "x", "challengers": ["v2"], "plan": {{"hours_a_step": {number}}}}}'
+        )
         response = await client.post("/experiments", content=body, headers=headers)
         assert response.status_code == 422, response.text
 
