@@ -17,6 +17,7 @@ from data.tables import Analysis
 from experiments.analysis import ChallengerResult, ComparisonResult, ExperimentResult
 from experiments.effects import Effect
 from experiments.lifecycle import Action
+from experiments.ranking import Ranking
 from experiments.recommendation import Decision
 
 MOST_POINTS = 300  # points of a curve: more than a screen can show
@@ -29,6 +30,7 @@ class Evidence(BaseModel):
 
     challengers: Mapping[str, ChallengerResult] = Field(description="those that are still tested, by name")
     decision: Decision
+    ranking: Ranking | None = Field(None, description="of all versions; None with a single challenger")
 
     @property
     def leading(self) -> ChallengerResult:

@@ -8,16 +8,16 @@ The ranking is for readers, and for the choice among challengers that meet all r
 `analysis.compare` decides whether a challenger meets them.
 """
 
+import math
 import uuid
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+from scipy.special import expit, logit
 
 from experiments import sequential
 from experiments.sequential import Interval
@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 # logarithm of a ratio of frequencies", 1956). So a version that wins every vote has a finite strength.
 _PRIOR_VOTES = 0.5
 _FEWEST_CLUSTERS = 20  # people, and messages: an error by cluster is too small with fewer
+_PRECISION, _MOST_STEPS = 1e-10, 100  # of the strengths
+_RAREST = 1e-6  # probabilities of an interval are cut here, so that strengths are finite
 _N_STAR = 200  # independent votes on one pair with which its interval is narrowest
 
 
@@ -74,6 +76,16 @@ class Ranking(_Result):
     versions: tuple[Ranked, ...]
 
 
+class _Estimates(NamedTuple):
+    """The strengths, of shape (versions,), and for each two versions the interval of the probability that
+    people prefer the first one: `low` and `high`, of shape (versions, versions).
+    """
+
+    strengths: Array
+    low: Array
+    high: Array
+
+
 def rank(votes: Sequence[PairVote], champion: str, alpha: float) -> Ranking:
     """Rank the champion and all versions with a vote.
 
@@ -84,23 +96,22 @@ def rank(votes: Sequence[PairVote], champion: str, alpha: float) -> Ranking:
     names = [champion, *sorted(connected - {champion})]
     used = [vote for vote in votes if vote.winner in connected]
     people, messages = _number(vote.person for vote in used), _number(vote.message for vote in used)
-    strengths, margins = _estimate(used, names, people, messages, alpha)
-    # (i, j): whether the interval of the difference shows that version i is stronger than version j.
-    is_stronger = strengths[:, None] - strengths > margins
+    estimates = _estimate(used, names, people, messages, alpha)
+    strengths, is_stronger = estimates.strengths, estimates.low > 0.5
     best, worst = 1 + is_stronger.sum(axis=0), len(names) - is_stronger.sum(axis=1)
     order = sorted(range(len(names)), key=lambda index: (-strengths[index], names[index]))
     ranked = []
     for place, index in enumerate(order, start=1):
-        strength, margin = float(strengths[index]), float(margins[index, 0])
-        interval = Interval(strength - margin, strength + margin) if np.isfinite(margin) else None
+        preferred = Interval(float(estimates.low[index, 0]), float(estimates.high[index, 0]))
+        has_interval = preferred != (0, 1)
         ranked.append(
             Ranked(
                 version=names[index],
                 votes=_count_votes(votes, names[index]),
-                strength=strength,
-                interval=interval,
-                preferred=float(expit(strength)),
-                preferred_interval=interval and Interval(*map(float, expit(interval))),
+                strength=float(strengths[index]),
+                interval=Interval(*map(float, logit(preferred))) if has_interval else None,
+                preferred=float(expit(strengths[index])),
+                preferred_interval=preferred if has_interval else None,
                 rank=place,
                 best_rank=int(best[index]),
                 worst_rank=int(worst[index]),
@@ -142,16 +153,17 @@ def _estimate(
     people: NDArray[np.int64],
     messages: NDArray[np.int64],
     alpha: float,
-) -> tuple[Array, Array]:
-    """The strengths, of shape (versions,), and half the width of the interval of each difference, of shape
-    (versions, versions). The champion is the first version. The widths are infinite while too few people or
-    messages have a vote.
+) -> _Estimates:
+    """The estimates for these versions, of which the champion is the first. All intervals are from 0 to 1
+    while too few people or messages have a vote.
     """
     versions = len(names)
-    strengths, margins = np.zeros(versions), np.full((versions, versions), np.inf)
-    np.fill_diagonal(margins, 0.0)
+    shape = (versions, versions)
+    strengths, low, high = np.zeros(versions), np.zeros(shape), np.ones(shape)
+    np.fill_diagonal(low, 0.5)
+    np.fill_diagonal(high, 0.5)
     if not votes:
-        return strengths, margins
+        return _Estimates(strengths, low, high)
     index = {name: number for number, name in enumerate(names)}
     rows = np.arange(len(votes))
     design = np.zeros((len(votes), versions))
@@ -163,17 +175,31 @@ def _estimate(
     prior = np.full(len(pairs), _PRIOR_VOTES)
     strengths[1:], information = fit(np.concatenate([kinds, pairs]), np.concatenate([counts, prior]))
     if min(people.max() + 1, messages.max() + 1, len(votes) - versions) < _FEWEST_CLUSTERS:
-        return strengths, margins
+        return _Estimates(strengths, low, high)
     scores = design * expit(-design @ strengths[1:])[:, None]
     variances = _estimate_variances(scores, information, people, messages)
     level = alpha / (versions * (versions - 1) / 2)  # Bonferroni's, over all pairs
     for i, j in combinations(range(versions), 2):
-        # The clock is the information: the number of independent votes, at even odds, that would give the
-        # same error. In this time the error of an estimate is that of a mean, also if people return or
-        # messages repeat. A vote at even odds has the variance 4 in log-odds.
-        margin = sequential.mean_margin(4 / variances[i, j], 4.0, level, _N_STAR)
-        margins[i, j] = margins[j, i] = margin
-    return strengths, margins
+        low[i, j], high[i, j] = _find_interval(strengths[i] - strengths[j], variances[i, j], level)
+        low[j, i], high[j, i] = 1 - high[i, j], 1 - low[i, j]
+    return _Estimates(strengths, low, high)
+
+
+def _find_interval(difference: float, variance: float, alpha: float) -> Interval:
+    """Confidence sequence of the probability that people prefer a version to another, from the difference of
+    their strengths and its squared standard error.
+
+    The clock is the number of independent votes on this pair that would have the same error. In this time
+    the error is that of a mean, also if people return or messages repeat. The angle 2 arcsin(sqrt(rate)) of
+    n votes has the variance 1 / n at any rate. The error of the difference itself grows faster than the
+    difference where nearly all votes are for one side (Hauck and Donner, "Wald's test as applied to
+    hypotheses in logit analysis", 1977). So a version that wins every vote would not be shown to be better.
+    """
+    rate = float(expit(difference))
+    angle, clock = 2 * math.asin(math.sqrt(rate)), 1 / (variance * rate * (1 - rate))
+    margin = sequential.mean_margin(clock, 1.0, alpha, _N_STAR)
+    low, high = (math.sin(min(max(end, 0.0), math.pi) / 2) ** 2 for end in (angle - margin, angle + margin))
+    return Interval(max(low, _RAREST), min(high, 1 - _RAREST))
 
 
 def fit(design: Array, weights: Array) -> tuple[Array, Array]:
@@ -181,33 +207,23 @@ def fit(design: Array, weights: Array) -> tuple[Array, Array]:
 
     `design`, of shape (kinds, k), has 1 for the winner of a kind of vote and -1 for its loser, and no column
     for the champion. `weights`, of shape (kinds,), are the numbers of these votes. The likelihood has a
-    maximum if for both parts of any division of the versions, a version in it wins against one in the other.
-    RuntimeError when the search fails.
+    maximum if, of any two groups that the versions are divided into, each wins a vote against the other.
+    RuntimeError when it has none.
+
+    Newton's method with the steps of Sun and Tran-Dinh, "Generalized self-concordant functions: a recipe for
+    Newton-type methods" (Mathematical Programming 178, 2019), which converge from any start. Rejected:
+    scipy's `minimize`, which fails when the loss is precise to the last digit.
     """
-    share = weights / weights.sum()
-
-    def compute_loss(strengths: Array) -> float:
-        return -float(share @ log_expit(design @ strengths))
-
-    def compute_gradient(strengths: Array) -> Array:
-        return -(share * expit(-design @ strengths)) @ design
-
-    def compute_hessian(strengths: Array) -> Array:
-        rate = expit(design @ strengths)
-        return (design.T * (share * rate * (1 - rate))) @ design
-
-    start = np.zeros(design.shape[1])
-    result: Any = minimize(
-        compute_loss,
-        start,
-        method="trust-exact",
-        jac=compute_gradient,
-        hess=compute_hessian,
-        options={"gtol": 1e-9},
-    )
-    if not result.success:
-        raise RuntimeError(f"the strengths do not converge; check the votes: {result.message}")
-    return result.x, compute_hessian(result.x) * weights.sum()
+    strengths = np.zeros(design.shape[1])
+    for _ in range(_MOST_STEPS):
+        rates = expit(-design @ strengths)  # of the opposite votes
+        information = (design.T * (weights * rates * (1 - rates))) @ design
+        step = np.linalg.solve(information, (weights * rates) @ design)
+        reach = float(np.abs(design @ step).max())
+        if reach < _PRECISION:
+            return strengths, information
+        strengths = strengths + step * (math.log1p(reach) / reach)
+    raise RuntimeError(f"the strengths do not converge within {_MOST_STEPS} steps; check the votes")
 
 
 def _estimate_variances(
@@ -228,7 +244,7 @@ def _estimate_variances(
         padded = np.pad(covariance, ((1, 0), (1, 0)))  # the champion's strength has no error
         own = np.diag(padded)
         variances.append(own[:, None] + own - 2 * padded)
-    return np.maximum.reduce(variances)
+    return np.asarray(np.max(variances, axis=0))
 
 
 def estimate_covariance(scores: Array, information: Array, groups: NDArray[np.int64]) -> Array:

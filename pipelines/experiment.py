@@ -28,6 +28,7 @@ from experiments.decisions import Command, propose
 from experiments.evidence import Evidence
 from experiments.lifecycle import OPEN, Action, RefusedError, Status
 from experiments.plan import Plan
+from experiments.ranking import rank
 from experiments.recommendation import Decision, decide
 from pipelines import carry_out, holdout, tracking
 from pipelines.run_reasons import complete, label_failure
@@ -199,12 +200,12 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     row = session.get_one(Experiment, experiment_id)
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id)).all()
     champion = next(variant.name for variant in variants if variant.is_baseline)
-    plan = plan.for_each_of(len(variants) - 1)
+    alpha, plan = plan.alpha, plan.for_each_of(len(variants) - 1)
     all_metrics, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
     arms = outcomes.read_arms(session, experiment_id, all_metrics)
-    results = {}
-    for challenger in carry_out.list_tested(session, experiment_id):
+    results, tested = {}, carry_out.list_tested(session, experiment_id)
+    for challenger in tested:
         tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
         pair = pick_arms(arms, challenger)
         results[challenger] = ChallengerResult(
@@ -212,8 +213,14 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
             between_users=between_users(pair, plan, all_metrics),
             unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(pair[plan.primary]),
         )
+    votes.count_between_challengers(session, experiment_id, tested, plan, operator, now)
+    pair_votes = votes.read_pair_votes(session, experiment_id)
     assert row.started_at is not None
-    return Evidence(challengers=results, decision=decide(results, plan, now - row.started_at))
+    return Evidence(
+        challengers=results,
+        decision=decide(results, plan, now - row.started_at),
+        ranking=rank(pair_votes, champion, alpha) if len(variants) > 2 else None,
+    )
 
 
 def _act_on(

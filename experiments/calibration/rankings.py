@@ -1,4 +1,4 @@
-"""The ranking of several versions by votes of people who differ in taste, on few messages that favour versions.
+"""The ranking of several versions by people who differ in taste, on few messages that favour a version each.
 
 A person and a message each add to the strength of a version. The control ranks the same votes as if all of
 them were independent.
@@ -41,7 +41,9 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "ranking_equal": Kind("Four versions of equal strength, by people of any taste, on 50 messages.", (0,) * 4),
+    "ranking_equal": Kind(
+        "Four versions of equal strength, by people of any taste, on 50 messages.", (0,) * 4
+    ),
     "ranking_better": Kind("The same; one challenger is better than the others.", (0, 0.75, 0.25, 0)),
     "ranking_independent": Kind(
         "Four versions of equal strength; all people and messages are alike.", (0,) * 4, are_independent=True
@@ -147,7 +149,8 @@ def _covers_ranks(ranked: Ranking, truth: Array) -> bool:
 
 
 def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size: int) -> dict[str, Any]:
-    """Simulate one chunk of experiments: a tenth of the usual `size`, at least 2.
+    """Simulate one chunk of experiments: a twentieth of the usual `size`, at least 2, because each is ranked
+    at every analysis by the production code.
 
     Gives a list of courses under `shipped`, and one of the control's under `independent`.
     """
@@ -155,7 +158,7 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
     truth = _compute_truth(kind)
     rng = np.random.default_rng([config.seed, len(SETTINGS) + 4, number, chunk])
     result: dict[str, Any] = {"shipped": [], "independent": []}
-    for _ in range(max(2, size // 10)):
+    for _ in range(max(2, size // 20)):
         votes = _draw_votes(rng, kind, plan)
         alone = [vote._replace(person=n, message=n) for n, vote in enumerate(votes)]
         result["shipped"].append(_follow(votes, truth, plan))
@@ -163,7 +166,9 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
     return result
 
 
-def summarise(config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]) -> RankingResult:
+def summarise(
+    config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]
+) -> RankingResult:
     """Estimate the figures of a kind from the results of all chunks."""
     kind = KINDS[name]
     courses = [course for chunk in chunks for course in chunk["shipped"]]

@@ -150,8 +150,8 @@ class RankingResult(_Result):
     experiments: int
     strengths: dict[str, float] = Field(description="the true ones, by version")
     coverage: Estimate = Field(
-        description="share of experiments in which the intervals of all strengths contain the true ones at every"
-        " analysis"
+        description="share of experiments in which the intervals of all strengths contain the true ones at"
+        " every analysis"
     )
     rank_coverage: Estimate = Field(description="the same of the possible ranks")
     wrong_best: Estimate = Field(

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from numpy.typing import NDArray
 
-from experiments import ranking
+from experiments import ranking, sequential
 from experiments.ranking import PairVote, Ranked, rank
 
 NAMES = ("v1", "v2", "v3", "v4")
@@ -81,9 +81,8 @@ def test_the_better_version_is_first_and_shown_to_be() -> None:
 
 def test_votes_between_challengers_inform_on_the_champion() -> None:
     """v3 never met the champion. It wins against v2, which wins against the champion."""
-    votes = [PairVote("v2", "v1", n, n) for n in range(60)] + [
-        PairVote("v1", "v2", n, n) for n in range(60, 90)
-    ]
+    votes = [PairVote("v2", "v1", n, n) for n in range(60)]
+    votes += [PairVote("v1", "v2", n, n) for n in range(60, 90)]
     votes += [PairVote("v3", "v2", n, n) for n in range(100, 160)]
     votes += [PairVote("v2", "v3", n, n) for n in range(160, 190)]
     result = rank(votes, "v1", 0.05)
@@ -100,7 +99,11 @@ def test_a_version_that_wins_every_vote_has_a_finite_strength() -> None:
     v2 = result.versions[0]
     assert v2.strength == pytest.approx(math.log(100.5 / 0.5), abs=1e-6)
     assert v2.interval is not None
-    assert 0 < v2.interval.low < v2.interval.high < 20
+    assert v2.preferred_interval is not None
+    assert v2.interval.high < 14
+    # About as long as the exact interval for independent votes whose mixture is for rates near 0 and 1.
+    exact = sequential.win_rate_interval(100, 0, 0.05, prior_votes=1)
+    assert v2.preferred_interval.low == pytest.approx(exact.low, abs=0.03)
     assert (v2.best_rank, v2.worst_rank) == (1, 1)
 
 
@@ -158,18 +161,13 @@ def test_a_repeated_vote_is_hardly_more_information() -> None:
 def test_the_names_and_the_order_of_the_votes_do_not_matter() -> None:
     votes = draw_votes((0, 0.5, 0.2), 300, people=80, messages=60)
     renamed = {"v1": "v1", "v2": "a", "v3": "b"}
-    other = [
-        vote._replace(winner=renamed[vote.winner], loser=renamed[vote.loser]) for vote in reversed(votes)
-    ]
+    other = [PairVote(renamed[vote.winner], renamed[vote.loser], *vote[2:]) for vote in reversed(votes)]
     for version, name in renamed.items():
         mine, theirs = find(rank(votes, "v1", 0.05), version), find(rank(other, "v1", 0.05), name)
         assert mine.strength == pytest.approx(theirs.strength, abs=1e-6)
         assert mine.interval == pytest.approx(theirs.interval, abs=1e-5)
-        assert (mine.rank, mine.best_rank, mine.worst_rank) == (
-            theirs.rank,
-            theirs.best_rank,
-            theirs.worst_rank,
-        )
+        for figure in ("rank", "best_rank", "worst_rank"):
+            assert getattr(mine, figure) == getattr(theirs, figure)
 
 
 def test_people_and_messages_may_be_ids() -> None:

@@ -251,7 +251,7 @@ def test_votes_from_before_the_start_and_after_the_end_do_not_count(world: World
 
 
 def test_each_challenger_has_a_tally_of_its_own(world: World) -> None:
-    """The limits by person, message and key hold in each tally, and votes on other versions change nothing."""
+    """The limits hold in each tally, and votes on other versions change nothing."""
     key = world.key()
     people = [world.person(key), *(world.person() for _ in range(3))]
     for person in people:

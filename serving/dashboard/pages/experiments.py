@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from markupsafe import Markup
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
@@ -26,9 +27,11 @@ from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
 from experiments.plan import Plan
+from experiments.ranking import Ranking
 from experiments.readings import ExperimentPage
 from serving.dashboard import charts
 from serving.dashboard.api import GatewayError
+from serving.dashboard.charts import Ranged
 from serving.dashboard.visit import NotAllowedError, Visit, viewer_visit
 from serving.validation import reason_of
 
@@ -289,6 +292,8 @@ def show(
             say("Users exposed to each variant over time"),
             say("users"),
         )
+    if experiment.evidence and experiment.evidence.ranking:
+        plots["ranking"] = _draw_ranking(experiment.evidence.ranking, here)
     return here.page(
         "experiment.html",
         experiment=experiment,
@@ -302,6 +307,24 @@ def show(
         list_query=list_query,
         actions=_list_actions(experiment) if here.may_decide else [],
         may_decide=here.may_decide,
+    )
+
+
+def _draw_ranking(ranking: Ranking, here: Visit) -> Markup:
+    """Each version's probability of being preferred to the champion."""
+    rows = [
+        Ranged(row.version, row.preferred, *(row.preferred_interval or (None, None)))
+        for row in ranking.versions
+        if row.preferred is not None
+    ]
+    xlabel = here.words.say("preferred to the champion")
+    return charts.draw_ranges(
+        {"": rows},
+        here.words.say("Share of the votes that prefer each version to the champion, with its interval"),
+        xlabel,
+        limits=(0.5,),
+        within=(0, 1),
+        percent=True,
     )
 
 

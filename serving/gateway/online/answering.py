@@ -267,7 +267,8 @@ class Online:
         elif policy is not None and policy != "two_samples":
             opponents = comparisons.draw_opponents(routing, policy)
             if opponents is None:
-                raise NoChallengerError("no_challenger" if not routing.challengers else "no_second_challenger")
+                missing = "no_second_challenger" if routing.challengers else "no_challenger"
+                raise NoChallengerError(missing)
         if opponents is None:
             pair = await self._sample_two(organisation_id, message, routing.sampled)
         else:

@@ -410,9 +410,8 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         assert session.get_one(User, bob).external_id == "bob"
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
     assert units == [[bob], [bob]]
-    assert (
-        voters == [(None, [True], 2)] * 2 + [(bob, [False], 2)] * 2
-    )  # the votes are evidence; whose they are is gone
+    # The votes are evidence; whose they are is gone.
+    assert voters == [(None, [True], 2)] * 2 + [(bob, [False], 2)] * 2
     assert sorted(messages) == ["Bob's", "Choose", "Choose", "Fix it."]
     assert len(keys) == 2
     assert all(key.startswith("bob-") for key in keys)

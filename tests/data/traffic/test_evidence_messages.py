@@ -78,7 +78,8 @@ def test_messages_that_were_compared_are_for_evidence_too(engine: Engine, organi
     training = list_shipped(SHARE, for_evidence=False)[0]
     written = [f"{uuid.uuid4()} {uuid.uuid4()}" for _ in range(100)]
     for_evidence = next(message for message in written if is_for_evidence(message, SHARE))
-    other, overridden, between = [message for message in written if not is_for_evidence(message, SHARE)][:3]
+    others = (message for message in written if not is_for_evidence(message, SHARE))
+    other, overridden, between = itertools.islice(others, 3)
     compared = [
         ("two_samples", for_evidence),
         ("two_samples", other),

@@ -13,7 +13,7 @@ def run(name: str, size: int, chunk: int = 0) -> RankingResult:
 
 
 def test_intervals_cover_and_name_no_best_of_equal_versions() -> None:
-    result = run("ranking_equal", 200)
+    result = run("ranking_equal", 400)
     assert result.experiments == 20
     assert result.coverage.value is not None
     assert result.coverage.value >= 0.9
@@ -23,7 +23,7 @@ def test_intervals_cover_and_name_no_best_of_equal_versions() -> None:
 
 
 def test_the_best_version_is_first() -> None:
-    result = run("ranking_better", 100)
+    result = run("ranking_better", 200)
     assert result.best_first is not None
     assert result.best_first.value is not None
     assert result.best_first.value >= 0.7
@@ -33,14 +33,14 @@ def test_the_best_version_is_first() -> None:
 
 def test_the_same_seed_gives_the_same_rankings() -> None:
     first, again, other = (
-        rankings.simulate(CONFIG, PLAN, "ranking_better", chunk, 20)["shipped"] for chunk in (0, 0, 1)
+        rankings.simulate(CONFIG, PLAN, "ranking_better", chunk, 40)["shipped"] for chunk in (0, 0, 1)
     )
     assert first == again
     assert len(first) == len(other) == 2
 
 
 def test_a_missed_target_is_named() -> None:
-    result = run("ranking_equal", 20)
+    result = run("ranking_equal", 40)
     assert "ranking_equal" in list(format_ranking({"ranking_equal": result}))[-1]
     bad = {name: result.coverage.model_copy(update={"value": 0.5}) for name in ("coverage", "wrong_best")}
     missed = find_missed_targets({}, {}, {"x": result.model_copy(update=bad), "y": result})["x"]

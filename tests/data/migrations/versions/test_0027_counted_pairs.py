@@ -25,9 +25,7 @@ def add_experiment(connection: psycopg.Connection, *versions: str) -> uuid.UUID:
         (experiment_id, json.dumps({})),
     )
     for number, version in enumerate(versions):
-        connection.execute(
-            "INSERT INTO specs (digest, spec) VALUES (%s, '{}') ON CONFLICT DO NOTHING", ("d",)
-        )
+        connection.execute("INSERT INTO specs (digest, spec) VALUES ('d', '{}') ON CONFLICT DO NOTHING")
         connection.execute(
             "INSERT INTO variants (experiment_id, name, spec_digest, is_baseline) VALUES (%s, %s, 'd', %s)",
             (experiment_id, version, number == 0),

@@ -297,7 +297,7 @@ def compare_two_challengers() -> Routing:
     specs = (CHAMPION, CHALLENGER, SECOND)
     arms = tuple(Arm(name=f"{n}", weight=1 / 3, spec=spec) for n, spec in enumerate(specs))
     split = Split(experiment_id=new_id(), salt="s", arms=arms)
-    return Routing(champion=CHAMPION, experiments=(split,))
+    return Routing(champion=CHAMPION, challengers=(CHALLENGER, SECOND), experiments=(split,))
 
 
 async def test_challengers_are_compared_with_the_champion_and_with_each_other(

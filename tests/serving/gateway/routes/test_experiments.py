@@ -10,7 +10,7 @@ import jwt
 import pytest
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from data import database
@@ -18,7 +18,7 @@ from data.erasure import orders
 from data.people import identities
 from data.reasons import dump, reason, written
 from data.records import Spec
-from data.tables import Decision, Erasure, Experiment, Organisation, Version, new_id
+from data.tables import Decision, Erasure, Experiment, Organisation, Variant, Version, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import plan
@@ -457,7 +457,8 @@ async def test_with_several_challengers_a_person_says_which_one(
     dropped = await post(client, f"{path}/drop", {**why, "challenger": "v3"}, experimenter)
     assert dropped.status_code == 202, dropped.text
     assert dropped.json()["happens"] == (
-        "v3 is withdrawn. The champion answers its users, and the experiment goes on with the other challengers."
+        "v3 is withdrawn. The champion answers its users, and the experiment goes on with the other"
+        " challengers."
     )
     with Session(engine) as session, session.begin():
         session.execute(update(Variant).where(Variant.name == "v3").values(dropped_at=func.now()))
