@@ -659,7 +659,8 @@ def test_the_better_of_two_challengers_ships_and_a_worse_one_is_dropped_before(
     with Session(engine) as session:
         shipped = session.scalars(select(Decision).where(Decision.action == "ship")).one()
         assert shipped.parameters == {"challenger": "v3"}
-        dropped = {row.name: row.dropped_at is not None for row in session.scalars(select(Variant))}
+        arms = session.scalars(select(Variant).where(Variant.experiment_id == drafted))
+        dropped = {row.name: row.dropped_at is not None for row in arms}
     assert dropped == {"v1": False, "v2": True, "v3": False}
 
 
