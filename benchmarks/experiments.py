@@ -62,7 +62,8 @@ EXPOSED = """
 """
 # The id is a UUIDv7 of the answer's time: 48 bits of milliseconds, the version, and random bits.
 _ANSWERED = """
-    INSERT INTO answers
+    INSERT INTO answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,
+                         fell_back, total_ms, locale, channel)
     SELECT (
                lpad(to_hex((extract(epoch FROM entered_at + n * random() * '1 hour'::interval) * 1000)::int8),
                     12, '0')
@@ -70,7 +71,9 @@ _ANSWERED = """
            )::uuid,
            (CAST(:outputs AS uuid[]))[1 + floor(random() * :most)::int], :organisation, user_id, :experiment,
            variant, :epoch,
-           CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random()
+           CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random(),
+           (ARRAY['ja', 'en-GB', NULL])[1 + floor(random() * 3)::int],
+           (ARRAY['chat', 'mail'])[1 + floor(random() * 2)::int]
     FROM users_of_a_day CROSS JOIN generate_series(0, 2) n
 """
 VOTED = """

@@ -21,6 +21,7 @@ from experiments.effects import Effect
 from experiments.estimators import Estimate
 from experiments.evidence import Dated, Evidence
 from experiments.lifecycle import Status
+from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.power import Outlook
 
@@ -279,15 +280,20 @@ def _read_audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
 
 
 def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
-    """The effects in the primary metric by kind of segment, without segments of fewer than FEWEST users."""
+    """The effects in the primary metric by kind of segment. A segment's effect begins with as much information
+    as that of all users (`Plan.minimum_users_an_arm`), and with FEWEST users at least.
+    """
     if page.plan is None or page.baseline is None:
         return {}
-    primary = metrics.load()[page.plan.primary]
+    plan, primary = page.plan, page.plan.all_metrics[page.plan.primary]
     pairs = outcomes.read_segments(
-        session, page.id, page.plan.primary, primary, page.baseline.name, page.challenger.name
+        session, page.id, plan.primary, primary, page.baseline.name, page.challenger.name
     )
+    fewest = max(plan.minimum_users_an_arm, FEWEST)
     by_segment = {
-        segment: effects.compare_arms(estimates, page.plan.alpha, page.plan.n_star, primary.better)
+        segment: effects.compare_arms(
+            estimates, plan.alpha, plan.n_star, primary.better, primary.largest, fewest
+        )
         for segment, estimates in pairs.items()
     }
     large_enough = {
@@ -295,7 +301,7 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
         for segment, effect in by_segment.items()
         if effect is not None and min(effect.baseline_users, effect.challenger_users) >= FEWEST
     }
-    return breakdown.break_down_by_kind(large_enough, page.plan.alpha)
+    return breakdown.break_down_by_kind(large_enough, plan.alpha)
 
 
 class Total(NamedTuple):
@@ -305,7 +311,9 @@ class Total(NamedTuple):
     denominator: float
 
 
-def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, str], Total]:
+def read_totals(
+    session: Session, experiment_id: uuid.UUID, definitions: Mapping[str, Metric]
+) -> dict[tuple[str, str], Total]:
     """The totals by (metric, variant). A ratio has its two sums. A mean or a proportion has the sum over the
     users with a value, and their number. Quantiles are absent.
     """
@@ -316,7 +324,6 @@ def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, s
         ),
         {"id": experiment_id},
     )
-    definitions = metrics.load()
     return {
         (name, variant): Total(x, y if definitions[name].kind == "ratio" else n)
         for name, variant, n, x, y in rows
@@ -331,7 +338,7 @@ def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) 
     """A metric's effect as decisions use it, without CUPED, and without its cap."""
     assert page.plan is not None, page.id
     assert page.baseline is not None, page.id
-    plan, definition = page.plan, metrics.load()[metric]
+    plan, definition = page.plan, page.plan.all_metrics[metric]
     arms = page.baseline.name, page.challenger.name
     pairs = outcomes.read_pairs(session, page.id, metric, definition, *arms)
     estimates: dict[Way, list[tuple[Estimate, Estimate]]] = {

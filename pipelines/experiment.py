@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split
-from experiments import bandit, evidence, metrics, outcomes, votes
+from experiments import bandit, evidence, outcomes, own_metrics, votes
 from experiments import plan as plans
 from experiments.analysis import between_users, compare
 from experiments.decisions import Command, propose
@@ -72,8 +72,9 @@ def _run_next_step(
     challenger = _find_new_challenger(engine)
     if challenger is None:
         return complete("NothingToDo", reason("no_new_challenger"))
+    own = own_metrics.load(settings.metrics_file)
     try:
-        carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides))
+        carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides, own))
     except UnsoundError as error:
         return complete("Refused", *error.reasons)
     return complete("Started", reason("experiment_started", version=challenger))
@@ -177,7 +178,7 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
     names = {variant.is_baseline: variant.name for variant in variants}
     champion, challenger = names[True], names[False]
-    all_metrics, now = metrics.load(), datetime.now(UTC)
+    all_metrics, now = plan.all_metrics, datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
     tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
     comparison = compare(tally, plan)
@@ -231,7 +232,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     """Give the arm with the better outcomes a larger share of later users, once the ramp is complete and the
     present weights have lasted as planned.
     """
-    primary = metrics.load()[plan.primary]
+    primary = plan.all_metrics[plan.primary]
     with Session(engine) as session:
         split, duration = _read_running_split(session, experiment_id)
         arms = outcomes.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]

@@ -51,6 +51,7 @@ from data.tables import (
 )
 from data.traffic import answers, receipts, routing
 
+_FEWEST = 10  # units of a segment whose sums stay; pages show a segment from so many users on
 _TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
 # In an order that foreign keys allow; outputs are deleted after them. A vote's earlier values go with it.
@@ -93,6 +94,7 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _change(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _change(session, delete(table).where(*match_owner(table, person)))
+    counts["sums of small segments"] = _forget_small_segments(session, person.id)
     counts["units"] = _change(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units
     counts["counted voters"] = _forget_voter(session, CountedVoter.user_id == person.id)
@@ -104,6 +106,20 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     is_own = (Output.organisation_id == tenant, Output.id == any_(array))
     counts["outputs"] = _change(session, delete(Output).where(*is_own))
     return counts
+
+
+def _forget_small_segments(session: Session, person_id: uuid.UUID) -> int:
+    """Delete the sums of segments that may be the person's alone, in the experiments that measured the person.
+    They start again. Sums by transform type stay: everybody requests those.
+    """
+    measured = select(ExperimentUnit.experiment_id).where(ExperimentUnit.unit_id == person_id)
+    is_small = (
+        MetricSum.experiment_id.in_(measured),
+        MetricSum.segment != "",
+        MetricSum.segment.not_like("transform_type=%"),
+        MetricSum.n < _FEWEST,
+    )
+    return _change(session, delete(MetricSum).where(*is_small))
 
 
 def _select_own_outputs(person: Person) -> Select[uuid.UUID, str, str, int, str]:
