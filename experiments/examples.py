@@ -26,7 +26,7 @@ A_PAGE = 25  # answers of each arm
 MOST_PAGES = 20
 # How much an answer adds to each quantity, as SQL over the columns of `listed`. For the score it is how much
 # is missing to the best one, so the least liked answers come first.
-_AMOUNTS: Mapping[str, str] = {
+AMOUNTS: Mapping[str, str] = {
     "requests": "1",
     "answers": "1",
     "misses": "(cache = 'miss')::int",
@@ -175,7 +175,7 @@ def list_answers(
         database.read_as(session, person_id)
     kind, value = segment or ("", "")
     query = _LISTED.format(
-        amount=_AMOUNTS[quantity],
+        amount=AMOUNTS[quantity],
         extra="is_newest" if quantity in _OF_VOTES else "true",
         segment=f"{list_segments(page.plan)[kind]} = :value" if segment else "true",
     )

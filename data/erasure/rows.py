@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    not_,
     select,
     text,
     union,
@@ -94,7 +95,7 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _change(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _change(session, delete(table).where(*match_owner(table, person)))
-    counts["sums of small segments"] = _forget_small_segments(session, person.id)
+    counts["sums of small segments"] = _forget_small_segments(session, person)
     counts["units"] = _change(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units
     counts["counted voters"] = _forget_voter(session, CountedVoter.user_id == person.id)
@@ -108,15 +109,17 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     return counts
 
 
-def _forget_small_segments(session: Session, person_id: uuid.UUID) -> int:
+def _forget_small_segments(session: Session, person: Person) -> int:
     """Delete the sums of segments that may be the person's alone, in the experiments that measured the person.
-    They start again. Sums by transform type stay: everybody requests those.
+    They start again. Sums by transform type stay, since everybody requests those; sums by organisation have a
+    rule of their own.
     """
-    measured = select(ExperimentUnit.experiment_id).where(ExperimentUnit.unit_id == person_id)
+    units = (person.id, person.organisation_id)
+    measured = select(ExperimentUnit.experiment_id).where(ExperimentUnit.unit_id.in_(units))
     is_small = (
         MetricSum.experiment_id.in_(measured),
         MetricSum.segment != "",
-        MetricSum.segment.not_like("transform_type=%"),
+        not_(MetricSum.segment.regexp_match("^(transform_type|organisation)=")),
         MetricSum.n < _FEWEST,
     )
     return _change(session, delete(MetricSum).where(*is_small))
