@@ -9,5 +9,6 @@
 - `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an
   experiment can be believed; `breakdown`: segments; `bandit`: weights that learn; `power`: users needed;
   `launches`: alpha over launches.
-- `readings`: what the pages on experiments read; `examples`: the answers behind a metric. `calibration/`: whether all of this keeps its promises.
+- `readings`: what the pages on experiments read; `examples`: the answers behind a metric.
+- `calibration/`: whether all of this keeps its promises.
 """

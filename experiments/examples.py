@@ -45,14 +45,13 @@ AMOUNTS: Mapping[str, str] = {
 FAILURES = "failures"  # requests without an answer, which `list_failures` counts
 # A vote belongs to an output and a person. If the person got the output several times, only the newest
 # answer shows it.
-_OF_VOTES = frozenset(
-    {"votes", "score", "likes", "complaints", "edits", "edit_distance", "vote_hours"}
-)
+_OF_VOTES = frozenset({"votes", "score", "likes", "complaints", "edits", "edit_distance", "vote_hours"})
 _LISTED = """
     WITH measured AS MATERIALIZED (
         SELECT * FROM measured_answers
         WHERE experiment_id = :experiment_id AND id >= :first AND id < :last
-            AND uuid_extract_timestamp(id) BETWEEN entered_at AND entered_at + make_interval(secs => :window_s)
+            AND uuid_extract_timestamp(id) >= entered_at
+            AND uuid_extract_timestamp(id) <= entered_at + make_interval(secs => :window_s)
     ),
     listed AS (
         SELECT m.id, m.variant, m.unit_id, m.user_id, m.cache, m.fell_back, m.total_ms, m.entered_at,
@@ -90,15 +89,16 @@ _FAILURES = """
     SELECT variant, uuid_extract_timestamp(id)::date AS day, sum(failures)::bigint AS requests
     FROM measured_failures
     WHERE experiment_id = :experiment_id AND id >= :first AND id < :last
-        AND uuid_extract_timestamp(id) BETWEEN entered_at AND entered_at + make_interval(secs => :window_s)
+        AND uuid_extract_timestamp(id) >= entered_at
+        AND uuid_extract_timestamp(id) <= entered_at + make_interval(secs => :window_s)
     GROUP BY variant, day ORDER BY day DESC, variant LIMIT :most
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One answer. `at` is the day, or the moment of the reader's own answer. `message` and `text` are None for a
-    message that a colleague wrote; `correction` is the reader's own.
+    """One answer. `at` is the day, or the moment of the reader's own answer. `message` and `text` are None for
+    a message that a colleague wrote; `correction` is the reader's own.
     """
 
     is_own: bool
@@ -120,8 +120,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ArmExamples:
-    """An arm's answers on one page, of `answers` in all that the reader may see. The arm has measured `users` of
-    the reader's organisation.
+    """An arm's answers on one page, of `answers` in all that the reader may see. The arm has measured `users`
+    of the reader's organisation.
     """
 
     users: int = 0
@@ -149,9 +149,7 @@ def list_segments(plan: Plan) -> dict[str, str]:
     """The SQL of each kind of segment that an answer's list can be limited to, over the columns of a first
     answer. Segments by votes before the experiment are absent: answers do not show them.
     """
-    own = {
-        name: sql for name, sql in own_metrics.to_sql(plan.own_segments).items() if "before_" not in sql
-    }
+    own = {name: sql for name, sql in own_metrics.to_sql(plan.own_segments).items() if "before_" not in sql}
     return {name: name for name in ("transform_type", "locale", "channel")} | own
 
 

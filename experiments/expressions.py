@@ -21,13 +21,14 @@ LONGEST = 500  # characters of an expression
 _LONGEST_SQL = 20_000  # characters of its SQL: `sqrt` and `ln` repeat what they contain
 _MOST_DIGITS = 15  # of a number, before and after the decimal point
 _TEXT = re.compile(r"[\w .,/+-]{0,60}", re.ASCII)  # SQLAlchemy reads `:name` as a parameter, also in quotes
+_POSTGRES_TYPES: Mapping[Type, str] = {"number": "numeric", "boolean": "boolean", "text": "text"}
 _SHOWN = 60  # characters of a part that an error quotes
 
-_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
-_EQUALITY = {exp.EQ: "=", exp.NEQ: "<>"}
-_ORDER = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-_LOGIC = {exp.And: "AND", exp.Or: "OR"}
-_CHOICES = {exp.Coalesce: "coalesce", exp.Least: "least", exp.Greatest: "greatest"}
+_ARITHMETIC: Mapping[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
+_EQUALITY: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>"}
+_ORDER: Mapping[type[exp.Expr], str] = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_LOGIC: Mapping[type[exp.Expr], str] = {exp.And: "AND", exp.Or: "OR"}
+_CHOICES: Mapping[type[exp.Expr], str] = {exp.Coalesce: "coalesce", exp.Least: "least", exp.Greatest: "greatest"}
 # The arguments that each kind of node may have. sqlglot sets `typed`, `safe` and `ignore_nulls` itself.
 _ARGUMENTS: Mapping[type[exp.Expr], set[str]] = {
     **{kind: {"this", "expression"} for kind in (*_ARITHMETIC, *_EQUALITY, *_ORDER, *_LOGIC, exp.Nullif)},
@@ -223,7 +224,7 @@ class _Writer:
         part = self.write(node)
         if part.type not in (needed, None):
             raise ExpressionError("expression_type", part=_quote(node), needed=needed)
-        return part.sql
+        return _with_type(part, needed)
 
     def _alike(self, whole: exp.Expr, nodes: Sequence[exp.Expr]) -> tuple[list[str], Type | None]:
         """The SQL of values that must have one type, and that type."""
@@ -231,7 +232,13 @@ class _Writer:
         types = {part.type for part in parts} - {None}
         if len(types) > 1:
             raise ExpressionError("expression_types_differ", part=_quote(whole))
-        return [part.sql for part in parts], next(iter(types), None)
+        shared = next(iter(types), None)
+        return [_with_type(part, shared) for part in parts], shared
+
+
+def _with_type(part: _Part, needed: Type | None) -> str:
+    """The SQL of a part. A NULL gets the type: Postgres takes a CASE without other values for a text."""
+    return part.sql if part.type is not None or needed is None else f"({part.sql})::{_POSTGRES_TYPES[needed]}"
 
 
 def _write_literal(node: exp.Literal) -> _Part:
@@ -239,7 +246,7 @@ def _write_literal(node: exp.Literal) -> _Part:
         if not _TEXT.fullmatch(node.this):
             raise ExpressionError("expression_text", text=node.this[:_SHOWN])
         return _Part(f"'{node.this}'::text", "text")
-    if not re.fullmatch(rf"\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", node.this):
+    if not re.fullmatch(rf"(?=\.?\d)\d{{0,{_MOST_DIGITS}}}(\.\d{{0,{_MOST_DIGITS}}})?", node.this):
         raise ExpressionError("expression_number", number=node.this[:_SHOWN], digits=_MOST_DIGITS)
     return _Part(f"{Decimal(node.this):f}::numeric", "number")
 

@@ -53,7 +53,9 @@ BINS_MS = tuple(round(20 * 1.2 ** (n / 10), 3) for n in range(-160, 411))
 
 
 def _column(quantity: str, name: str) -> Column:
-    return Column(f"{name}::numeric" if quantity in _OF_VOTERS_ONLY else f"coalesce({name}, 0)::numeric", "number")
+    return Column(
+        f"{name}::numeric" if quantity in _OF_VOTERS_ONLY else f"coalesce({name}, 0)::numeric", "number"
+    )
 
 
 # What an expression may name: the quantities, and those of the time before entry.
@@ -97,7 +99,8 @@ class Metric(configs.StageConfig):
     cap: Annotated[float | None, Field(gt=0, description="upper limit of a user's quantity")] = None
     usual: Annotated[float, Field(ge=0, description="covariate of a mean for a user without a past")] = 0.0
     share: Annotated[
-        bool, Field(description="a user's value lies between 0 and 1: a value beyond counts as the nearer end")
+        bool,
+        Field(description="a user's value lies between 0 and 1: a value beyond counts as the nearer end"),
     ] = False
     better: Literal["higher", "lower"]
     says: Annotated[str, Field(min_length=1, description="description for people")]
@@ -159,7 +162,9 @@ class Metric(configs.StageConfig):
         value = _to_sql(self.of)
         if self.kind == "mean":
             return self._capped(value)
-        return self._is_positive(value) if self.kind == "proportion" else self._capped(f"coalesce({value}, 0)")
+        return (
+            self._is_positive(value) if self.kind == "proportion" else self._capped(f"coalesce({value}, 0)")
+        )
 
     @property
     def y(self) -> str:

@@ -175,15 +175,15 @@ _QUANTITIES = """
     LEFT JOIN outcomes USING (unit_id, period) LEFT JOIN covariates USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
-# Assigns each unit to segments by what is known when it enters: its first answer, and its votes before. A unit
-# without an answer has no segment by an answer. Apart from organisations, of which an erasure deletes one, a
-# kind has a bounded number of values: those that are stored already, then those of the most units. The others
-# are one segment.
+# Assigns each unit to segments by what is known when it enters: its first answer, and its votes before. A
+# unit without an answer has no segment by an answer. Apart from organisations, of which an erasure deletes
+# one, a kind has a bounded number of values: those that are stored already, then those of the most units. The
+# others are one segment.
 _SEGMENTS = """
     CREATE TEMP TABLE segments ON COMMIT DROP AS
     WITH firsts AS (
-        SELECT DISTINCT ON (a.unit_id, a.period) a.unit_id, a.period, a.organisation_id, lower(a.locale) AS locale,
-               a.channel, o.transform_type
+        SELECT DISTINCT ON (a.unit_id, a.period) a.unit_id, a.period, a.organisation_id,
+               lower(a.locale) AS locale, a.channel, o.transform_type
         FROM window_answers a LEFT JOIN outputs o ON o.id = a.output_id ORDER BY a.unit_id, a.period, a.id
     ),
     valued AS (
@@ -193,7 +193,8 @@ _SEGMENTS = """
         WHERE value IS NOT NULL
     ),
     stored AS (
-        SELECT DISTINCT split_part(segment, '=', 1) AS kind, substr(segment, strpos(segment, '=') + 1) AS value
+        SELECT DISTINCT split_part(segment, '=', 1) AS kind,
+               substr(segment, strpos(segment, '=') + 1) AS value
         FROM metric_sums WHERE experiment_id = :experiment_id AND segment <> ''
     ),
     ranked AS (

@@ -1,7 +1,7 @@
 """Metrics and segments of one's own: a yaml of the operator, which `TONEBRIDGE_METRICS_FILE` names.
 
     metrics:
-      unmet: {kind: ratio, of: "failures + repeats", per: requests, better: lower, says: share of unmet requests}
+      unmet: {kind: ratio, of: "failures + repeats", per: requests, better: lower, says: unmet requests}
     segments:
       voted_before: "before_votes > 0"
 
@@ -61,8 +61,8 @@ OwnSegments = Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,28}$")], 
 class Definitions(configs.StageConfig):
     """The metrics and segments of a file, by name."""
 
-    metrics: OwnMetrics = {}
-    segments: OwnSegments = {}
+    metrics: OwnMetrics = Field({}, description="metrics by name")
+    segments: OwnSegments = Field({}, description="expressions of segments by name")
 
     @model_validator(mode="after")
     def _has_new_names(self) -> "Definitions":
@@ -109,4 +109,5 @@ def check(engine: Engine, definitions: Definitions) -> None:
             try:
                 connection.execute(text(f"SELECT {value} FROM {units}")).all()  # noqa: S608 (see `expressions`)
             except DBAPIError as error:
-                raise OwnMetricError("own_metric_fails", name=name, error=str(error.orig).strip()) from error
+                message = str(error.orig).partition("\n")[0]
+                raise OwnMetricError("own_metric_fails", name=name, error=message) from error

@@ -280,8 +280,8 @@ def _read_audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
 
 
 def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
-    """The effects in the primary metric by kind of segment. A segment's effect begins with as much information
-    as that of all users (`Plan.minimum_users_an_arm`), and with FEWEST users at least.
+    """The effects in the primary metric by kind of segment. A segment's effect begins with as much
+    information as that of all users (`Plan.minimum_users_an_arm`), and with FEWEST users at least.
     """
     if page.plan is None or page.baseline is None:
         return {}

@@ -217,8 +217,8 @@ def collect_metrics(experiment: EndedExperiment) -> dict[str, float]:
 
 
 def list_parameters(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The parameters of a run, as pairs of name and value. A metric of one's own is one parameter: MLflow takes
-    a hundred at once.
+    """The parameters of a run, as pairs of name and value. A metric of one's own is one parameter: MLflow
+    takes a hundred at once.
     """
     own = {name: json.dumps(metric) for name, metric in plan.get("own_metrics", {}).items()}
     yield from flatten({**plan, "own_metrics": own})

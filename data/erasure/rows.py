@@ -110,9 +110,9 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
 
 
 def _forget_small_segments(session: Session, person: Person) -> int:
-    """Delete the sums of segments that may be the person's alone, in the experiments that measured the person.
-    They start again. Sums by transform type stay, since everybody requests those; sums by organisation have a
-    rule of their own.
+    """Delete the sums of segments that may be the person's alone, in the experiments that measured them. They
+    start again. Sums by transform type stay, since everybody requests those; sums by organisation have a rule
+    of their own.
     """
     units = (person.id, person.organisation_id)
     measured = select(ExperimentUnit.experiment_id).where(ExperimentUnit.unit_id.in_(units))

@@ -74,9 +74,7 @@ def build(session: Session, users: int = 10, planned: plan.Plan = PLAN) -> World
             people[variant].append(user)
             trial.expose(user, variant, epoch)
             output = add_output(session, spec.version, f"Could you fix {number}?", cost_usd=0.001)
-            session.execute(
-                update(Output).where(Output.id == output).values(message=f"Fix {number}.")
-            )
+            session.execute(update(Output).where(Output.id == output).values(message=f"Fix {number}."))
             fast = add_output(session, spec.version, "fast")
             locale = "ja-JP" if number % 2 else "en"
             trial.answer(user, variant, epoch, 1, output_id=fast, locale=locale)
@@ -102,7 +100,9 @@ def test_colleagues_answers_have_a_day_and_no_text(session: Session, reading: En
         assert arm.answers == 10
         assert [example.total_ms for example in arm.examples] == [100.0 * n for n in range(10, 0, -1)]
         assert {type(example.at) for example in arm.examples} == {date}
-        assert {(e.message, e.text, e.correction, e.is_own) for e in arm.examples} == {(None, None, None, False)}
+        assert {(e.message, e.text, e.correction, e.is_own) for e in arm.examples} == {
+            (None, None, None, False)
+        }
 
 
 def test_one_sees_the_texts_of_ones_own_messages(session: Session, reading: Engine) -> None:

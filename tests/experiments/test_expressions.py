@@ -13,7 +13,10 @@ from experiments import expressions
 from experiments.expressions import Column, ExpressionError
 
 COLUMNS: Mapping[str, Column] = {
-    **{name: Column(f"coalesce({name}, 0)::numeric", "number") for name in ("answers", "failures", "requests")},
+    **{
+        name: Column(f"coalesce({name}, 0)::numeric", "number")
+        for name in ("answers", "failures", "requests")
+    },
     "score": Column("score::numeric", "number"),
     "locale": Column("locale", "text"),
     "is_new": Column("is_new", "boolean"),
@@ -79,9 +82,12 @@ def test_an_expression_says_its_type_and_its_columns() -> None:
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("fialures + 1", "there is no column fialures; failures is the nearest of answers, failures, requests"),
+        (
+            "fialures + 1",
+            "there is no column fialures; failures is the nearest of answers, failures, requests",
+        ),
         ("failures +", "cannot be read as SQL, at “failures \\+”"),
-        ("((answers)", "cannot be read as SQL, at “\\(\\(answers”"),
+        ("((answers)", "cannot be read as SQL, at “\\(\\(answers\\)”"),
         ("'abc", "cannot be read as SQL"),
         ("", "cannot be read as SQL"),
         ("answers + locale", "“locale” is not a number"),
@@ -116,7 +122,8 @@ def test_an_error_says_what_is_wrong_and_where(expression: str, message: str) ->
         "answers ^ 2", "answers % 2", "exp(answers)", "answers AS x", "x.answers", "public.users.answers",
         "$1", ":x", "*", "ARRAY[1]", "answers = ANY(ARRAY[1])", "ROW(1)", "E'x'", "0x10", "B'1'",
         "locale COLLATE \"C\"", "locale || 'x'", "locale LIKE 'x'", "is_new IS TRUE", "if(is_new, 1, 2)",
-        "interval '1 day'", "now()", "current_user", "coalesce(DISTINCT answers)", "split_part(locale, '-', 0)",
+        "interval '1 day'", "now()", "current_user", "coalesce(DISTINCT answers)",
+        "split_part(locale, '-', 0)",
         "split_part(locale, '-', failures)", "answers BETWEEN SYMMETRIC 2 AND 1",
     ],
 )  # fmt: skip

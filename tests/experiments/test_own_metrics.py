@@ -23,9 +23,9 @@ from tests.experiments.test_outcomes import CHALLENGER, START, Trial, add_output
 
 FILE = """
 metrics:
-  unmet: {kind: ratio, of: "failures + repeats", per: requests, better: lower, share: true, says: unmet requests}
+  unmet: {kind: ratio, of: "failures + repeats", per: requests, better: lower, share: true, says: unmet}
   heavy: {kind: proportion, of: "answers >= 3", better: higher, says: users with three answers}
-  liked_less_complained: {kind: mean, of: "likes - complaints", usual: 0, better: higher, says: likes less complaints}
+  balance: {kind: mean, of: "likes - complaints", usual: 0, better: higher, says: balance}
   seconds_a_miss: {kind: mean, of: "service_s / misses", cap: 60, better: lower, says: seconds of a miss}
 segments:
   language: "split_part(locale, '-', 1)"
@@ -51,9 +51,7 @@ def own(tmp_path: Path) -> Definitions:
 
 def refresh(trial: Trial, planned: Plan, hours: float = 24) -> None:
     trial.session.commit()
-    outcomes.refresh(
-        trial.session, trial.id, planned, planned.all_metrics, START + timedelta(hours=hours)
-    )
+    outcomes.refresh(trial.session, trial.id, planned, planned.all_metrics, START + timedelta(hours=hours))
     trial.session.commit()
 
 
@@ -73,7 +71,10 @@ def test_own_metrics_add_to_the_shipped_ones(own: Definitions) -> None:
 @pytest.mark.parametrize(
     ("definitions", "message"),
     [
-        ("metrics: {liked: {kind: mean, of: score, better: higher, says: x}}", "there is a metric liked already"),
+        (
+            "metrics: {liked: {kind: mean, of: score, better: higher, says: x}}",
+            "there is a metric liked already",
+        ),
         ("metrics: {latency: {kind: mean, of: score, better: higher, says: x}}", "a metric latency already"),
         ("metrics: {x: {kind: mean, of: scores, better: higher, says: x}}", "score is the nearest"),
         ("metrics: {x: {kind: mean, of: answers +, better: higher, says: x}}", "metrics.x.of: .*at “answers"),
@@ -129,7 +130,10 @@ def test_own_metrics_are_summed_like_the_shipped_ones(session: Session, own: Def
     unmet = sums(session, trial, "unmet")  # of x = 3, 0, 2 and y = 4, 1, 2
     assert (unmet.n, unmet.x, unmet.y, unmet.xy) == (3, 5, 7, 3 * 4 + 2 * 2)
     assert (sums(session, trial, "heavy").n, sums(session, trial, "heavy").x) == (3, 1)
-    assert (sums(session, trial, "liked_less_complained").n, sums(session, trial, "liked_less_complained").x) == (
+    assert (
+        sums(session, trial, "balance").n,
+        sums(session, trial, "balance").x,
+    ) == (
         3,
         1,
     )
@@ -146,7 +150,7 @@ def test_a_metric_of_votes_uses_the_votes_before_as_covariate(session: Session, 
     trial.vote(user, "earlier", epoch, False, False, minute=-60)
     session.execute(text("UPDATE feedback SET experiment_id = NULL WHERE variant = 'earlier'"))
     refresh(trial, planned)
-    row = sums(session, trial, "liked_less_complained")
+    row = sums(session, trial, "balance")
     assert (row.x, row.y, row.xy) == (1, -2, -2)
     assert sums(session, trial, "heavy").y == 0, "nothing is known of answers before"
 
@@ -213,7 +217,9 @@ def test_segments_are_by_what_is_known_at_entry(session: Session, own: Definitio
     trial, planned = Trial(session), plan.load(["window_hours=1", "primary=heavy"], own)
     epoch = trial.epoch(0.5, 0.5)
     output = add_output(session, CHALLENGER.version, "x")
-    for number, (locale, channel) in enumerate([("ja-JP", "chat"), ("ja", None), ("en-GB", "chat"), (None, None)]):
+    for number, (locale, channel) in enumerate(
+        [("ja-JP", "chat"), ("ja", None), ("en-GB", "chat"), (None, None)]
+    ):
         user = uuid.uuid4()
         trial.expose(user, "challenger", epoch)
         trial.answer(user, "challenger", epoch, 1, output_id=output, locale=locale, channel=channel)

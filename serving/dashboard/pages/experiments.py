@@ -25,7 +25,6 @@ from experiments import evidence, examples, metrics, own_metrics, power, reading
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
-from experiments.plan import Plan
 from experiments.readings import ExperimentPage
 from serving.dashboard import charts
 from serving.dashboard.api import GatewayError

@@ -96,7 +96,8 @@ class Me(BaseModel):
 
     name: Annotated[str, Field(description="in the audit trail")]
     user_id: Annotated[
-        uuid.UUID | None, Field(description="the person whose answers and votes are yours; null for an API key")
+        uuid.UUID | None,
+        Field(description="the person whose answers and votes are yours; null for an API key"),
     ]
     organisation_id: uuid.UUID
     organisation: str

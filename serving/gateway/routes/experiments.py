@@ -18,8 +18,8 @@ from data.records import TransformType
 from data.traffic.routing import Target
 from experiments import decisions, drafts, own_metrics, plan
 from experiments.drafts import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
-from experiments.own_metrics import Definitions
 from experiments.lifecycle import Action, RefusedError, Status, consequence
+from experiments.own_metrics import Definitions
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import AnsweredOnce, Authenticated, Connection
 from serving.gateway.online.bodies import CHANNEL, LOCALE

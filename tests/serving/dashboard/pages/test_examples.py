@@ -76,7 +76,9 @@ def test_people_see_their_own_message_with_their_correction(
         me = client.get(f"/experiments/{experiment_id}/metrics/corrected/answers")
         assert "Fix 1." not in me.text
         with Session(empty.engine) as session, session.begin():
-            person = session.scalar(text("SELECT user_id FROM accounts ORDER BY created_at DESC, id DESC LIMIT 1"))
+            person = session.scalar(
+                text("SELECT user_id FROM accounts ORDER BY created_at DESC, id DESC LIMIT 1")
+            )
             edited = session.execute(
                 text(
                     "SELECT user_id FROM feedback WHERE kind = 'edit' AND experiment_id = :id"
@@ -99,7 +101,9 @@ def test_a_wrong_address_is_not_found(empty: Installation, experiment_id: uuid.U
     with empty.client() as client:
         base = f"/experiments/{experiment_id}/metrics"
         assert "There is no metric joy." in text_at(client, f"{base}/joy/answers", 404)
-        assert "There is no metric likes." in text_at(client, f"{base}/complained/answers?quantity=likes", 404)
+        assert "There is no metric likes." in text_at(
+            client, f"{base}/complained/answers?quantity=likes", 404
+        )
         assert "Answers cannot be listed by mood." in text_at(
             client, f"{base}/complained/answers?segment=mood%3Dx", 404
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -49,9 +48,7 @@ def organisation_id(engine: Engine) -> uuid.UUID:
         tenant = Organisation(name="ours")
         session.add(tenant)
         for name in ("v1", "v2"):
-            session.add(
-                Version(name=name, run_id=name, method="sft", metrics={}, accepted=True, reasons=[])
-            )
+            session.add(Version(name=name, run_id=name, method="sft", metrics={}, accepted=True, reasons=[]))
         routing.publish(session, Routing(champion=Spec(version="v1")), "a test")
     return tenant.id
 
