@@ -97,8 +97,8 @@ _FAILURES = """
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One answer. `at` is the day, or the moment of the reader's own answer. `message` and `text` are None for
-    a message that a colleague wrote; `correction` is the reader's own.
+    """One answer. `at` is the day, or the moment of the reader's own answer. `message` and `text` are None
+    for a message that a colleague wrote; `correction` is the reader's own.
     """
 
     is_own: bool

@@ -26,9 +26,18 @@ _SHOWN = 60  # characters of a part that an error quotes
 
 _ARITHMETIC: Mapping[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
 _EQUALITY: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>"}
-_ORDER: Mapping[type[exp.Expr], str] = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_ORDER: Mapping[type[exp.Expr], str] = {
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
 _LOGIC: Mapping[type[exp.Expr], str] = {exp.And: "AND", exp.Or: "OR"}
-_CHOICES: Mapping[type[exp.Expr], str] = {exp.Coalesce: "coalesce", exp.Least: "least", exp.Greatest: "greatest"}
+_CHOICES: Mapping[type[exp.Expr], str] = {
+    exp.Coalesce: "coalesce",
+    exp.Least: "least",
+    exp.Greatest: "greatest",
+}
 # The arguments that each kind of node may have. sqlglot sets `typed`, `safe` and `ignore_nulls` itself.
 _ARGUMENTS: Mapping[type[exp.Expr], set[str]] = {
     **{kind: {"this", "expression"} for kind in (*_ARITHMETIC, *_EQUALITY, *_ORDER, *_LOGIC, exp.Nullif)},
