@@ -299,6 +299,12 @@ class Answer(Base):
     cache: Mapped[str] = mapped_column(String(4))
     fell_back: Mapped[bool]
     total_ms: Mapped[float]
+    locale: Mapped[str | None] = mapped_column(
+        String(44), comment="language tag that the request named; NULL: none, or stored by an earlier release"
+    )
+    channel: Mapped[str | None] = mapped_column(
+        String(40), comment="where the message was sent, as the request named it; NULL: likewise"
+    )
 
 
 class Usage(Base):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from data.tables import Experiment
 from data.traffic.answers import floor
+from experiments import own_metrics
 from experiments.analysis import ArmStatistics
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
@@ -97,7 +98,7 @@ _OWN_ARM = """
 _SELECT_ANSWERS = """
     CREATE TEMP TABLE window_answers ON COMMIT DROP AS
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
-           a.total_ms
+           a.total_ms, a.locale, a.channel
     FROM answers a JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN a.organisation_id ELSE a.user_id END
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
@@ -174,20 +175,49 @@ _QUANTITIES = """
     LEFT JOIN outcomes USING (unit_id, period) LEFT JOIN covariates USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
-# Assigns each unit to segments by its first answer. A unit without an answer has no segment.
-_SEGMENTS = text("""
+# Assigns each unit to segments by what is known when it enters: its first answer, and its votes before. A
+# unit without an answer has no segment by an answer. Apart from organisations, of which an erasure deletes
+# one, a kind has a bounded number of values: those that are stored already, then those of the most units. The
+# others are one segment.
+_SEGMENTS = """
     CREATE TEMP TABLE segments ON COMMIT DROP AS
-    SELECT unit_id, period, segment
-    FROM (
-        SELECT DISTINCT ON (unit_id, period) unit_id, period, organisation_id, output_id
-        FROM window_answers ORDER BY unit_id, period, id
-    ) AS first
-    LEFT JOIN outputs o ON o.id = first.output_id
-    CROSS JOIN LATERAL (
-        VALUES ('transform_type=' || o.transform_type), ('organisation=' || first.organisation_id)
-    ) AS unit_segments(segment)
-    WHERE segment IS NOT NULL
-""")
+    WITH firsts AS (
+        SELECT DISTINCT ON (a.unit_id, a.period) a.unit_id, a.period, a.organisation_id,
+               lower(a.locale) AS locale, a.channel, o.transform_type
+        FROM window_answers a LEFT JOIN outputs o ON o.id = a.output_id ORDER BY a.unit_id, a.period, a.id
+    ),
+    valued AS (
+        SELECT unit_id, period, kind, left(value, {longest}) AS value
+        FROM quantities LEFT JOIN firsts USING (unit_id, period)
+        CROSS JOIN LATERAL (VALUES {values}) AS unit_segments(kind, value)
+        WHERE value IS NOT NULL
+    ),
+    stored AS (
+        SELECT DISTINCT split_part(segment, '=', 1) AS kind,
+               substr(segment, strpos(segment, '=') + 1) AS value
+        FROM metric_sums WHERE experiment_id = :experiment_id AND segment <> ''
+    ),
+    ranked AS (
+        SELECT kind, value,
+               row_number() OVER (PARTITION BY kind ORDER BY stored.kind IS NULL, units DESC, value) AS place
+        FROM (SELECT kind, value, count(*) AS units FROM valued GROUP BY kind, value) AS counted
+        FULL JOIN stored USING (kind, value)
+        WHERE value <> '{others}'
+    )
+    SELECT unit_id, period,
+           kind || '=' || CASE WHEN place <= {most} OR kind = 'organisation' THEN value ELSE '{others}' END
+               AS segment
+    FROM valued LEFT JOIN ranked USING (kind, value)
+"""
+_SHIPPED_SEGMENTS = {
+    "transform_type": "transform_type",
+    "organisation": "organisation_id::text",
+    "locale": "locale",
+    "channel": "channel",
+}
+_MOST_VALUES = 20  # of a kind of segment
+OTHERS = "other"  # the segment of all further values
+_LONGEST_VALUE = 50  # characters: `metric_sums.segment` holds 80
 # Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
 # total.
 _ADD_SUMS = """
@@ -329,7 +359,15 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
     yield text(
         _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
     )
-    yield _SEGMENTS
+    kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments)
+    yield text(
+        _SEGMENTS.format(
+            values=", ".join(f"('{kind}', {value})" for kind, value in kinds.items()),
+            longest=_LONGEST_VALUE,
+            most=_MOST_VALUES,
+            others=OTHERS,
+        )
+    )
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
     values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}
     queries = []
@@ -402,7 +440,7 @@ def read_segments(
 ) -> dict[str, list[tuple[Estimate, Estimate]]]:
     """Read the baseline's and the challenger's estimate of the primary metric in every epoch, by segment.
 
-    A unit's first answer sets its segments, which have names like `transform_type=soften`.
+    Segments have names like `transform_type=soften`. What was known when a unit entered sets its segments.
     """
     pairs: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
     sums = _read_sums(session, experiment_id, 0, is_segment=True)

@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split, Target
-from experiments import bandit, evidence, metrics, outcomes, votes
+from experiments import bandit, evidence, outcomes, own_metrics, votes
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult, between_users, compare, pick_arms
 from experiments.assignment import find_slots
@@ -70,7 +70,7 @@ def _run_next_step(
     result: Evidence | State[Evidence] = complete("NothingToDo", reason("no_new_challenger"))
     for experiment_id in open_ids:
         result = _continue(settings, engine, experiment_id) or result
-    plan = plans.load(overrides)
+    plan = plans.load(overrides, own_metrics.load(settings.metrics_file))
     challenger = _find_new_challenger(engine, plan)
     if challenger is None:
         return result
@@ -201,7 +201,7 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id)).all()
     champion = next(variant.name for variant in variants if variant.is_baseline)
     alpha, plan = plan.alpha, plan.for_each_of(len(variants) - 1)
-    all_metrics, now = metrics.load(), datetime.now(UTC)
+    all_metrics, now = plan.all_metrics, datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
     arms = outcomes.read_arms(session, experiment_id, all_metrics)
     results, tested = {}, carry_out.list_tested(session, experiment_id)
@@ -285,7 +285,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     """Give the arm with the better outcomes a larger share of later users, once the ramp is complete and the
     present weights have lasted as planned.
     """
-    primary = metrics.load()[plan.primary]
+    primary = plan.all_metrics[plan.primary]
     with Session(engine) as session:
         split, duration = _read_running_split(session, experiment_id)
         tested = carry_out.list_tested(session, experiment_id)

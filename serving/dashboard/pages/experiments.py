@@ -22,11 +22,10 @@ from starlette.datastructures import FormData
 from data import database
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import evidence, metrics, power, readings
+from experiments import evidence, examples, metrics, own_metrics, power, readings
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
-from experiments.plan import Plan
 from experiments.ranking import Ranking
 from experiments.readings import ExperimentPage
 from serving.dashboard import charts
@@ -111,7 +110,7 @@ def draft(here: Here, sent: Sent) -> Response:
     idempotency_key = given.get("idempotency_key", "")
     if not re.fullmatch(_KEY, idempotency_key):
         raise HTTPException(422, reason("form_key_malformed"))
-    changes, faults = _read_changes(given)
+    changes, faults = _read_changes(here, given)
     target = {
         "transform_types": [str(kind) for kind in sent.getlist("transform_types")],
         **{name: given.get(name, "").replace(",", " ").split() for name in ("locales", "channels")},
@@ -135,10 +134,13 @@ def draft(here: Here, sent: Sent) -> Response:
     return RedirectResponse(f"/experiments/{drafted['id']}", 303)
 
 
-def _read_changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
+def _read_changes(
+    here: Visit, given: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
     """The fields that differ from `configs/experiment.yaml`, and a message for each field that is invalid."""
-    defaults, changes, faults = plans.load(), dict[str, Any](), dict[str, Sequence[Reason]]()
-    for name in Plan.model_fields:
+    own = own_metrics.load(here.settings.metrics_file)
+    defaults, changes, faults = plans.load(own=own), dict[str, Any](), dict[str, Sequence[Reason]]()
+    for name in plans.CHANGEABLE:
         text = given.get(f"plan.{name}")
         if text is None:
             continue
@@ -152,7 +154,7 @@ def _read_changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, S
             changes[name] = value
     if not faults:
         try:
-            plans.with_changes(changes)
+            plans.with_changes(changes, own)
         except ValidationError as error:
             faults = {str(e["loc"][0]) if e["loc"] else "": [reason_of(e)] for e in error.errors()}
     return changes, faults
@@ -166,7 +168,8 @@ def _form(
     challengers: Sequence[str] = (),
     status: int = 422,
 ) -> Response:
-    defaults = plans.load().model_dump(mode="json")
+    usual = plans.load(own=own_metrics.load(here.settings.metrics_file))
+    defaults = usual.model_dump(mode="json", include=set(plans.CHANGEABLE))
     values = {
         name: given.get(f"plan.{name}", value if isinstance(value, str) else json.dumps(value))
         for name, value in defaults.items()
@@ -179,9 +182,9 @@ def _form(
         status if faults else 200,
         given=given,
         plan=values,
-        fields={name: field.description or name for name, field in Plan.model_fields.items()},
+        fields={name: field.description or name for name, field in plans.CHANGEABLE.items()},
         often=OFTEN_CHANGED,
-        choices={"primary": list(metrics.load()), "allocation": ["fixed", "top_two", "thompson"]},
+        choices={"primary": list(usual.all_metrics), "allocation": ["fixed", "top_two", "thompson"]},
         target=target or {"transform_types": [], "locales": [], "channels": []},
         types=[kind.value for kind in TransformType],
         versions=versions,
@@ -209,7 +212,8 @@ def needed(here: Here, request: Request) -> Response:
 
 def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past) -> dict[str, Any]:
     """The values of `needed.html`."""
-    defaults, values = plans.load(), dict[str, Any]()
+    own = own_metrics.load(here.settings.metrics_file)
+    defaults, values = plans.load(own=own), dict[str, Any]()
     for name in ("smallest_effect", "power", "alpha", "n_star", "minimum_days", "window_hours"):
         try:
             values[name] = json.loads(given.get(name, json.dumps(getattr(defaults, name))))
@@ -217,12 +221,12 @@ def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past)
             return {"fault": here.words.say("Some of the numbers cannot be read.")}
     primary = given.get("primary", defaults.primary)
     try:
-        plan = plans.with_changes({**values, "primary": primary})
+        plan = plans.with_changes({**values, "primary": primary}, own)
     except ValueError:
         return {"fault": here.words.say("With these values there is no plan yet.")}
     spread, is_guess = past.spread.get(primary), False
     if spread is None:
-        if metrics.load()[primary].largest != 1.0:
+        if plan.all_metrics[primary].largest != 1.0:
             return {
                 "fault": here.words.say(
                     "How much users differ in %(metric)s is not known before an experiment has measured it.",
@@ -262,7 +266,8 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id, shown)
         counts = evidence.read_exposures_over_time(session, experiment.id, shown)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
-        totals = readings.read_totals(session, experiment.id)
+        definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
+        totals = readings.read_totals(session, experiment.id, definitions)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
         pairs = readings.read_side_by_side(session, experiment)
     plots = {}
@@ -297,10 +302,11 @@ def show(
     return here.page(
         "experiment.html",
         experiment=experiment,
-        definitions=metrics.load(),
+        definitions=definitions,
         totals=totals,
         breakdowns=breakdowns,
-        fewest=readings.FEWEST,
+        listed_segments=examples.list_segments(experiment.plan) if experiment.plan else {},
+        fewest=max(readings.FEWEST, experiment.plan.minimum_users_an_arm) if experiment.plan else None,
         pairs=pairs,
         mark_differences=mark_differences,
         plots=plots,
@@ -332,10 +338,11 @@ def _draw_ranking(ranking: Ranking, here: Visit) -> Markup:
 def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: Challenger = None) -> Response:
     """A metric: its definition, its effect over time, and the effect without CUPED and without the cap."""
     say = here.words.say
-    if metric not in metrics.load():
-        raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
     with Session(here.engine) as session:
         experiment = _load_experiment(session, experiment_id, challenger)
+        definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
+        if metric not in definitions:
+            raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
         if experiment.result is None or experiment.plan is None:
             raise HTTPException(404, say("This experiment has no measurements yet."))
         effects = evidence.read_effects_over_time(
@@ -345,7 +352,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             None if metric == experiment.plan.primary else metric,
         )
         ways = readings.compute_effects_by_way(session, experiment, metric)
-        totals = readings.read_totals(session, experiment.id)
+        totals = readings.read_totals(session, experiment.id, definitions)
     plot = None
     if len(effects) > 1:
         title = say(metric.replace("_", " "))
@@ -354,12 +361,11 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             say("Effect on %(metric)s over time, with its confidence sequence", metric=title),
             say("difference in %(metric)s", metric=title),
         )
-    definition = metrics.load()[metric]
     return here.page(
         "metric.html",
         experiment=experiment,
         name=metric,
-        definition=definition,
+        definition=definitions[metric],
         ways=ways,
         totals=totals,
         plot=plot,
