@@ -4,6 +4,7 @@
 - `plan`: what is settled before the start; `metrics`: what is measured of a user; `assignment`: who is in
   which arm.
 - `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and by message.
+- `surrogate`: the win rate from votes and a judge.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
 - `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an

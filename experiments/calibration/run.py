@@ -27,18 +27,21 @@ from experiments.calibration import (
     bandits,
     between_users,
     information,
+    judges,
     launch_series,
     procedure,
     sample_ratios,
     side_by_side,
 )
 from experiments.calibration.config import CalibrationConfig
+from experiments.calibration.judges import JUDGES
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
     BanditResult,
     Estimate,
     InformationResult,
+    JudgeResult,
     LaunchResult,
     ProcedureResult,
     Report,
@@ -65,12 +68,19 @@ _DETERMINING = (
     "power",
     "recommendation",
     "sequential",
+    "surrogate",
     "validity",
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
 _Result = (
-    SettingResult | SampleRatioResult | BanditResult | InformationResult | LaunchResult | ProcedureResult
+    SettingResult
+    | SampleRatioResult
+    | BanditResult
+    | InformationResult
+    | JudgeResult
+    | LaunchResult
+    | ProcedureResult
 )
 
 
@@ -90,6 +100,7 @@ _STUDIES = {
         name: _Study(information.simulate, information.summarise, InformationResult)
         for name in information.KINDS
     },
+    **{name: _Study(judges.simulate, judges.summarise, JudgeResult) for name in JUDGES},
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
     **{name: _Study(procedure.simulate, procedure.summarise, ProcedureResult) for name in SCENARIOS},
@@ -193,4 +204,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         },
         procedure=courses,
         launches=results.get("launches"),
+        surrogate={name: result for name, result in results.items() if isinstance(result, JudgeResult)},
     )
