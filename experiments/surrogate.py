@@ -15,7 +15,7 @@ expectation where it does not.
 
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean, variance
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ _STEP = 0.001  # of the win rates that are tested
 
 class Rating(NamedTuple):
     """A judge's preference for the challenger's rewrite of a message: 1, or 0 for the champion's, or between
-    them. `preference` is None for a pair that the judge has not read.
+    them. `preference` is None for a pair that the judge has not read, or whose rewrites are equal.
     """
 
     message_id: uuid.UUID
@@ -54,6 +54,15 @@ class JudgedVoter(NamedTuple):
 
     votes: Sequence[tuple[uuid.UUID, bool]]
     shown: Sequence[Rating]
+
+
+class JudgeMean(NamedTuple):
+    """The judge's mean preference over the pairs of a sample, and the variance of one message."""
+
+    mean: float
+    variance: float
+    messages: int
+    pairs: int
 
 
 class SurrogateResult(BaseModel):
@@ -97,99 +106,102 @@ class Votes(NamedTuple):
     mean: Interval
 
 
-def compare(
-    voters: Sequence[JudgedVoter], sample: Sequence[Rating], plan: Plan
-) -> SurrogateResult | None:
+def compare(voters: Sequence[JudgedVoter], sample: Sequence[Rating], plan: Plan) -> SurrogateResult | None:
     """The win rate by votes and judge. None with fewer than FEWEST_MESSAGES judged messages or without votes.
 
-    `voters` are in the order in which they were counted (`experiments.votes`). `sample` are the judge's
+    `voters` are in the order in which they were counted (`experiments.votes`). `sample` has the judge's
     preferences on randomly drawn pairs, the same number on each message. A win rate is excluded only if
     people and messages, taken as units, both exclude it, as in `analysis.compare`.
 
     The interval holds whatever the judge is, as long as it does not change between the sample and the pairs
     that people see: `is_judge_steady` checks this. It spends a tenth of alpha on the judge's mean.
     """
-    ratings = by_message(sample)
+    judge = measure_judge(sample)
     votes = sum(len(voter.votes) for voter in voters)
-    if len(ratings) < FEWEST_MESSAGES or not votes:
+    if judge is None or not votes:
         return None
-    means = [fmean(preferences) for preferences in ratings.values()]
-    center = fmean(means)
-    by_person, by_message_ = arrange(voters, means, plan)
-    most = plan.votes_a_person, plan.votes_a_message
-
-    def collect(alpha: float) -> Votes:
-        return Votes(by_person, by_message_, most, estimate_mean(means, _MEAN_SHARE * alpha))
-
-    both = collect(plan.alpha)
+    units = arrange(voters, judge, plan)
+    both, one_sided = (collect(units, judge, plan, alpha) for alpha in (plan.alpha, plan.ship_alpha))
     rates = np.arange(_STEP, 1, _STEP)
-    log_e = np.array([compute_log_e(both, rate) for rate in rates])
-    one_sided = collect(plan.ship_alpha)
+    interval = _find_interval(rates, np.array([compute_log_e(both, rate) for rate in rates]), plan.alpha)
     log_e_up = np.array([compute_log_e_up(one_sided, rate) for rate in rates])
-    interval = _find_interval(rates, log_e, plan.alpha)
-    # The e-value falls as the rate rises: it bets on a higher one.
     kept = rates[log_e_up < compute_threshold(plan.ship_alpha)]
     lowest = max(float(kept[0]) - _STEP, 0.0) if len(kept) else 1.0
-    seen = [rating.preference for voter in voters for rating in voter.shown if rating.preference is not None]
-    is_steady = is_judge_steady(means, seen)
+    seen = list_seen(voters)
+    is_steady = is_judge_steady(judge, seen)
     decision: Preference = "undecided"
     if votes >= plan.minimum_comparisons and is_steady:
         decision = "challenger" if lowest > 0.5 else "champion" if interval.high < 0.5 else "undecided"
-    rectified = by_person.wins - by_person.weight * (by_person.preferences - by_person.shown * center)
-    estimate = float(rectified.sum() / by_person.votes.sum())
+    people = units[0]
+    rectified = people.wins - people.weight * (people.preferences - people.shown * judge.mean)
+    estimate = float(rectified.sum() / people.votes.sum())
     return SurrogateResult(
         win_rate=min(max(estimate, interval.low), interval.high),
         interval=interval,
         lowest_to_ship=lowest,
         decision=decision,
-        weight=float(by_person.weight.mean()),
+        weight=float(people.weight.mean()),
         votes=votes,
-        judged_pairs=len([rating for rating in sample if rating.preference is not None]),
-        judged_messages=len(ratings),
-        judge_mean=center,
+        judged_pairs=judge.pairs,
+        judged_messages=judge.messages,
+        judge_mean=judge.mean,
         judge_interval=both.mean,
         judge_mean_of_shown=fmean(seen) if seen else None,
         is_judge_steady=is_steady,
     )
 
 
-def by_message(sample: Sequence[Rating]) -> Mapping[uuid.UUID, list[float]]:
-    """The judge's preferences by message. Pairs that it has not read are left out."""
-    ratings: dict[uuid.UUID, list[float]] = {}
-    for message_id, preference in sample:
-        if preference is not None:
-            ratings.setdefault(message_id, []).append(preference)
-    return ratings
+def measure_judge(sample: Sequence[Rating]) -> JudgeMean | None:
+    """The judge's mean over a sample. None with fewer than FEWEST_MESSAGES messages.
 
-
-def estimate_mean(means: Sequence[float], alpha: float) -> Interval:
-    """The confidence sequence of the judge's mean from its means by message. It holds for any number of
-    messages, so more of them may be judged later.
+    The page draws pairs until two rewrites differ, so each pair with a preference has the same weight. The
+    mean is a ratio of sums over messages, and its variance is by the delta method (`experiments.estimators`).
     """
-    center = fmean(means)
-    margin = sequential.mean_margin(len(means), variance(means), alpha, n_star=len(means))
-    return Interval(max(center - margin, 0.0), min(center + margin, 1.0))
+    sums: dict[uuid.UUID, list[float]] = {}
+    for message_id, preference in sample:
+        total = sums.setdefault(message_id, [0.0, 0.0])
+        if preference is not None:
+            total[0] += preference
+            total[1] += 1
+    total, pairs = np.array(list(sums.values())).reshape(-1, 2).T
+    if np.count_nonzero(pairs) < FEWEST_MESSAGES:
+        return None
+    mean = float(total.sum() / pairs.sum())
+    residuals = (total - mean * pairs) / pairs.mean()
+    return JudgeMean(mean, float(residuals.var(ddof=1)), len(sums), int(pairs.sum()))
 
 
-def is_judge_steady(means: Sequence[float], seen: Sequence[float]) -> bool:
-    """Whether the judge's mean on the pairs that people saw is compatible with that of its sample, which has
-    the `means` by message. Always with fewer than FEWEST_MESSAGES pairs.
+def estimate_mean(judge: JudgeMean, alpha: float) -> Interval:
+    """The confidence sequence of the judge's mean. It holds for any number of messages, so more of them may
+    be judged later.
+    """
+    margin = sequential.mean_margin(judge.messages, judge.variance, alpha, n_star=judge.messages)
+    return Interval(max(judge.mean - margin, 0.0), min(judge.mean + margin, 1.0))
+
+
+def list_seen(voters: Sequence[JudgedVoter]) -> list[float]:
+    """The judge's preferences on the pairs that people saw."""
+    return [rating.preference for voter in voters for rating in voter.shown if rating.preference is not None]
+
+
+def is_judge_steady(judge: JudgeMean, seen: Sequence[float]) -> bool:
+    """Whether the judge's mean on the pairs that people saw is compatible with that of its sample. True with
+    fewer than FEWEST_MESSAGES pairs.
     """
     if len(seen) < FEWEST_MESSAGES:
         return True
-    expected = estimate_mean(means, _CHANGE_ALPHA / 2)
+    expected = estimate_mean(judge, _CHANGE_ALPHA / 2)
     margin = sequential.mean_margin(len(seen), variance(seen), _CHANGE_ALPHA / 2, n_star=len(seen))
     return expected.low - margin <= fmean(seen) <= expected.high + margin
 
 
-def arrange(voters: Sequence[JudgedVoter], means: Sequence[float], plan: Plan) -> tuple[Units, Units]:
+def arrange(voters: Sequence[JudgedVoter], judge: JudgeMean, plan: Plan) -> tuple[Units, Units]:
     """The votes and the judge's preferences by person, and by message.
 
     Of each person the first `votes_a_person` shown pairs are used, and on each message the first
     `votes_a_message`: which they are depends on the order alone, and the bets need a limit. A message has
     the weight of the person who saw it first.
     """
-    center, error = fmean(means), math.sqrt(variance(means) / len(means))
     people = np.zeros((len(voters), 4))  # the first four fields of `Units`
     rows: dict[uuid.UUID, int] = {}
     messages: list[list[float]] = []
@@ -216,21 +228,21 @@ def arrange(voters: Sequence[JudgedVoter], means: Sequence[float], plan: Plan) -
                 if unit[3] < most:
                     unit[2] += preference
                     unit[3] += 1
-    weight = choose_weights(people, center, error)
+    weight = choose_weights(people, judge)
     table = np.array(messages).reshape(-1, 4)
     return Units(*people.T, weight), Units(*table.T, weight[message_voter])
 
 
-def choose_weights(people: NDArray[np.float64], center: float, error: float) -> NDArray[np.float64]:
+def choose_weights(people: NDArray[np.float64], judge: JudgeMean) -> NDArray[np.float64]:
     """The judge's weight for each person, from the people before, of shape (people,).
 
-    `people` has the first four fields of `Units` as columns. `error` is the standard error of the judge's
-    mean, `center`. The weight is the one with the narrowest interval for the people so far: a larger one
+    `people` has the first four fields of `Units` as columns. The weight is the one with the narrowest interval for the people so far: a larger one
     removes more noise of the votes and adds more of the mean's error. Any weight is valid, because it does
     not depend on the person's own votes, nor on later ones.
     """
     wins, votes, preferences, shown = people.T
-    excess, control = wins - votes / 2, preferences - shown * center
+    excess, control = wins - votes / 2, preferences - shown * judge.mean
+    error = math.sqrt(judge.variance / judge.messages)
     before = np.arange(len(people))
 
     def sum_before(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -242,6 +254,12 @@ def choose_weights(people: NDArray[np.float64], center: float, error: float) -> 
     noise = total[:, None] - 2 * _WEIGHTS * shared[:, None] + _WEIGHTS**2 * spread[:, None]
     width = _MARGIN_ERRORS * (np.sqrt(np.maximum(noise, 0)) + _WEIGHTS * error * sum_before(shown)[:, None])
     return _WEIGHTS[width.argmin(axis=1)]
+
+
+def collect(units: tuple[Units, Units], judge: JudgeMean, plan: Plan, alpha: float) -> Votes:
+    """The votes for tests at a level, a part of which the interval of the judge's mean has."""
+    most = plan.votes_a_person, plan.votes_a_message
+    return Votes(*units, most, estimate_mean(judge, _MEAN_SHARE * alpha))
 
 
 def compute_log_e(votes: Votes, rate: float) -> float:

@@ -8,7 +8,6 @@ The same votes are also counted without the judge.
 
 import math
 import uuid
-from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,19 +137,18 @@ class _Path(NamedTuple):
 
 def _run(draw: _Draw, plan: Plan, truth: float) -> tuple[_Path, _Path, float]:
     """The path with the judge and that of the votes alone, and the judge's weight at the end."""
-    means = [fmean(preferences) for preferences in surrogate.by_message(draw.sample).values()]
-    intervals = [surrogate.estimate_mean(means, 0.1 * alpha) for alpha in (plan.alpha, plan.ship_alpha)]
+    judge = surrogate.measure_judge(draw.sample)
+    assert judge is not None
     paths = {True: _Path(0, math.inf, False), False: _Path(0, math.inf, False)}
     weight = 0.0
     for people in range(_PEOPLE_AN_ANALYSIS, len(draw.voters) + 1, _PEOPLE_AN_ANALYSIS):
         voters = draw.voters[:people]
-        units = surrogate.arrange(voters, means, plan)
+        units = surrogate.arrange(voters, judge, plan)
         weight, count = float(units[0].weight.mean()), units[0].votes.sum()
         both, one_sided = (
-            surrogate.Votes(*units, (plan.votes_a_person, plan.votes_a_message), mean) for mean in intervals
+            surrogate.collect(units, judge, plan, alpha) for alpha in (plan.alpha, plan.ship_alpha)
         )
-        seen = [rating.preference for voter in voters for rating in voter.shown if rating.preference is not None]
-        is_steady = surrogate.is_judge_steady(means, seen)
+        is_steady = surrogate.is_judge_steady(judge, surrogate.list_seen(voters))
         threshold, ship = surrogate.compute_threshold(plan.alpha), surrogate.compute_threshold(plan.ship_alpha)
         is_up = surrogate.compute_log_e_up(one_sided, 0.5) > ship
         is_apart = surrogate.compute_log_e(both, 0.5) > threshold
