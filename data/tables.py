@@ -606,11 +606,11 @@ class Judgement(Base):
         String(30), primary_key=True, comment="transform type and intensity, such as 'soften 2'"
     )
     is_sampled: Mapped[bool] = mapped_column(
-        comment="drawn at random before people see pairs; otherwise judged because a person saw it"
+        comment="drawn at random; otherwise judged because a person saw it"
     )
     preference: Mapped[float | None] = mapped_column(
         comment="1: the challenger's rewrite, 0: the champion's, 0.5: neither, or it changed with the order;"
-        " NULL: both rewrites are the same, so people do not compare them"
+        " NULL: people do not see the pair, since both rewrites are the same or a version wrote none"
     )
     judged_at: Mapped[Created]
 

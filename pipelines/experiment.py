@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split
-from experiments import bandit, evidence, metrics, outcomes, votes
+from experiments import bandit, evidence, history, judgements, metrics, outcomes, votes
 from experiments import plan as plans
 from experiments.analysis import between_users, compare
 from experiments.decisions import Command, propose
@@ -28,7 +28,7 @@ from experiments.evidence import Evidence
 from experiments.lifecycle import OPEN, Action, Status
 from experiments.plan import Plan
 from experiments.recommendation import Decision, decide
-from pipelines import carry_out, holdout, tracking
+from pipelines import carry_out, holdout, judging, tracking
 from pipelines.run_reasons import complete, label_failure
 from pipelines.shadow import UnsoundError
 
@@ -60,6 +60,8 @@ def _run_next_step(
     settings: Settings, engine: Engine, overrides: Sequence[str]
 ) -> Evidence | State[Evidence]:
     _check_holdout(engine)
+    with Session(engine) as session, session.begin():
+        history.refresh(session, plans.load(), metrics.load())
     with Session(engine) as session:
         open_experiments = select(Experiment).where(Experiment.status.in_(OPEN))
         current = session.scalar(open_experiments.order_by(Experiment.status.desc()).limit(1))
@@ -159,8 +161,10 @@ def _stop_if_erased(engine: Engine, experiment_id: uuid.UUID) -> Sequence[Reason
 
 def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
-    with Session(engine) as session, session.begin():
+    with Session(engine) as session:
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
+    judging.judge_some(settings, engine, experiment_id, plan)
+    with Session(engine) as session, session.begin():
         analysis = _analyse(session, experiment_id, plan, settings.organisation)
         evidence.store(session, experiment_id, analysis)
     for cause in analysis.decision.reasons:
@@ -180,7 +184,9 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     all_metrics, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
     tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
-    comparison = compare(tally, plan)
+    judgements.record_shown(session, experiment_id, champion, challenger, plan)
+    judged = judgements.compare(session, experiment_id, challenger, plan)
+    comparison = judgements.decide(compare(tally, plan), judged, plan)
     arms = outcomes.read_arms(session, experiment_id, all_metrics)
     users = between_users(arms, plan, all_metrics)
     assert row.started_at is not None

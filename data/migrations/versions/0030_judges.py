@@ -52,14 +52,14 @@ def upgrade() -> None:
             "is_sampled",
             sa.Boolean(),
             nullable=False,
-            comment="drawn at random before people see pairs; otherwise judged because a person saw it",
+            comment="drawn at random; otherwise judged because a person saw it",
         ),
         sa.Column(
             "preference",
             sa.Float(),
             nullable=True,
-            comment="1: the challenger's rewrite, 0: the champion's, 0.5: neither, or it changed with the"
-            " order; NULL: both rewrites are the same, so people do not compare them",
+            comment="1: the challenger's rewrite, 0: the champion's, 0.5: neither, or it changed with the order;"
+            " NULL: people do not see the pair, since both rewrites are the same or a version wrote none",
         ),
         sa.Column("judged_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -85,6 +85,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"REVOKE SELECT ON counted_voters FROM {READING_ROLE}")
     op.drop_table("traffic_summaries")
     op.drop_table("judgements")
     op.drop_column("counted_voters", "shown_tasks")
