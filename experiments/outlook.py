@@ -37,7 +37,9 @@ class Outlook(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    users_in_time: float = Field(description="users whose windows close within the plan's maximum_days")
+    users_in_time: float | None = Field(
+        description="users whose windows close within the plan's maximum_days; None: nothing says how many come"
+    )
     users_needed: float | None = Field(
         description="users who detect the plan's smallest effect with its power; users without a value of the"
         " primary metric are included"
@@ -45,7 +47,9 @@ class Outlook(BaseModel):
     users_needed_fixed: float | None = Field(
         description="the same in a test with one analysis at a time that is fixed in advance"
     )
-    days_needed: float | None = Field(description="with ramp, window and minimum_days; None: over two years")
+    days_needed: float | None = Field(
+        description="with ramp, window and minimum_days; None: more than two years, or not known"
+    )
     detectable: float | None = Field(
         description="smallest effect on the primary metric that the plan detects within its maximum_days"
     )
@@ -62,22 +66,21 @@ def forecast(
     history: History | None,
     past_spread: Mapping[str, float],
     users_a_day: float | None = None,
-) -> Outlook | None:
-    """The outlook of a plan. None when neither `history` nor `users_a_day` says how many users come.
+) -> Outlook:
+    """The outlook of a plan.
 
     `past_spread` is that of earlier experiments by metric, and counts before `history`. `users_a_day`, new
-    users on each day with the whole ramp, replaces the arrivals of the history.
+    users on each day with the whole ramp, replaces the arrivals of the history. Without either, nothing is
+    known about days.
     """
+    arrivals: Sequence[float] = history.arrivals if history else ()
     if users_a_day is not None:
-        arrivals: Sequence[float] = [users_a_day]
-    elif history is not None:
-        arrivals = history.arrivals
-    else:
-        return None
-    curve = _accumulate(arrivals, plan)
+        arrivals = [users_a_day]
+    curve = _accumulate(arrivals, plan) if arrivals else []
     # The window of the last users must close before the end.
-    in_time = _count_at(curve, plan.maximum_days - plan.window_hours / 24)
-    spreads = {name: spread for name in measured if (spread := _find_spread(name, measured, history, past_spread))}
+    in_time = _count_at(curve, plan.maximum_days - plan.window_hours / 24) if curve else None
+    found = {name: _find_spread(name, measured, history, past_spread) for name in measured}
+    spreads = {name: spread for name, spread in found.items() if spread is not None}
     shares = {
         name: history.metrics[name].with_value if history and name in history.metrics else 1.0
         for name in measured
@@ -86,7 +89,7 @@ def forecast(
     unknown = tuple(name for name in names if name not in spreads)
 
     def compute_detectable(name: str) -> float | None:
-        users, (spread, _) = in_time * shares[name], spreads[name]
+        users, (spread, _) = (in_time or 0.0) * shares[name], spreads[name]
         if users < 2 * plan.minimum_users_an_arm:
             return None
         smallest = power.compute_detectable_effect(users, spread, plan.alpha, plan.power, plan.n_star)
@@ -128,7 +131,7 @@ def forecast(
         margins=margins,
         unknown=unknown,
         is_assumed=is_assumed,
-        warnings=tuple(_warn(plan, margins, in_time)),
+        warnings=tuple(_warn(plan, margins, in_time)) if in_time is not None else (),
     )
 
 
@@ -193,7 +196,7 @@ def _count_at(curve: Sequence[float], day: float) -> float:
 def _find_day(curve: Sequence[float], users: float, plan: Plan) -> float | None:
     """The day on which the windows of so many users have closed, at least `minimum_days` after the first."""
     window = plan.window_hours / 24
-    day = next((day for day, count in enumerate(curve) if count >= users), None)
+    day = next((day for day, count in enumerate(curve) if count >= users > 0), None)
     if day is None:
         return None
     before = curve[day - 1] if day else 0.0

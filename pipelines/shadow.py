@@ -44,7 +44,6 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)  # the clocks of two gateways may differ
 
 _SCORES = ("facts_kept", "tone", "chatter", "refusal", "insult", "length_ratio", "unchanged")
 _FEWEST_A_STRATUM = 2  # of each stratum, if the run has room for all strata
-FEW = 10  # messages of a stratum, below which its numbers are chance
 
 _RECENT = """
     WITH recent AS (
