@@ -69,7 +69,7 @@ def forecast(
 ) -> Outlook:
     """The outlook of a plan.
 
-    `past_spread` is that of earlier experiments by metric, and counts before `history`. `users_a_day`, new
+    `past_spread` is that of earlier experiments by metric, for those that `history` lacks. `users_a_day`, new
     users on each day with the whole ramp, replaces the arrivals of the history. Without either, nothing is
     known about days.
     """
@@ -138,13 +138,22 @@ def forecast(
 def _find_spread(
     name: str, measured: Mapping[str, Metric], history: History | None, past_spread: Mapping[str, float]
 ) -> tuple[float, bool] | None:
-    """The spread of a metric, and whether it is assumed. None when nothing is known of an amount."""
-    if name in past_spread:
-        return past_spread[name], False
+    """The spread of a metric, and whether it is the worst that is possible. None when nothing is known of an
+    amount.
+    """
     past = history.metrics.get(name) if history else None
     if past is not None and past.spread is not None:
         return past.spread, False
-    return (_WORST_SPREAD, True) if measured[name].largest == 1.0 else None
+    if name in past_spread:
+        return past_spread[name], False
+    if measured[name].largest != 1.0:
+        return None
+    if history is None or past is None:
+        return _WORST_SPREAD, True
+    # No user differs from another, so the event is rare: "if nothing goes wrong, is everything all right?"
+    # (Hanley and Lippman-Hand, JAMA 1983).
+    rate = min(0.5, 3 / max(1.0, history.users * past.with_value))
+    return 4 * rate * (1 - rate), True
 
 
 def propose_n_star(plan: Plan, spread: float) -> int | None:
