@@ -97,7 +97,9 @@ def _compute_spread(value: Estimate) -> float | None:
     return 4 * variance if variance > 0 else None
 
 
-def refresh(session: Session, plan: Plan, measured: Mapping[str, Metric], now: datetime | None = None) -> bool:
+def refresh(
+    session: Session, plan: Plan, measured: Mapping[str, Metric], now: datetime | None = None
+) -> bool:
     """Measure the traffic and store it instead of the stored summary, unless that is younger than a day.
     Returns whether it measured. The caller commits.
     """

@@ -99,7 +99,9 @@ def draw_sample(experiment_id: uuid.UUID, messages: Sequence[str], pairs: int) -
     """
 
     def order(task: Task) -> bytes:
-        return blake2b(f"{task.name} {task.message}".encode(), digest_size=8, key=experiment_id.bytes).digest()
+        return blake2b(
+            f"{task.name} {task.message}".encode(), digest_size=8, key=experiment_id.bytes
+        ).digest()
 
     def list_tasks(message: str) -> list[Task]:
         tasks = [Task(message, kind, intensity) for kind in TransformType for intensity in range(4)]

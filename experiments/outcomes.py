@@ -383,9 +383,7 @@ def sum_past(
             text(_SELECT_ANSWERS.format(own_arm="true")),
             text(
                 _QUANTITIES.format(
-                    outcomes=_FEEDBACK.format(
-                        prefix="", where=_SINCE_ENTRY, moment="closing.closes_at"
-                    ),
+                    outcomes=_FEEDBACK.format(prefix="", where=_SINCE_ENTRY, moment="closing.closes_at"),
                     covariates=_FEEDBACK.format(
                         prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at"
                     ),

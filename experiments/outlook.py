@@ -1,5 +1,5 @@
-"""What a plan can show, before its experiment starts: users and days needed, the smallest effect within reach,
-and whether its margins can be excluded in time. Pure functions of the plan and of recent traffic.
+"""What a plan can show, before its experiment starts: users and days needed, the smallest effect within
+reach, and whether its margins can be excluded in time. Pure functions of the plan and of recent traffic.
 """
 
 import math
@@ -20,12 +20,14 @@ _ROUNDS = 20  # of the search for n_star, which converges in a few
 
 
 class MarginOutlook(BaseModel):
-    """How long it takes to exclude a loss of a metric's margin, if the challenger is neither better nor worse."""
+    """How long it takes to exclude a loss of a metric's margin, if both versions are equally good."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     margin: float
-    days: float | None = Field(description="days until then, with the plan's power; None: more than two years")
+    days: float | None = Field(
+        description="days until then, with the plan's power; None: more than two years"
+    )
     smallest: float | None = Field(
         description="smallest loss that can be excluded within the plan's maximum_days; None: none"
     )
@@ -38,7 +40,7 @@ class Outlook(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     users_in_time: float | None = Field(
-        description="users whose windows close within the plan's maximum_days; None: nothing says how many come"
+        description="users whose windows close within the plan's maximum_days; None: not known how many come"
     )
     users_needed: float | None = Field(
         description="users who detect the plan's smallest effect with its power; users without a value of the"
@@ -218,10 +220,17 @@ def _warn(plan: Plan, margins: Mapping[str, MarginOutlook], in_time: float) -> l
     for name, margin in margins.items():
         if margin.days is not None and margin.days <= plan.maximum_days:
             continue
-        values = {"users": round(in_time), "metric": name, "margin": margin.margin, "days": plan.maximum_days}
+        users, days = round(in_time), plan.maximum_days
         warnings.append(
-            reason("margin_out_of_reach", **values)
+            reason("margin_out_of_reach", users=users, metric=name, margin=margin.margin, days=days)
             if margin.smallest is None
-            else reason("margin_too_small", **values, smallest=margin.smallest)
+            else reason(
+                "margin_too_small",
+                users=users,
+                metric=name,
+                margin=margin.margin,
+                days=days,
+                smallest=margin.smallest,
+            )
         )
     return warnings

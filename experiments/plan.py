@@ -195,7 +195,9 @@ class Plan(configs.StageConfig):
         Field(
             ge=0,
             le=20_000,
-            description="randomly drawn pairs of rewrites that the judge compares, besides those that people see",
+            description=(
+                "randomly drawn pairs of rewrites that the judge compares, besides those that people see"
+            ),
         ),
     ] = 860
     surrogate: bool = Field(

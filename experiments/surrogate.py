@@ -7,15 +7,15 @@ inference" (Science 382, 2023), with a weight of the judge as in Angelopoulos, D
 `sequential.clustered_log_e`, so the interval holds at all analyses. Csillag, Struchiner and Goedert,
 "Prediction-powered e-values" (ICML 2025), bet, too, but need a known probability of a label for each message.
 
-The page draws the message of a pair at random, whatever people or the judge think of it. So on the pairs that
-people see, the judge's preference differs from its mean over all pairs by 0 in expectation. A multiple of this
-difference is subtracted from each vote: that removes noise where the judge predicts votes, and moves no
-expectation where it does not.
+The page draws the message of a pair at random, whatever people or the judge think of it. So on the pairs
+that people see, the judge's preference differs from its mean over all pairs by 0 in expectation. A multiple
+of this difference is subtracted from each vote: that removes noise where the judge predicts votes, and moves
+no expectation where it does not.
 """
 
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, variance
 from typing import NamedTuple
 
@@ -29,13 +29,10 @@ from experiments.plan import Plan
 from experiments.sequential import Interval
 
 FEWEST_MESSAGES = 50  # judged ones; the interval of their mean is asymptotic
-_MEAN_SHARE = 0.1  # share of alpha that the interval of the judge's mean may spend
 _CHANGE_ALPHA = 0.01  # probability that a judge that does not change is taken for one that does
-_WEIGHTS = np.linspace(0, 1, 11)  # of the judge
 _PRIOR_PEOPLE = 10.0  # whose votes the judge does not predict, so that few votes give it little weight
-_MARGIN_ERRORS = 3.0  # about half the width of a confidence sequence, in standard errors
 _BETS = 10  # in each direction, as in `sequential`
-_STEP = 0.001  # of the win rates that are tested
+_COARSE, _FINE = 50, 20  # parts of the range of win rates that are tested, and of such a part
 
 
 class Rating(NamedTuple):
@@ -63,6 +60,11 @@ class JudgeMean(NamedTuple):
     variance: float
     messages: int
     pairs: int
+
+    @property
+    def squared_error(self) -> float:
+        """The variance of the mean."""
+        return self.variance / self.messages
 
 
 class SurrogateResult(BaseModel):
@@ -95,15 +97,19 @@ class Units(NamedTuple):
     preferences: NDArray[np.float64]  # sum over the judged pairs that were shown
     shown: NDArray[np.float64]  # number of these pairs
     weight: NDArray[np.float64]  # of the judge, from the people before
+    most: int  # votes, and shown pairs, of a unit
 
 
 class Votes(NamedTuple):
-    """The votes by their two units, and the interval of the judge's mean at the level that it was given."""
+    """The votes by their two units, the judge's mean with its squared error, and the number of shown pairs
+    that an experiment may come to.
+    """
 
     by_person: Units
     by_message: Units
-    most: tuple[int, int]  # votes of a person, and on a message
-    mean: Interval
+    mean: float
+    squared_error: float
+    most_shown: int
 
 
 def compare(voters: Sequence[JudgedVoter], sample: Sequence[Rating], plan: Plan) -> SurrogateResult | None:
@@ -114,19 +120,17 @@ def compare(voters: Sequence[JudgedVoter], sample: Sequence[Rating], plan: Plan)
     people and messages, taken as units, both exclude it, as in `analysis.compare`.
 
     The interval holds whatever the judge is, as long as it does not change between the sample and the pairs
-    that people see: `is_judge_steady` checks this. It spends a tenth of alpha on the judge's mean.
+    that people see: `is_judge_steady` checks this. It is exact for the votes, and asymptotic in the number of
+    judged messages.
     """
     judge = measure_judge(sample)
     votes = sum(len(voter.votes) for voter in voters)
     if judge is None or not votes:
         return None
     units = arrange(voters, judge, plan)
-    both, one_sided = (collect(units, judge, plan, alpha) for alpha in (plan.alpha, plan.ship_alpha))
-    rates = np.arange(_STEP, 1, _STEP)
-    interval = _find_interval(rates, np.array([compute_log_e(both, rate) for rate in rates]), plan.alpha)
-    log_e_up = np.array([compute_log_e_up(one_sided, rate) for rate in rates])
-    kept = rates[log_e_up < compute_threshold(plan.ship_alpha)]
-    lowest = max(float(kept[0]) - _STEP, 0.0) if len(kept) else 1.0
+    collected = collect(units, judge, plan)
+    interval = _find_interval(lambda rate: compute_log_e(collected, rate), plan.alpha)
+    lowest = _find_interval(lambda rate: compute_log_e_up(collected, rate), plan.ship_alpha).low
     seen = list_seen(voters)
     is_steady = is_judge_steady(judge, seen)
     decision: Preference = "undecided"
@@ -145,7 +149,7 @@ def compare(voters: Sequence[JudgedVoter], sample: Sequence[Rating], plan: Plan)
         judged_pairs=judge.pairs,
         judged_messages=judge.messages,
         judge_mean=judge.mean,
-        judge_interval=both.mean,
+        judge_interval=estimate_mean(judge, plan.alpha),
         judge_mean_of_shown=fmean(seen) if seen else None,
         is_judge_steady=is_steady,
     )
@@ -200,7 +204,8 @@ def arrange(voters: Sequence[JudgedVoter], judge: JudgeMean, plan: Plan) -> tupl
 
     Of each person the first `votes_a_person` shown pairs are used, and on each message the first
     `votes_a_message`: which they are depends on the order alone, and the bets need a limit. A message has
-    the weight of the person who saw it first.
+    the weight of the person who saw it first. Raises ValueError when a person or a message has more votes
+    than count.
     """
     people = np.zeros((len(voters), 4))  # the first four fields of `Units`
     rows: dict[uuid.UUID, int] = {}
@@ -228,84 +233,109 @@ def arrange(voters: Sequence[JudgedVoter], judge: JudgeMean, plan: Plan) -> tupl
                 if unit[3] < most:
                     unit[2] += preference
                     unit[3] += 1
+    if any(unit[1] > plan.votes_a_person for unit in people) or any(
+        unit[1] > plan.votes_a_message for unit in messages
+    ):
+        raise ValueError(
+            f"a person has more than {plan.votes_a_person} votes, or a message more than"
+            f" {plan.votes_a_message}; leave out those that do not count (`experiments.votes`)"
+        )
     weight = choose_weights(people, judge)
     table = np.array(messages).reshape(-1, 4)
-    return Units(*people.T, weight), Units(*table.T, weight[message_voter])
+    return (
+        Units(*people.T, weight, plan.votes_a_person),
+        Units(*table.T, weight[message_voter], plan.votes_a_message),
+    )
 
 
 def choose_weights(people: NDArray[np.float64], judge: JudgeMean) -> NDArray[np.float64]:
     """The judge's weight for each person, from the people before, of shape (people,).
 
-    `people` has the first four fields of `Units` as columns. The weight is the one with the narrowest interval for the people so far: a larger one
-    removes more noise of the votes and adds more of the mean's error. Any weight is valid, because it does
-    not depend on the person's own votes, nor on later ones.
+    `people` has the first four fields of `Units` as columns. The weight is the one with the least variance of
+    the rectified votes, cov / var (PPI++), drawn towards 0 while people are few. It is 0 once the error of
+    the judge's mean would add more noise than the judge removes. Any weight is valid, because it does not
+    depend on the person's own votes, nor on later ones.
     """
     wins, votes, preferences, shown = people.T
     excess, control = wins - votes / 2, preferences - shown * judge.mean
-    error = math.sqrt(judge.variance / judge.messages)
-    before = np.arange(len(people))
 
     def sum_before(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.concatenate([[0.0], values.cumsum()[:-1]])
 
-    total = sum_before(excess * excess) + _PRIOR_PEOPLE / 4
-    spread = sum_before(control * control)
-    shared = sum_before(excess * control) * before / (before + _PRIOR_PEOPLE)
-    noise = total[:, None] - 2 * _WEIGHTS * shared[:, None] + _WEIGHTS**2 * spread[:, None]
-    width = _MARGIN_ERRORS * (np.sqrt(np.maximum(noise, 0)) + _WEIGHTS * error * sum_before(shown)[:, None])
-    return _WEIGHTS[width.argmin(axis=1)]
+    spread, shared = sum_before(control * control), sum_before(excess * control)
+    before = np.arange(len(people))
+    prior = _PRIOR_PEOPLE * spread / np.maximum(before, 1)
+    weight = np.clip(shared / np.maximum(spread + prior, 1e-9), 0, 1)
+    return np.where(sum_before(shown) ** 2 * judge.squared_error < spread, weight, 0.0)
 
 
-def collect(units: tuple[Units, Units], judge: JudgeMean, plan: Plan, alpha: float) -> Votes:
-    """The votes for tests at a level, a part of which the interval of the judge's mean has."""
-    most = plan.votes_a_person, plan.votes_a_message
-    return Votes(*units, most, estimate_mean(judge, _MEAN_SHARE * alpha))
+def collect(units: tuple[Units, Units], judge: JudgeMean, plan: Plan) -> Votes:
+    """The votes of people and messages (`arrange`), ready for tests."""
+    return Votes(*units, judge.mean, judge.squared_error, plan.maximum_comparisons)
 
 
 def compute_log_e(votes: Votes, rate: float) -> float:
     """Log of the e-value against a win rate, for an interval: it bets in both directions. Of people and
     messages, the smaller one counts.
     """
+    mirrored = _mirror(votes)
     return min(
-        float(np.logaddexp(_bet(*unit, rate, votes.mean.low), _bet_down(*unit, rate, votes.mean.high)))
-        - math.log(2)
-        for unit in ((votes.by_person, votes.most[0]), (votes.by_message, votes.most[1]))
+        float(np.logaddexp(_bet(votes, unit, rate), _bet(mirrored, other, 1 - rate))) - math.log(2)
+        for unit, other in zip(votes[:2], mirrored[:2], strict=True)
     )
 
 
 def compute_log_e_up(votes: Votes, rate: float) -> float:
     """Log of the e-value against a win rate of at most `rate`."""
-    return min(
-        _bet(*unit, rate, votes.mean.low)
-        for unit in ((votes.by_person, votes.most[0]), (votes.by_message, votes.most[1]))
+    return min(_bet(votes, unit, rate) for unit in votes[:2])
+
+
+def _mirror(votes: Votes) -> Votes:
+    """The same votes with losses as wins, and the judge's preference for the champion."""
+    people, messages = (
+        unit._replace(wins=unit.votes - unit.wins, preferences=unit.shown - unit.preferences)
+        for unit in votes[:2]
     )
+    return votes._replace(by_person=people, by_message=messages, mean=1 - votes.mean)
 
 
-def compute_threshold(alpha: float) -> float:
-    """The log of an e-value that excludes a rate. The interval of the judge's mean has the rest of alpha."""
-    return -math.log((1 - _MEAN_SHARE) * alpha)
+def _bet(votes: Votes, units: Units, rate: float) -> float:
+    """Log of the mean of fixed bets on a rate above `rate`.
 
-
-def _bet(units: Units, most: int, rate: float, mean: float) -> float:
-    """Log of the mean of fixed bets on a rate above `rate`, given the judge's mean.
-
-    The factor of a unit is 1 + share * rectified / limit, where the limit keeps all factors positive. It
-    rises with the judge's mean, so the low end of that mean's interval gives a value that is not too large.
+    The factor of a unit is 1 + share * rectified / limit; the limit keeps all factors positive. With the true
+    mean of the judge, the expected factor is at most 1. Its estimate has an error z, about normal, which
+    multiplies the product by exp(x z), where x grows with the pairs. The term x^2 / 2 takes this back at one
+    x. Over all x up to a largest one, the maximum of exp(x z - x^2 / 2) has the mean 1 + x / sqrt(2 pi).
     """
-    rectified = units.wins - rate * units.votes - units.weight * (units.preferences - units.shown * mean)
-    share = np.arange(1, _BETS + 1)[:, None] / (_BETS + 1)
-    log_products = np.log1p(share * rectified / (most * (rate + units.weight))).sum(axis=1)
+    rectified = (
+        units.wins - rate * units.votes - units.weight * (units.preferences - units.shown * votes.mean)
+    )
+    share = np.arange(1, _BETS + 1) / (_BETS + 1)  # (bets,)
+    # The least that a unit with as many votes and shown pairs as count may have, without its sign.
+    limit = units.most * (rate + units.weight * (1 - votes.mean))
+    log_products = np.log1p(share[:, None] * rectified / limit).sum(axis=1)
+    carried = float((units.weight * units.shown / limit).sum())
+    # Judged pairs are also in the mean. Where the weight was below the present one, they vary with it.
+    last = float(units.weight[-1]) if len(units.weight) else 0.0
+    full = last * float(units.shown.sum()) / (units.most * (rate + last * (1 - votes.mean)))
+    squared = votes.squared_error * carried * max(carried, 2 * full - carried)
+    furthest = math.sqrt(votes.squared_error) * votes.most_shown / (units.most * (rate + 1 - votes.mean))
+    log_products -= share**2 * squared / 2 + np.log1p(share * furthest / math.sqrt(2 * math.pi))
     return float(np.logaddexp.reduce(log_products)) - math.log(_BETS)
 
 
-def _bet_down(units: Units, most: int, rate: float, mean: float) -> float:
-    """The same on a rate below `rate`: a bet on losses, where the judge's preference is for the champion."""
-    losses = units._replace(wins=units.votes - units.wins, preferences=units.shown - units.preferences)
-    return _bet(losses, most, 1 - rate, 1 - mean)
+def _find_interval(log_e: Callable[[float], float], alpha: float) -> Interval:
+    """The rates that are not excluded, and a fine step more at both ends.
 
-
-def _find_interval(rates: NDArray[np.float64], log_e: NDArray[np.float64], alpha: float) -> Interval:
-    """The rates that are not excluded, and a step more at both ends."""
+    The rates are tested in coarse steps, and in fine ones next to both ends.
+    """
+    coarse = np.arange(1, _COARSE) / _COARSE
+    values = np.array([log_e(rate) for rate in coarse])
     # If the votes contradict every rate, the least excluded one is left.
-    kept = rates[log_e < max(compute_threshold(alpha), float(log_e.min()) + 1e-9)]
-    return Interval(max(float(kept[0]) - _STEP, 0.0), min(float(kept[-1]) + _STEP, 1.0))
+    threshold = max(-math.log(alpha), float(values.min()) + 1e-9)
+    kept = coarse[values < threshold]
+    steps = np.arange(1, _FINE) / (_COARSE * _FINE)
+    low = min([rate for rate in kept[0] - steps if log_e(rate) < threshold], default=kept[0])
+    high = max([rate for rate in kept[-1] + steps if log_e(rate) < threshold], default=kept[-1])
+    end = 1 / (_COARSE * _FINE)
+    return Interval(max(float(low) - end, 0.0), min(float(high) + end, 1.0))

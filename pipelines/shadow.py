@@ -1,10 +1,10 @@
 """The shadow run: before its experiment starts, a challenger rewrites messages that the champion has
 rewritten.
 
-The messages are a sample of recent traffic, stratified by transform type, intensity, organisation and language.
-No person sees the rewrites, and only numbers are stored. Only messages of people whose texts may be used for
-training are replayed (the rule of `data.snapshots.votes`). The check is coarse on purpose: it rejects a
-broken challenger. Whether people like a sound one is for the experiment to measure.
+The messages are a sample of recent traffic, stratified by transform type, intensity, organisation and
+language. No person sees the rewrites, and only numbers are stored. Only messages of people whose texts may be
+used for training are replayed (the rule of `data.snapshots.votes`). The check is coarse on purpose: it
+rejects a broken challenger. Whether people like a sound one is for the experiment to measure.
 """
 
 import asyncio
@@ -296,7 +296,9 @@ def compare(messages: Sequence[ReplayedMessage], answers: Sequence[ChallengerAns
         if answer.text is not None
     ]
     pairs = [(_score(message, message.champion), _score(message, text)) for message, text in answered]
-    strata = _summarise_strata([message for message, _ in answered], [rewrite for _, rewrite in answered], pairs)
+    strata = _summarise_strata(
+        [message for message, _ in answered], [rewrite for _, rewrite in answered], pairs
+    )
     scores = {
         name: Score(
             champion=float(np.mean([champion[name] for champion, _ in pairs])),

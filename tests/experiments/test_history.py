@@ -25,7 +25,8 @@ PLAN = Plan()
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     """An engine for a database of this module, with partitions for the last weeks."""
     url = new_database()
-    asyncio.run(answers.ensure_partitions(url, (NOW - timedelta(days=30)).date(), days=32))
+    for days_ago in (42, 21):
+        asyncio.run(answers.ensure_partitions(url, (NOW - timedelta(days=days_ago)).date(), days=22))
     engine = database.engine(url)
     yield engine
     engine.dispose()
@@ -36,7 +37,9 @@ def id_at(moment: datetime) -> uuid.UUID:
     return uuid.UUID(int=answers.floor(moment).int | 7 << 76 | 2 << 62 | random.getrandbits(60))
 
 
-def use(session: Session, user: uuid.UUID, days_ago: float, up: bool | None = None, ms: float = 100.0) -> None:
+def use(
+    session: Session, user: uuid.UUID, days_ago: float, up: bool | None = None, ms: float = 100.0
+) -> None:
     """An answer to a user, and perhaps a thumb an hour later."""
     at = NOW - timedelta(days=days_ago)
     output = Output(

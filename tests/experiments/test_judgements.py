@@ -116,8 +116,8 @@ def test_the_first_random_pairs_of_a_person_are_recorded_also_without_a_vote(
     person = new_id()
     show(session, person, MESSAGES[0], -1)  # before the experiment
     show(session, person, MESSAGES[1], 0, CHAMPION)
-    show(session, person, MESSAGES[2], 1, CHALLENGER, is_own=True)
-    show(session, person, MESSAGES[3], 2, CHALLENGER, by_page=False)
+    show(session, person, MESSAGES[2], 1, is_own=True)
+    show(session, person, MESSAGES[3], 2, by_page=False)
     show(session, person, MESSAGES[4], 3, texts=("same", "same"))
     show(session, person, MESSAGES[5], 4)
     show(session, person, MESSAGES[6], 5, CHALLENGER)
@@ -125,8 +125,8 @@ def test_the_first_random_pairs_of_a_person_are_recorded_also_without_a_vote(
     count(session, experiment)
     [voter] = session.scalars(select(CountedVoter).where(CountedVoter.experiment_id == experiment))
     assert len(voter.wins) == 3
-    assert voter.shown_tasks == ["soften 2"] * 2, "until the third counted vote"
-    ids = [Task(MESSAGES[n], TransformType.SOFTEN, 2).message_id for n in (1, 5)]
+    assert voter.shown_tasks == ["soften 2"] * 3
+    ids = [Task(MESSAGES[n], TransformType.SOFTEN, 2).message_id for n in (1, 5, 6)]
     assert voter.shown_message_ids == ids
     # An erasure takes the comparisons and the person, and changes nothing.
     session.execute(update(CountedVoter).values(user_id=None))
@@ -185,7 +185,9 @@ def test_votes_and_judge_are_read_together(session: Session, experiment: uuid.UU
     assert (result.judge_mean, result.judge_mean_of_shown, result.decision) == (1.0, 1.0, "challenger")
     stored = session.scalars(select(Judgement).where(Judgement.experiment_id == experiment)).all()
     assert len(stored) == len(new)
-    tally = votes.count_votes(session, experiment, CHAMPION, CHALLENGER, PLAN, "us", START + timedelta(days=2))
+    tally = votes.count_votes(
+        session, experiment, CHAMPION, CHALLENGER, PLAN, "us", START + timedelta(days=2)
+    )
     alone = compare(tally, PLAN)
     assert judgements.decide(alone, result, PLAN) == alone, "the plan decides by the votes alone"
     both = PLAN.model_copy(update={"surrogate": True})

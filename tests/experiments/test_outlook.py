@@ -29,7 +29,9 @@ def test_days_follow_from_the_users_needed_their_arrival_and_the_window() -> Non
     voters = power.compute_sequential_sample(0.05, 0.4, 0.05, 0.8, PLAN.n_star)
     assert result.users_needed == pytest.approx(voters / 0.5), "half of the users vote"
     assert result.days_needed == pytest.approx(voters / 0.5 / 100 + 3)
-    assert result.users_in_time == pytest.approx(2500), "those of the last three days are not closed on day 28"
+    assert result.users_in_time == pytest.approx(2500), (
+        "those of the last three days are not closed on day 28"
+    )
     assert result.detectable == pytest.approx(
         power.compute_detectable_effect(1250, 0.4, 0.05, 0.8, PLAN.n_star)
     )
@@ -90,7 +92,9 @@ def test_the_proposed_n_star_needs_the_fewest_users() -> None:
         return power.compute_sequential_sample(PLAN.smallest_effect, 0.4, 0.05, 0.8, value)
 
     assert compute_needed(n_star) == pytest.approx(n_star, abs=1)
-    assert all(compute_needed(n_star) <= compute_needed(round(n_star * factor)) for factor in (0.5, 0.8, 1.25, 2))
+    assert all(
+        compute_needed(n_star) <= compute_needed(round(n_star * factor)) for factor in (0.5, 0.8, 1.25, 2)
+    )
 
 
 def test_a_margin_that_excludes_nothing_needs_no_users() -> None:

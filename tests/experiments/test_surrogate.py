@@ -29,10 +29,12 @@ def draw(
     favours = rng.random(messages) < win_rate
     opinion = np.where(rng.random(messages) < insight, favours, rng.random(messages) < 0.5)
     preference = np.where(rng.random(messages) < bias, 1.0, opinion.astype(float))
-    voters = []
-    for _ in range(people):
-        seen = rng.integers(messages, size=3)
-        votes = [(names[m], bool(favours[m]) if rng.random() < 0.9 else bool(rng.random() < 0.5)) for m in seen]
+    voters, order = [], rng.permutation(messages)
+    for person in range(people):
+        seen = order[3 * person : 3 * person + 3]
+        votes = [
+            (names[m], bool(favours[m]) if rng.random() < 0.9 else bool(rng.random() < 0.5)) for m in seen
+        ]
         voters.append(JudgedVoter(votes, [Rating(names[m], float(preference[m])) for m in seen]))
     return voters, [Rating(name, float(value)) for name, value in zip(names, preference, strict=True)]
 
@@ -59,8 +61,8 @@ def test_a_random_judge_makes_it_little_wider() -> None:
 
 @pytest.mark.parametrize("bias", [0.3, 0.6])
 def test_a_biased_judge_moves_nothing(bias: float) -> None:
-    estimates, alone, judged = [], [], []
-    for seed in range(40):
+    estimates, alone, judged, missed = [], [], [], 0
+    for seed in range(20):
         voters, sample = draw(np.random.default_rng(seed), bias=bias)
         result, votes = (surrogate.compare(each, sample, PLAN) for each in (voters, without_judge(voters)))
         assert result is not None
@@ -68,7 +70,8 @@ def test_a_biased_judge_moves_nothing(bias: float) -> None:
         estimates.append(result.win_rate)
         alone.append(votes.win_rate)
         judged.append(result.judge_mean)
-        assert result.interval.low <= 0.5 <= result.interval.high
+        missed += not result.interval.low <= 0.5 <= result.interval.high
+    assert missed <= 3, "5 % may"
     assert fmean(judged) == pytest.approx(0.5 + bias / 2, abs=0.02)
     assert fmean(estimates) == pytest.approx(0.5, abs=0.01)
     assert np.std(estimates) < np.std(alone)
@@ -79,10 +82,14 @@ def test_without_preferences_it_is_the_interval_of_the_votes_alone() -> None:
     judge = surrogate.measure_judge(sample)
     assert judge is not None
     units = surrogate.arrange(without_judge(voters), judge, PLAN)
-    votes = surrogate.collect(units, judge, PLAN, PLAN.alpha)
+    votes = surrogate.collect(units, judge._replace(variance=0.0), PLAN)
     for rate in (0.4, 0.5, 0.65, 0.8):
         alone = min(
-            float(sequential.clustered_log_e(np.ones(len(unit.votes)), unit.wins, unit.votes - unit.wins, 3, rate))
+            float(
+                sequential.clustered_log_e(
+                    np.ones(len(unit.votes)), unit.wins, unit.votes - unit.wins, 3, rate
+                )
+            )
             for unit in units
         )
         assert surrogate.compute_log_e(votes, rate) == pytest.approx(alone)
@@ -129,7 +136,9 @@ def test_the_mean_of_the_judge_has_the_delta_methods_error() -> None:
     assert judge is not None
     kept = [rating.preference for rating in sample if rating.preference is not None]
     assert judge.mean == pytest.approx(fmean(kept))
-    by_message = np.array([[r.preference or 0.0, r.preference is not None] for r in sample]).reshape(400, 2, 2).sum(1)
+    by_message = (
+        np.array([[r.preference or 0.0, r.preference is not None] for r in sample]).reshape(400, 2, 2).sum(1)
+    )
     resamples = rng.integers(400, size=(4000, 400))
     sums = by_message[resamples].sum(axis=1)
     error = (sums[:, 0] / sums[:, 1]).std()
@@ -151,7 +160,9 @@ def test_a_judge_that_changes_decides_nothing() -> None:
     assert result.is_judge_steady
     assert result.decision == "challenger"
     turned = [
-        voter._replace(shown=[rating._replace(preference=1 - (rating.preference or 0)) for rating in voter.shown])
+        voter._replace(
+            shown=[rating._replace(preference=1 - (rating.preference or 0)) for rating in voter.shown]
+        )
         for voter in voters
     ]
     changed = surrogate.compare(turned, sample, PLAN)

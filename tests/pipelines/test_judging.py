@@ -1,5 +1,5 @@
-"""A judge compares the rewrites of both versions, in batches that are stored at once. The inference service and
-the judge's vendor are fakes.
+"""A judge compares the rewrites of both versions, in batches that are stored at once. The inference service
+and the judge's vendor are fakes.
 """
 
 import uuid
@@ -49,11 +49,11 @@ def experiment(engine: Engine) -> uuid.UUID:
 
 @pytest.fixture
 def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEndpoint]:
-    """A judge that prefers a rewrite with "please" in it, wherever it stands."""
+    """A judge that prefers a rewrite with "xyzzy" in it, wherever it stands."""
 
     def answer(task: str) -> str:
         first = task.split("<rewrite_1>")[1].split("</rewrite_1>")[0]
-        return "1" if "please" in first else "2"
+        return "1" if "xyzzy" in first else "2"
 
     with serve(answer) as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
@@ -63,7 +63,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEndpoint]:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """An inference service: v2 says please, but writes messages with a question mark as v1 does, and none
+    """An inference service: v2 adds a word, but writes messages with a question mark as v1 does, and none
     with a digit. The versions of its requests.
     """
     requests: list[str] = []
@@ -76,11 +76,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def write(text: str) -> str:
             if spec.version == "v1" or "?" in text:
                 return text
-            return "" if any(map(str.isdigit, text)) else f"{text}, please"
+            return "" if any(map(str.isdigit, text)) else f"{text} xyzzy"
 
-        return [
-            Rewritten(text=write(item.text), facts_missing=[], tokens=1, finished=True) for item in items
-        ]
+        return [Rewritten(text=write(item.text), facts_missing=[], tokens=1, finished=True) for item in items]
 
     monkeypatch.setattr(InferenceClient, "rewrite", rewrite)
     return requests
@@ -146,7 +144,7 @@ def test_a_folder_outside_the_artifacts_is_no_reward_model(vendor: FakeEndpoint,
     for folder in (outside, artifacts):
         folder.mkdir()
     (outside / "config.json").write_text("{}")
-    pair = Pair("Fix it.", TransformType.SOFTEN, 1, "Fix it, please", "Fix it")
+    pair = Pair("Fix it.", TransformType.SOFTEN, 1, "Fix it xyzzy", "Fix it")
     assert judging.prefer(artifacts, "../outside", [pair]) == [1.0]
     assert len(vendor.requests) == 2, "an LLM was asked"
     assert judging.prefer(artifacts, "", []) == []

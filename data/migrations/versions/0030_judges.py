@@ -85,7 +85,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(f"REVOKE SELECT ON counted_voters FROM {READING_ROLE}")
+    op.execute(f"REVOKE SELECT ON counted_voters FROM {READING_ROLE}")  # noqa: S608 (no user input)
     op.drop_table("traffic_summaries")
     op.drop_table("judgements")
     op.drop_column("counted_voters", "shown_tasks")

@@ -182,7 +182,9 @@ def _form(
         types=[kind.value for kind in TransformType],
         versions=versions,
         users_a_day=given.get("users_a_day") or users_a_day,
-        needed=_estimate_needed(here, {**values, "users_a_day": str(users_a_day)} | dict(given), past, traffic),
+        needed=_estimate_needed(
+            here, {**values, "users_a_day": str(users_a_day)} | dict(given), past, traffic
+        ),
         faults=faults,
         idempotency_key=given.get("idempotency_key") or str(uuid.uuid4()),
     )
@@ -292,7 +294,9 @@ def show(
         pairs=pairs,
         judged=judged,
         few=readings.FEWEST,
-        replay=next((act.parameters["shadow"] for act in experiment.audit if "shadow" in act.parameters), None),
+        replay=next(
+            (act.parameters["shadow"] for act in experiment.audit if "shadow" in act.parameters), None
+        ),
         mark_differences=mark_differences,
         plots=plots,
         list_query=list_query,
