@@ -345,7 +345,7 @@ _ENTRIES = text("""
     WHERE id >= :since AND id < :until GROUP BY user_id
 """)
 _ARRIVALS = text("""
-    SELECT floor(extract(epoch FROM entered_at - :start) / 86400)::int AS day, count(*)
+    SELECT floor(extract(epoch FROM entered_at - :start) / 86400)::int AS day, count(*) AS users
     FROM entries GROUP BY day ORDER BY day
 """)
 # Samples users by a hash of their ids, with the columns of a batch of `refresh`.
@@ -364,7 +364,7 @@ def sum_past(
     `most` users. Only for planning: users of different arms are in one sum. Nothing is stored.
     """
     session.execute(_ENTRIES, {"since": floor(start), "until": floor(now)})
-    by_day = dict(session.execute(_ARRIVALS, {"start": start}).tuples().all())
+    by_day = {row.day: row.users for row in session.execute(_ARRIVALS, {"start": start})}
     parameters = {
         "is_organisation": False,
         "window_s": plan.window.total_seconds(),
@@ -397,8 +397,8 @@ def sum_past(
         queries = [_SUMS.format(values=values, units="quantities", segment="''")] if summed else []
         if len(summed) < len(measured):
             queries.append(_LATENCIES.format(latency=LATENCY))
-        for query in queries:
-            for row in session.execute(text(query), parameters):
+        for sum_query in queries:
+            for row in session.execute(text(sum_query), parameters):
                 sums[row.metric][row.bin] = Sums(row.n, row.x, row.xx, row.y, row.yy, row.xy)
         session.execute(text("DROP TABLE window_answers, quantities"))
     session.execute(text("DROP TABLE closing, entries"))

@@ -163,10 +163,10 @@ def measure_judge(sample: Sequence[Rating]) -> JudgeMean | None:
     """
     sums: dict[uuid.UUID, list[float]] = {}
     for message_id, preference in sample:
-        total = sums.setdefault(message_id, [0.0, 0.0])
+        of_message = sums.setdefault(message_id, [0.0, 0.0])
         if preference is not None:
-            total[0] += preference
-            total[1] += 1
+            of_message[0] += preference
+            of_message[1] += 1
     total, pairs = np.array(list(sums.values())).reshape(-1, 2).T
     if np.count_nonzero(pairs) < FEWEST_MESSAGES:
         return None
@@ -243,9 +243,14 @@ def arrange(voters: Sequence[JudgedVoter], judge: JudgeMean, plan: Plan) -> tupl
     weight = choose_weights(people, judge)
     table = np.array(messages).reshape(-1, 4)
     return (
-        Units(*people.T, weight, plan.votes_a_person),
-        Units(*table.T, weight[message_voter], plan.votes_a_message),
+        _make_units(people, weight, plan.votes_a_person),
+        _make_units(table, weight[message_voter], plan.votes_a_message),
     )
+
+
+def _make_units(table: NDArray[np.float64], weight: NDArray[np.float64], most: int) -> Units:
+    wins, votes, preferences, shown = table.T
+    return Units(wins, votes, preferences, shown, weight, most)
 
 
 def choose_weights(people: NDArray[np.float64], judge: JudgeMean) -> NDArray[np.float64]:

@@ -237,8 +237,16 @@ def fetch_messages(
         rows = connection.execute(text(_USABLE.format(recent=_RECENT)), parameters).all()
     return sample(
         [
-            ReplayedMessage(message, TransformType(kind), *rest, languages.identify(message))
-            for message, kind, *rest in rows
+            ReplayedMessage(
+                row.message,
+                TransformType(row.transform_type),
+                row.intensity,
+                row.text,
+                row.upstream_ms,
+                row.organisation,
+                languages.identify(row.message),
+            )
+            for row in rows
         ],
         most,
     )
