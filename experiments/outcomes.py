@@ -4,7 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
@@ -140,6 +140,10 @@ _FEEDBACK = """
 _IN_WINDOW = f"""
     {_OWN_ARM.format(table="f")}
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
+"""
+# The same for all variants, since the unit entered.
+_SINCE_ENTRY = """
+    f.created_at BETWEEN :begin AND :end AND f.created_at BETWEEN closing.entered_at AND closing.closes_at
 """
 # Limits feedback to the time before the unit entered: its covariates. Votes have the values of that time: an
 # arm may have caused later changes.
@@ -350,6 +354,86 @@ def refresh(
         closed += int(count)
         if count < batch_units:
             return closed
+
+
+class PastUsers(NamedTuple):
+    """What users did recently, as if all had entered an experiment at the start of the time.
+
+    `arrivals` is the number of users by the day of their first answer. `closed` is how many of the sampled
+    users have a window that has closed, and `sums` are theirs by metric and bin, as in `metric_sums`.
+    """
+
+    arrivals: list[int]
+    closed: int
+    sums: dict[str, dict[int, Sums]]
+
+
+# Enters every user with the first answer since a time. A day is 24 hours.
+_ENTRIES = text("""
+    CREATE TEMP TABLE entries ON COMMIT DROP AS
+    SELECT user_id, min(uuid_extract_timestamp(id)) AS entered_at FROM answers
+    WHERE id >= :since AND id < :until GROUP BY user_id
+""")
+_ARRIVALS = text("""
+    SELECT floor(extract(epoch FROM entered_at - :start) / 86400)::int AS day, count(*) AS users
+    FROM entries GROUP BY day ORDER BY day
+""")
+# Samples users by a hash of their ids, with the columns of a batch of `refresh`.
+_SAMPLE_CLOSED = text("""
+    CREATE TEMP TABLE closing ON COMMIT DROP AS
+    SELECT user_id AS unit_id, 0 AS period, 0 AS epoch, '' AS variant, entered_at,
+           entered_at + make_interval(secs => :window_s) AS closes_at
+    FROM entries WHERE entered_at <= :entered_until ORDER BY md5(user_id::text) LIMIT :most
+""")
+
+
+def sum_past(
+    session: Session, plan: Plan, measured: Mapping[str, Metric], start: datetime, now: datetime, most: int
+) -> PastUsers:
+    """Sum up what users did since `start` within their windows, whichever variant answered them, over at most
+    `most` users. Only for planning: users of different arms are in one sum. Nothing is stored.
+    """
+    session.execute(_ENTRIES, {"since": floor(start), "until": floor(now)})
+    by_day = {row.day: row.users for row in session.execute(_ARRIVALS, {"start": start})}
+    parameters = {
+        "is_organisation": False,
+        "window_s": plan.window.total_seconds(),
+        "past_s": plan.past.total_seconds(),
+        "ends_ms": list(BINS_MS),
+    }
+    entered_until = now - (1 + _GRACE) * plan.window
+    session.execute(_SAMPLE_CLOSED, {**parameters, "entered_until": entered_until, "most": most})
+    closed, begin, end = session.execute(_SPAN).one()
+    sums: dict[str, dict[int, Sums]] = defaultdict(dict)
+    if closed:
+        parameters |= {"begin": begin, "end": end}
+        parameters |= {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
+        for query in (
+            _ANALYZE,
+            text(_SELECT_ANSWERS.format(own_arm="true")),
+            text(
+                _QUANTITIES.format(
+                    outcomes=_FEEDBACK.format(prefix="", where=_SINCE_ENTRY, moment="closing.closes_at"),
+                    covariates=_FEEDBACK.format(
+                        prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at"
+                    ),
+                    own_arm="true",
+                )
+            ),
+        ):
+            session.execute(query, parameters)
+        summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
+        values = ", ".join(f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items())
+        queries = [_SUMS.format(values=values, units="quantities", segment="''")] if summed else []
+        if len(summed) < len(measured):
+            queries.append(_LATENCIES.format(latency=LATENCY))
+        for sum_query in queries:
+            for row in session.execute(text(sum_query), parameters):
+                sums[row.metric][row.bin] = Sums(row.n, row.x, row.xx, row.y, row.yy, row.xy)
+        session.execute(text("DROP TABLE window_answers, quantities"))
+    session.execute(text("DROP TABLE closing, entries"))
+    last = max(by_day, default=-1)
+    return PastUsers([by_day.get(day, 0) for day in range(last + 1)], closed, dict(sums))
 
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:

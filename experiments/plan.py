@@ -189,6 +189,34 @@ class Plan(configs.StageConfig):
             ),
         ),
     ] = 50
+    judge: Annotated[
+        str,
+        Field(
+            max_length=200,
+            pattern=r"^[^\x00]*$",
+            description=(
+                "judge that also compares the rewrites: a model at OPENAI_BASE_URL, or the folder of a reward"
+                " model within the artifacts; empty: no judge"
+            ),
+        ),
+    ] = ""
+    judged_pairs: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=20_000,
+            description=(
+                "randomly drawn pairs of rewrites that the judge compares, besides those that people see"
+            ),
+        ),
+    ] = 860
+    surrogate: bool = Field(
+        False,
+        description=(
+            "decide by the win rate of votes and judge together; otherwise by votes alone, and the page shows"
+            " both"
+        ),
+    )
     automatic: bool = Field(
         True, description="ship and roll back automatically; otherwise a person has to confirm"
     )
