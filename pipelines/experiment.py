@@ -59,7 +59,8 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
 def _run_next_step(
     settings: Settings, engine: Engine, overrides: Sequence[str]
 ) -> Evidence | State[Evidence]:
-    _check_holdout(engine)
+    own = own_metrics.load(settings.metrics_file)
+    _check_holdout(engine, plans.load(own=own).without_own_metrics())
     with Session(engine) as session:
         open_experiments = select(Experiment).where(Experiment.status.in_(OPEN))
         current = session.scalar(open_experiments.order_by(Experiment.status.desc()).limit(1))
@@ -72,7 +73,6 @@ def _run_next_step(
     challenger = _find_new_challenger(engine)
     if challenger is None:
         return complete("NothingToDo", reason("no_new_challenger"))
-    own = own_metrics.load(settings.metrics_file)
     try:
         carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides, own))
     except UnsoundError as error:
@@ -113,7 +113,7 @@ def _find_new_challenger(engine: Engine) -> str | None:
         return None if experiments_of_it else newest.name
 
 
-def _check_holdout(engine: Engine) -> None:
+def _check_holdout(engine: Engine, plan: Plan) -> None:
     """Log the gain of all promotions. End the holdout when an erasure has retired its version."""
     with Session(engine) as session, session.begin():
         current = routing.current(session)
@@ -123,7 +123,7 @@ def _check_holdout(engine: Engine) -> None:
         if is_dropped := allowed != current.routing:
             epoch = routing.publish(session, allowed, [reason("holdout_erased")])
             orders.retire_unused(session)
-        gain = holdout.measure_gain(session, plans.load())
+        gain = holdout.measure_gain(session, plan)
     if is_dropped:
         routing.wait_until_acknowledged(engine, epoch)
     if gain is not None and gain.primary is not None:
