@@ -211,8 +211,8 @@ class Plan(configs.StageConfig):
         return {**metrics.load(), **self.own_metrics}
 
     def without_own_metrics(self) -> "Plan":
-        """The same plan with shipped metrics only, for the holdout: it never ends, so it would add sums of one
-        definition to those of another after a change of the file.
+        """The same plan with shipped metrics only, for the holdout: it never ends, so it would add sums of
+        one definition to those of another after a change of the file.
         """
         shipped = metrics.load()
         changes: dict[str, object] = {"own_metrics": {}, "own_segments": {}}
