@@ -266,9 +266,10 @@ class Online:
             opponents = comparisons.draw_opponents(routing)
         elif policy is not None and policy != "two_samples":
             opponents = comparisons.draw_opponents(routing, policy)
+            if opponents is None and routing.challengers:
+                raise NoChallengerError("no_second_challenger")
             if opponents is None:
-                missing = "no_second_challenger" if routing.challengers else "no_challenger"
-                raise NoChallengerError(missing)
+                raise NoChallengerError("no_challenger")
         if opponents is None:
             pair = await self._sample_two(organisation_id, message, routing.sampled)
         else:

@@ -81,6 +81,9 @@ def test_a_version_that_people_dislike_is_rolled_back() -> None:
         ("late_voters", (True, False, False)),
         ("rare_complaints", (False, False, True)),
         ("one_sided_people", (False, True, False)),
+        ("three_equal", (False, True, False)),
+        ("three_harmful", (True, False, False)),
+        ("best_of_three", (False, False, True)),
     ],
 )
 def test_a_scenario_is_what_its_description_says(name: str, kind: tuple[bool, bool, bool]) -> None:
@@ -89,12 +92,12 @@ def test_a_scenario_is_what_its_description_says(name: str, kind: tuple[bool, bo
 
 
 def test_effects_are_those_of_the_scenario() -> None:
-    effects = procedure.compute_effects(SCENARIOS["complaints_30_of_500"], 0, 72.0)
+    [effects] = procedure.compute_effects(SCENARIOS["complaints_30_of_500"], 0, 72.0)
     assert effects["complained"] == pytest.approx(0.2, abs=0.01)
     assert effects["satisfaction"] == pytest.approx(-0.4, abs=0.01)
     assert effects["failed"] == effects["latency_p95"] == 0
     # Late voters are the least content. The window misses a quarter of them in one arm, and their complaints.
-    late = procedure.compute_effects(SCENARIOS["late_voters"], 0, 72.0)
+    [late] = procedure.compute_effects(SCENARIOS["late_voters"], 0, 72.0)
     assert late["satisfaction"] == pytest.approx(-0.08, abs=0.01)
     assert late["complained"] < 0
 

@@ -127,7 +127,7 @@ def test_a_form_with_bad_fields(installation: Installation, language: Language) 
         reversed_ = draft(client, **{"plan.ramp": "[0.5, 0.1]"})
         too_large = draft(client, **{"plan.alpha": "2"})
         unread = draft(client, **{"plan.alpha": "much"})
-        champion = draft(client, challenger="v1")
+        champion = draft(client, challengers=["v1"])
     for response in (unnamed, reversed_, too_large, unread):
         assert response.status_code == 422
     assert champion.status_code == 409

@@ -55,7 +55,7 @@ def named() -> set[str]:
         *(setting.description for setting in published.settings.values()),
         *(scenario.description for scenario in published.procedure.values()),
         *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
-        "Start", "Ramp", "Pause", "Ship", "Roll back", "Discard", "Keep running", "Inconclusive",
+        "Start", "Ramp", "Pause", "Ship", "Drop", "Roll back", "Discard", "Keep running", "Inconclusive",
         "ASCII only", "kana or kanji", "other letters",
         "steady", "shifting, but no alarm", "alarm: the distribution has changed",
         "shown first", "longer", "thumbs", "ratings", "comparisons",
