@@ -30,8 +30,9 @@ from data.records import Spec
 from data.tables import Experiment, Variant, new_id
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import metrics, outcomes
+from experiments import outcomes
 from experiments.analysis import between_users
+from experiments.own_metrics import Definitions
 from experiments.plan import Plan
 from pipelines import local
 
@@ -40,7 +41,27 @@ _A_DAY = 50_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _ORGANISATION = uuid.uuid4()
 _OUTPUTS = tuple(uuid.uuid4() for _ in range(1000))
-_PLAN = Plan(window_hours=3)
+_SHOWN = {"better": "higher", "says": "of the benchmark"}
+# Metrics of one's own and a segment, computed from what the measured users have.
+_OWN = Definitions.model_validate(
+    {
+        "metrics": {
+            "unmet": {
+                **_SHOWN,
+                "kind": "ratio",
+                "of": "failures + repeats",
+                "per": "requests",
+                "share": True,
+            },
+            "keen": {**_SHOWN, "kind": "proportion", "of": "CASE WHEN answers >= 3 THEN 1 ELSE 0 END"},
+            "balance": {**_SHOWN, "kind": "mean", "of": "likes - complaints"},
+            "seconds_a_miss": {**_SHOWN, "kind": "mean", "of": "service_s / misses", "cap": 60},
+            "log_votes": {**_SHOWN, "kind": "mean", "of": "ln(1 + votes)"},
+        },
+        "segments": {"voted_before": "before_votes > 0"},
+    }
+)
+_PLAN = Plan(window_hours=3, own_metrics=_OWN.metrics, own_segments=_OWN.segments)
 
 _OUTPUT_ROWS = """
     INSERT INTO outputs (id, organisation_id, message, transform_type, intensity, text, facts_missing,
@@ -62,7 +83,8 @@ EXPOSED = """
 """
 # The id is a UUIDv7 of the answer's time: 48 bits of milliseconds, the version, and random bits.
 _ANSWERED = """
-    INSERT INTO answers
+    INSERT INTO answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,
+                         fell_back, total_ms, locale, channel)
     SELECT (
                lpad(to_hex((extract(epoch FROM entered_at + n * random() * '1 hour'::interval) * 1000)::int8),
                     12, '0')
@@ -70,7 +92,9 @@ _ANSWERED = """
            )::uuid,
            (CAST(:outputs AS uuid[]))[1 + floor(random() * :most)::int], :organisation, user_id, :experiment,
            variant, :epoch,
-           CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random()
+           CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random(),
+           (ARRAY['ja', 'en-GB', NULL])[1 + floor(random() * 3)::int],
+           (ARRAY['chat', 'mail'])[1 + floor(random() * 2)::int]
     FROM users_of_a_day CROSS JOIN generate_series(0, 2) n
 """
 VOTED = """
@@ -150,7 +174,7 @@ def refresh(engine: Engine, experiment: uuid.UUID, now: datetime) -> tuple[int, 
     """Refresh the sums. Returns the number of closed windows, and the seconds."""
     began = time.perf_counter()
     with Session(engine) as session, session.begin():
-        closed = outcomes.refresh(session, experiment, _PLAN, metrics.load(), now)
+        closed = outcomes.refresh(session, experiment, _PLAN, _PLAN.all_metrics, now)
     return closed, time.perf_counter() - began
 
 
@@ -173,8 +197,8 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     assert closed == 0
     began = time.perf_counter()
     with Session(engine) as session:
-        arms = outcomes.read_arms(session, experiment, metrics.load())
-        users = between_users(arms, _PLAN, metrics.load())
+        arms = outcomes.read_arms(session, experiment, _PLAN.all_metrics)
+        users = between_users(arms, _PLAN, _PLAN.all_metrics)
         read_s = time.perf_counter() - began
         assert users.primary is not None
         by_variant = {arm.variant: arm for arm in arms[_PLAN.primary]}

@@ -83,7 +83,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
     assert hit is not None
     person, arm, output = hit
     name = online._name(person, message, arm)
-    answer = online.make_answer(person, arm, output, "l1", time.perf_counter())
+    answer = online.make_answer(person, arm, message, output, "l1", time.perf_counter())
 
     connection = HotProtocol(Door(settings), uvicorn.Config(gateway, log_config=None), ServerState(), {})
     connection.connection_made(_Nowhere())
@@ -127,7 +127,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
         "answer id": us(lambda: str(uuid_utils.uuid7())),
         "receipt": us(sign),
     }
-    make_answer = us(lambda: online.make_answer(person, arm, output, "l1", time.perf_counter()))
+    make_answer = us(lambda: online.make_answer(person, arm, message, output, "l1", time.perf_counter()))
     steps["answer: row and JSON"] = make_answer - steps["answer id"] - steps["receipt"]
     steps["metrics"] = us(lambda: telemetry.answered(answer, 0.001, caller.identity, b"x", headers))
     steps["limits, timing and id as headers"] = us(describe)
@@ -137,7 +137,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
     flushes = []
     for _ in range(_REPEATS):
         for _ in range(_CALLS):
-            online.make_answer(person, arm, output, "l1", time.perf_counter())
+            online.make_answer(person, arm, message, output, "l1", time.perf_counter())
         began = time.process_time_ns()
         await answers.flush()
         flushes.append((time.process_time_ns() - began) / _CALLS / 1000)

@@ -119,6 +119,9 @@ class Settings(BaseSettings):
         description="the tenant that runs this: its feedback trains the model, beside that of those who opted"
         " in, and its people decide on experiments",
     )
+    metrics_file: Path | None = Field(
+        None, description="yaml of metrics and segments of one's own, for gateway, dashboard and flows"
+    )
     dvc_remote: str | None = Field(
         None, description="where DVC pushes snapshots; a folder or any remote that it knows"
     )

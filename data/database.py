@@ -144,6 +144,11 @@ def read_for(session: Session, organisation_id: uuid.UUID) -> None:
     )
 
 
+def read_as(session: Session, person_id: uuid.UUID) -> None:
+    """Name the person who reads in the dashboard's current transaction: they see their own corrections."""
+    session.execute(text("SELECT set_config('tonebridge.person', :id, true)"), {"id": str(person_id)})
+
+
 async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> None:
     """Name the tenant whose rows the gateway's current transaction may see."""
     await connection.execute(

@@ -299,6 +299,12 @@ class Answer(Base):
     cache: Mapped[str] = mapped_column(String(4))
     fell_back: Mapped[bool]
     total_ms: Mapped[float]
+    locale: Mapped[str | None] = mapped_column(
+        String(44), comment="language tag that the request named; NULL: none, or stored by an earlier release"
+    )
+    channel: Mapped[str | None] = mapped_column(
+        String(40), comment="where the message was sent, as the request named it; NULL: likewise"
+    )
 
 
 class Usage(Base):
@@ -591,6 +597,49 @@ class CountedVoter(Base):
         ARRAY(Boolean), comment="whether each of these votes preferred the challenger"
     )
     ties: Mapped[int]
+    shown_message_ids: Mapped[list[uuid.UUID] | None] = mapped_column(
+        ARRAY(Uuid),
+        comment="messages of the first pairs that the page showed the person, also without a vote;"
+        " NULL: not recorded",
+    )
+    shown_tasks: Mapped[list[str] | None] = mapped_column(
+        ARRAY(Text), comment="transform type and intensity of each of these pairs, such as 'soften 2'"
+    )
+
+
+class Judgement(Base):
+    """A judge's preference between the rewrites of a shipped message by champion and challenger. The judge
+    has read them in both orders.
+    """
+
+    __tablename__ = "judgements"
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    challenger: Mapped[str] = mapped_column(String(63), primary_key=True)
+    judge: Mapped[str] = mapped_column(String(200), primary_key=True, comment="name of its model")
+    message_id: Mapped[uuid.UUID] = mapped_column(
+        primary_key=True, comment="digest of the message, as in counted_voters"
+    )
+    task: Mapped[str] = mapped_column(
+        String(30), primary_key=True, comment="transform type and intensity, such as 'soften 2'"
+    )
+    is_sampled: Mapped[bool] = mapped_column(
+        comment="drawn at random; otherwise judged because a person saw it"
+    )
+    preference: Mapped[float | None] = mapped_column(
+        comment="1: the challenger's rewrite, 0: the champion's, 0.5: neither, or it changed with the order;"
+        " NULL: people do not see the pair, since both rewrites are the same or a version wrote none"
+    )
+    judged_at: Mapped[Created]
+
+
+class TrafficSummary(Base):
+    """What recent users did, in sums, to plan experiments: `experiments.history`. It identifies nobody."""
+
+    __tablename__ = "traffic_summaries"
+
+    measured_at: Mapped[Moment] = mapped_column(primary_key=True)
+    summary: Mapped[Json]
 
 
 class ArmCount(Base):

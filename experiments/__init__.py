@@ -1,14 +1,17 @@
 """Evidence: which of two versions people are better served by, and what follows from it.
 
 - `lifecycle`: statuses, actions and what follows what; `drafts`, `decisions`: what people asked for.
-- `plan`: what is settled before the start; `metrics`: what is measured of a user; `assignment`: who is in
-  which arm.
+- `plan`: what is settled before the start; `metrics`: what is measured of a user; `own_metrics`: what an
+  operator adds; `expressions`: their SQL, from a closed list; `assignment`: who is in which arm.
 - `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and by message; `ranking`: all
   versions by these votes.
+- `surrogate`: the win rate from votes and a judge; `judgements`: the judge's preferences, stored.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
 - `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an
   experiment can be believed; `breakdown`: segments; `bandit`: weights that learn; `power`: users needed;
+  `history`: recent traffic; `outlook`: what a plan can show of it;
   `launches`: alpha over launches.
-- `readings`: what the pages on experiments read. `calibration/`: whether all of this keeps its promises.
+- `readings`: what the pages on experiments read; `examples`: the answers behind a metric.
+- `calibration/`: whether all of this keeps its promises.
 """

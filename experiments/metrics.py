@@ -2,18 +2,22 @@
 
 A user's *quantities* are counted once, when the user's window closes (`experiments.outcomes`). A metric
 computes two numbers from them, x and y. Only sums of these numbers are stored (`experiments.estimators`).
+An operator may add metrics (`experiments.own_metrics`), whose `of` and `per` may be SQL expressions over the
+quantities (`experiments.expressions`).
 """
 
 import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import configs
 from data.reasons import ReasonedError
+from experiments import expressions
+from experiments.expressions import Column, Expression
 
 FILE = Path(__file__).parent.parent / "configs" / "metrics.yaml"
 
@@ -36,6 +40,9 @@ Quantity = Literal[
 ]
 # The quantities of votes also exist for the time before entry: votes are few, and have an index by user.
 _OF_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+_QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+# Quantities that only users who voted have. The others are counts: a user without any has 0.
+_OF_VOTERS_ONLY = {"score", "edit_distance", "vote_hours"}
 VOTE_TIMING = "vote_hours"  # the metric that shows whether the arms' users vote at different times
 # Quantities that are parts of others.
 _SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answers")}
@@ -45,8 +52,35 @@ _SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answ
 BINS_MS = tuple(round(20 * 1.2 ** (n / 10), 3) for n in range(-160, 411))
 
 
+def _column(quantity: str, name: str) -> Column:
+    return Column(
+        f"{name}::numeric" if quantity in _OF_VOTERS_ONLY else f"coalesce({name}, 0)::numeric", "number"
+    )
+
+
+# What an expression may name: the quantities, and those of the time before entry.
+BEFORE = {f"before_{name}": _column(name, f"before_{name}") for name in _QUANTITIES if name in _OF_VOTES}
+COLUMNS = {name: _column(name, name) for name in _QUANTITIES} | BEFORE
+
+
 class MetricError(ReasonedError, ValueError):
     """The fields of a metric do not fit together."""
+
+
+@cache
+def _parse(text: str) -> Expression:
+    return expressions.parse(text, COLUMNS)
+
+
+def _check(text: str) -> str:
+    if text not in _QUANTITIES and _parse(text).type == "text":
+        raise MetricError("metric_is_text", expression=text)
+    return text
+
+
+# The name of a quantity, or an expression over quantities. A name stands for the plain quantity, which is
+# unknown for a user without any; in an expression, a count is 0 for such a user.
+Measured = Annotated[str, Field(min_length=1), AfterValidator(_check)]
 
 
 class Metric(configs.StageConfig):
@@ -59,11 +93,15 @@ class Metric(configs.StageConfig):
     """
 
     kind: Literal["proportion", "mean", "ratio", "quantile"]
-    of: Quantity | None = None
-    per: Quantity | None = None
+    of: Measured | None = None
+    per: Measured | None = None
     q: Annotated[float | None, Field(gt=0, lt=1)] = None
     cap: Annotated[float | None, Field(gt=0, description="upper limit of a user's quantity")] = None
     usual: Annotated[float, Field(ge=0, description="covariate of a mean for a user without a past")] = 0.0
+    share: Annotated[
+        bool,
+        Field(description="a user's value lies between 0 and 1: a value beyond counts as the nearer end"),
+    ] = False
     better: Literal["higher", "lower"]
     says: Annotated[str, Field(min_length=1, description="description for people")]
 
@@ -79,6 +117,8 @@ class Metric(configs.StageConfig):
             raise MetricError("metric_without_cap", kind=self.kind)
         if self.usual and self.kind != "mean":
             raise MetricError("metric_without_usual", kind=self.kind)
+        if self.share and self.kind not in ("mean", "ratio"):
+            raise MetricError("metric_without_share", kind=self.kind)
         return self
 
     @property
@@ -86,6 +126,7 @@ class Metric(configs.StageConfig):
         """Whether the value is a share, from 0 to 1."""
         return (
             self.kind == "proportion"
+            or self.share
             or (self.kind == "mean" and self.of in ("score", "edit_distance"))
             or (self.kind == "ratio" and (self.of, self.per) in _SHARES)
         )
@@ -98,45 +139,90 @@ class Metric(configs.StageConfig):
     @property
     def is_of_voters(self) -> bool:
         """Whether only users who voted within their window have a value."""
-        return self.kind == "mean" and self.of in _OF_VOTES
+        if self.kind != "mean" or self.of is None:
+            return False
+        return self.of in _OF_VOTES or (self.is_expression and not _OF_VOTERS_ONLY.isdisjoint(self.columns))
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether `of` is an expression, and not the name of a quantity."""
+        return self.of is not None and self.of not in _QUANTITIES
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The quantities in the numerator, or in the value."""
+        if self.of is None:
+            return frozenset()
+        return _parse(self.of).columns
 
     @property
     def x(self) -> str:
         """SQL expression of a user's x over the columns of `quantities`; NULL for a user without a value."""
         assert self.of is not None
+        value = _to_sql(self.of)
         if self.kind == "mean":
-            return self._capped(self.of)
+            return self._capped(value)
         return (
-            self._is_positive(self.of)
-            if self.kind == "proportion"
-            else self._capped(f"coalesce({self.of}, 0)")
+            self._is_positive(value) if self.kind == "proportion" else self._capped(f"coalesce({value}, 0)")
         )
 
     @property
     def y(self) -> str:
         """SQL expression of a user's y: the denominator of a ratio, else the covariate."""
+        assert self.of is not None
         if self.kind == "ratio":
-            return f"coalesce({self.per}, 0)::numeric"
-        if self.of not in _OF_VOTES:
+            return self._per
+        before = _to_sql_before_entry(self.of)
+        if before is None:
             return "0::numeric"
-        before = f"before_{self.of}"
         if self.kind == "proportion":
             return self._is_positive(before)
         return f"coalesce({self._capped(before)}, {self.usual})"
+
+    @property
+    def _per(self) -> str:
+        assert self.per is not None
+        value = f"coalesce({_to_sql(self.per)}, 0)"
+        return f"greatest({value}, 0)::numeric" if self.share else f"{value}::numeric"
 
     def _is_positive(self, value: str) -> str:
         return f"(coalesce({value}, 0) > 0)::int::numeric"
 
     def _capped(self, value: str) -> str:
         # Not `least`: it ignores NULL, and would give the cap to users without a value.
-        capped = f"CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END"
-        return f"{value}::numeric" if self.cap is None else f"({capped})::numeric"
+        if self.cap is not None:
+            value = f"(CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END)"
+        if self.share:
+            most = self._per if self.kind == "ratio" else "1"
+            value = f"(CASE WHEN {value} > {most} THEN {most} WHEN {value} < 0 THEN 0 ELSE {value} END)"
+        return f"{value}::numeric"
+
+
+def _to_sql(measured: str) -> str:
+    if measured in _QUANTITIES:
+        return measured
+    parsed = _parse(measured)
+    return f"({parsed.sql})::int" if parsed.type == "boolean" else f"({parsed.sql})"
+
+
+def _to_sql_before_entry(measured: str) -> str | None:
+    """The same for the time before entry; None when a column has no counterpart of that time."""
+    if measured in _QUANTITIES:
+        return f"before_{measured}" if measured in _OF_VOTES else None
+    named = _parse(measured).columns
+    if not named or not named <= _OF_VOTES:
+        return None
+    parsed = expressions.parse(measured, {name: BEFORE[f"before_{name}"] for name in named})
+    return f"({parsed.sql})::int" if parsed.type == "boolean" else f"({parsed.sql})"
+
+
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,38}$")]
 
 
 class Metrics(configs.StageConfig):
     """All metrics, by name."""
 
-    metrics: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,38}$")], Metric]
+    metrics: Mapping[MetricName, Metric]
 
 
 def uncapped(name: str) -> str:

@@ -4,13 +4,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from data.tables import Experiment
 from data.traffic.answers import floor
+from experiments import own_metrics
 from experiments.analysis import ArmStatistics
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
@@ -97,7 +98,7 @@ _OWN_ARM = """
 _SELECT_ANSWERS = """
     CREATE TEMP TABLE window_answers ON COMMIT DROP AS
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
-           a.total_ms
+           a.total_ms, a.locale, a.channel
     FROM answers a JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN a.organisation_id ELSE a.user_id END
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
@@ -140,6 +141,10 @@ _IN_WINDOW = f"""
     {_OWN_ARM.format(table="f")}
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
 """
+# The same for all variants, since the unit entered.
+_SINCE_ENTRY = """
+    f.created_at BETWEEN :begin AND :end AND f.created_at BETWEEN closing.entered_at AND closing.closes_at
+"""
 # Limits feedback to the time before the unit entered: its covariates. Votes have the values of that time: an
 # arm may have caused later changes.
 _BEFORE_ENTRY = """
@@ -174,20 +179,49 @@ _QUANTITIES = """
     LEFT JOIN outcomes USING (unit_id, period) LEFT JOIN covariates USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
-# Assigns each unit to segments by its first answer. A unit without an answer has no segment.
-_SEGMENTS = text("""
+# Assigns each unit to segments by what is known when it enters: its first answer, and its votes before. A
+# unit without an answer has no segment by an answer. Apart from organisations, of which an erasure deletes
+# one, a kind has a bounded number of values: those that are stored already, then those of the most units. The
+# others are one segment.
+_SEGMENTS = """
     CREATE TEMP TABLE segments ON COMMIT DROP AS
-    SELECT unit_id, period, segment
-    FROM (
-        SELECT DISTINCT ON (unit_id, period) unit_id, period, organisation_id, output_id
-        FROM window_answers ORDER BY unit_id, period, id
-    ) AS first
-    LEFT JOIN outputs o ON o.id = first.output_id
-    CROSS JOIN LATERAL (
-        VALUES ('transform_type=' || o.transform_type), ('organisation=' || first.organisation_id)
-    ) AS unit_segments(segment)
-    WHERE segment IS NOT NULL
-""")
+    WITH firsts AS (
+        SELECT DISTINCT ON (a.unit_id, a.period) a.unit_id, a.period, a.organisation_id,
+               lower(a.locale) AS locale, a.channel, o.transform_type
+        FROM window_answers a LEFT JOIN outputs o ON o.id = a.output_id ORDER BY a.unit_id, a.period, a.id
+    ),
+    valued AS (
+        SELECT unit_id, period, kind, left(value, {longest}) AS value
+        FROM quantities LEFT JOIN firsts USING (unit_id, period)
+        CROSS JOIN LATERAL (VALUES {values}) AS unit_segments(kind, value)
+        WHERE value IS NOT NULL
+    ),
+    stored AS (
+        SELECT DISTINCT split_part(segment, '=', 1) AS kind,
+               substr(segment, strpos(segment, '=') + 1) AS value
+        FROM metric_sums WHERE experiment_id = :experiment_id AND segment <> ''
+    ),
+    ranked AS (
+        SELECT kind, value,
+               row_number() OVER (PARTITION BY kind ORDER BY stored.kind IS NULL, units DESC, value) AS place
+        FROM (SELECT kind, value, count(*) AS units FROM valued GROUP BY kind, value) AS counted
+        FULL JOIN stored USING (kind, value)
+        WHERE value <> '{others}'
+    )
+    SELECT unit_id, period,
+           kind || '=' || CASE WHEN place <= {most} OR kind = 'organisation' THEN value ELSE '{others}' END
+               AS segment
+    FROM valued LEFT JOIN ranked USING (kind, value)
+"""
+_SHIPPED_SEGMENTS = {
+    "transform_type": "transform_type",
+    "organisation": "organisation_id::text",
+    "locale": "locale",
+    "channel": "channel",
+}
+_MOST_VALUES = 20  # of a kind of segment
+OTHERS = "other"  # the segment of all further values
+_LONGEST_VALUE = 50  # characters: `metric_sums.segment` holds 80
 # Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
 # total.
 _ADD_SUMS = """
@@ -322,6 +356,86 @@ def refresh(
             return closed
 
 
+class PastUsers(NamedTuple):
+    """What users did recently, as if all had entered an experiment at the start of the time.
+
+    `arrivals` is the number of users by the day of their first answer. `closed` is how many of the sampled
+    users have a window that has closed, and `sums` are theirs by metric and bin, as in `metric_sums`.
+    """
+
+    arrivals: list[int]
+    closed: int
+    sums: dict[str, dict[int, Sums]]
+
+
+# Enters every user with the first answer since a time. A day is 24 hours.
+_ENTRIES = text("""
+    CREATE TEMP TABLE entries ON COMMIT DROP AS
+    SELECT user_id, min(uuid_extract_timestamp(id)) AS entered_at FROM answers
+    WHERE id >= :since AND id < :until GROUP BY user_id
+""")
+_ARRIVALS = text("""
+    SELECT floor(extract(epoch FROM entered_at - :start) / 86400)::int AS day, count(*) AS users
+    FROM entries GROUP BY day ORDER BY day
+""")
+# Samples users by a hash of their ids, with the columns of a batch of `refresh`.
+_SAMPLE_CLOSED = text("""
+    CREATE TEMP TABLE closing ON COMMIT DROP AS
+    SELECT user_id AS unit_id, 0 AS period, 0 AS epoch, '' AS variant, entered_at,
+           entered_at + make_interval(secs => :window_s) AS closes_at
+    FROM entries WHERE entered_at <= :entered_until ORDER BY md5(user_id::text) LIMIT :most
+""")
+
+
+def sum_past(
+    session: Session, plan: Plan, measured: Mapping[str, Metric], start: datetime, now: datetime, most: int
+) -> PastUsers:
+    """Sum up what users did since `start` within their windows, whichever variant answered them, over at most
+    `most` users. Only for planning: users of different arms are in one sum. Nothing is stored.
+    """
+    session.execute(_ENTRIES, {"since": floor(start), "until": floor(now)})
+    by_day = {row.day: row.users for row in session.execute(_ARRIVALS, {"start": start})}
+    parameters = {
+        "is_organisation": False,
+        "window_s": plan.window.total_seconds(),
+        "past_s": plan.past.total_seconds(),
+        "ends_ms": list(BINS_MS),
+    }
+    entered_until = now - (1 + _GRACE) * plan.window
+    session.execute(_SAMPLE_CLOSED, {**parameters, "entered_until": entered_until, "most": most})
+    closed, begin, end = session.execute(_SPAN).one()
+    sums: dict[str, dict[int, Sums]] = defaultdict(dict)
+    if closed:
+        parameters |= {"begin": begin, "end": end}
+        parameters |= {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
+        for query in (
+            _ANALYZE,
+            text(_SELECT_ANSWERS.format(own_arm="true")),
+            text(
+                _QUANTITIES.format(
+                    outcomes=_FEEDBACK.format(prefix="", where=_SINCE_ENTRY, moment="closing.closes_at"),
+                    covariates=_FEEDBACK.format(
+                        prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at"
+                    ),
+                    own_arm="true",
+                )
+            ),
+        ):
+            session.execute(query, parameters)
+        summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
+        values = ", ".join(f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items())
+        queries = [_SUMS.format(values=values, units="quantities", segment="''")] if summed else []
+        if len(summed) < len(measured):
+            queries.append(_LATENCIES.format(latency=LATENCY))
+        for sum_query in queries:
+            for row in session.execute(text(sum_query), parameters):
+                sums[row.metric][row.bin] = Sums(row.n, row.x, row.xx, row.y, row.yy, row.xy)
+        session.execute(text("DROP TABLE window_answers, quantities"))
+    session.execute(text("DROP TABLE closing, entries"))
+    last = max(by_day, default=-1)
+    return PastUsers([by_day.get(day, 0) for day in range(last + 1)], closed, dict(sums))
+
+
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
     unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW, moment="closing.closes_at")
@@ -329,7 +443,15 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
     yield text(
         _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
     )
-    yield _SEGMENTS
+    kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments)
+    yield text(
+        _SEGMENTS.format(
+            values=", ".join(f"('{kind}', {value})" for kind, value in kinds.items()),
+            longest=_LONGEST_VALUE,
+            most=_MOST_VALUES,
+            others=OTHERS,
+        )
+    )
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
     values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}
     queries = []
@@ -402,7 +524,7 @@ def read_segments(
 ) -> dict[str, list[tuple[Estimate, Estimate]]]:
     """Read the baseline's and the challenger's estimate of the primary metric in every epoch, by segment.
 
-    A unit's first answer sets its segments, which have names like `transform_type=soften`.
+    Segments have names like `transform_type=soften`. What was known when a unit entered sets its segments.
     """
     pairs: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
     sums = _read_sums(session, experiment_id, 0, is_segment=True)

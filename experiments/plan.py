@@ -1,5 +1,6 @@
 """The plan of an experiment: settled before it starts, stored with it, and not changed while it runs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 import configs
 from data.reasons import Reason, ReasonedError, reason
 from experiments import metrics
+from experiments.metrics import Metric
+from experiments.own_metrics import Definitions, OwnMetrics, OwnSegments
 
 FILE = Path(__file__).parent.parent / "configs" / "experiment.yaml"
 
@@ -186,8 +189,42 @@ class Plan(configs.StageConfig):
             ),
         ),
     ] = 50
+    judge: Annotated[
+        str,
+        Field(
+            max_length=200,
+            pattern=r"^[^\x00]*$",
+            description=(
+                "judge that also compares the rewrites: a model at OPENAI_BASE_URL, or the folder of a reward"
+                " model within the artifacts; empty: no judge"
+            ),
+        ),
+    ] = ""
+    judged_pairs: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=20_000,
+            description=(
+                "randomly drawn pairs of rewrites that the judge compares, besides those that people see"
+            ),
+        ),
+    ] = 860
+    surrogate: bool = Field(
+        False,
+        description=(
+            "decide by the win rate of votes and judge together; otherwise by votes alone, and the page shows"
+            " both"
+        ),
+    )
     automatic: bool = Field(
         True, description="ship and roll back automatically; otherwise a person has to confirm"
+    )
+    own_metrics: OwnMetrics = Field(
+        {}, description="metrics of the installation's own file, as they were when the plan was made"
+    )
+    own_segments: OwnSegments = Field(
+        {}, description="segments of the installation's own file, as they were when the plan was made"
     )
 
     def __hash__(self) -> int:  # pydantic's own fails at the guardrails, which are a dict
@@ -210,6 +247,11 @@ class Plan(configs.StageConfig):
         """`past_days` as a duration."""
         return timedelta(days=self.past_days)
 
+    @property
+    def all_metrics(self) -> dict[str, Metric]:
+        """All metrics that the experiment measures, by name: the shipped ones, and `own_metrics`."""
+        return {**metrics.load(), **self.own_metrics}
+
     @model_validator(mode="after")
     def _has_an_order(self) -> "Plan":
         if list(self.ramp) != sorted(set(self.ramp)):
@@ -220,26 +262,33 @@ class Plan(configs.StageConfig):
 
     @model_validator(mode="after")
     def _asks_for_what_is_measured(self) -> "Plan":
-        measured = metrics.load()
+        measured = self.all_metrics
         if unknown := sorted({self.primary, *self.guardrails} - set(measured)):
             raise PlanError("unknown_metrics", unknown=" or ".join(unknown), known=", ".join(measured))
         return self
 
 
-def load(overrides: Sequence[str] = ()) -> Plan:
-    """The plan of `configs/experiment.yaml`, with `key=value` overrides. ConfigError when it is invalid."""
-    return configs.load(Plan, FILE, overrides)
+# The fields that the person who plans an experiment may set. The others come from the installation's file.
+CHANGEABLE = {name: field for name, field in Plan.model_fields.items() if not name.startswith("own_")}
+_NONE = Definitions()
 
 
-def with_changes(changes: Mapping[str, JsonValue]) -> Plan:
-    """The plan of `configs/experiment.yaml` with some fields changed. PlanError names the unknown fields and
-    the known ones; pydantic's ValidationError names the fields that do not fit.
+def load(overrides: Sequence[str] = (), own: Definitions = _NONE) -> Plan:
+    """The plan of `configs/experiment.yaml`, with `key=value` overrides and the metrics and segments of the
+    installation's `own` file. ConfigError when it is invalid.
     """
-    if unknown := sorted(set(changes) - set(Plan.model_fields)):
-        raise PlanError(
-            "invalid_unknown_fields", unknown=", ".join(unknown), known=", ".join(Plan.model_fields)
-        )
-    return Plan.model_validate({**load().model_dump(), **changes})
+    fixed = own.model_dump(mode="json")
+    from_file = [f"own_{name}={json.dumps(values, ensure_ascii=False)}" for name, values in fixed.items()]
+    return configs.load(Plan, FILE, [*overrides, *from_file])
+
+
+def with_changes(changes: Mapping[str, JsonValue], own: Definitions = _NONE) -> Plan:
+    """The plan of `load` with some fields changed. PlanError names the unknown fields and the known ones;
+    pydantic's ValidationError names the fields that do not fit.
+    """
+    if unknown := sorted(set(changes) - set(CHANGEABLE)):
+        raise PlanError("invalid_unknown_fields", unknown=", ".join(unknown), known=", ".join(CHANGEABLE))
+    return Plan.model_validate({**load(own=own).model_dump(), **changes})
 
 
 class StoredPlan(NamedTuple):

@@ -22,6 +22,7 @@ from experiments.effects import Effect
 from experiments.estimators import Estimate
 from experiments.evidence import Dated, Evidence
 from experiments.lifecycle import Status
+from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.power import Outlook
 from experiments.recommendation import Assessment
@@ -332,16 +333,21 @@ def _read_audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
 
 
 def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
-    """The effects in the primary metric by kind of segment, without segments of fewer than FEWEST users."""
+    """The effects in the primary metric by kind of segment. A segment's effect begins with as much
+    information as that of all users (`Plan.minimum_users_an_arm`), and with FEWEST users at least.
+    """
     plan = page.plan_of_each
     if plan is None or page.baseline is None:
         return {}
-    primary = metrics.load()[plan.primary]
+    primary = plan.all_metrics[plan.primary]
     pairs = outcomes.read_segments(
         session, page.id, plan.primary, primary, page.baseline.name, page.challenger.name
     )
+    fewest = max(plan.minimum_users_an_arm, FEWEST)
     by_segment = {
-        segment: effects.compare_arms(estimates, plan.alpha, plan.n_star, primary.better)
+        segment: effects.compare_arms(
+            estimates, plan.alpha, plan.n_star, primary.better, primary.largest, fewest
+        )
         for segment, estimates in pairs.items()
     }
     large_enough = {
@@ -359,7 +365,9 @@ class Total(NamedTuple):
     denominator: float
 
 
-def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, str], Total]:
+def read_totals(
+    session: Session, experiment_id: uuid.UUID, definitions: Mapping[str, Metric]
+) -> dict[tuple[str, str], Total]:
     """The totals by (metric, variant). A ratio has its two sums. A mean or a proportion has the sum over the
     users with a value, and their number. Quantiles are absent.
     """
@@ -370,7 +378,6 @@ def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, s
         ),
         {"id": experiment_id},
     )
-    definitions = metrics.load()
     return {
         (name, variant): Total(x, y if definitions[name].kind == "ratio" else n)
         for name, variant, n, x, y in rows

@@ -20,7 +20,8 @@ from prefect.events import DeploymentEventTrigger
 from prefect.states import Crashed
 
 from configs.settings import Settings
-from experiments import decisions
+from data import database
+from experiments import decisions, own_metrics
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
@@ -69,10 +70,16 @@ def listen(url: str) -> None:
 
 
 def main() -> None:
-    """Serve all deployments until the process is stopped."""
-    url = Settings().database_url
+    """Serve all deployments until the process is stopped. OwnMetricError for a metric that Postgres cannot
+    compute.
+    """
+    settings = Settings()
+    url = settings.database_url
     if url is None:
         raise ValueError("TONEBRIDGE_DATABASE_URL is not set; set it, or run `make up` for local servers")
+    engine = database.engine(url)
+    own_metrics.check(engine, own_metrics.load(settings.metrics_file))
+    engine.dispose()
     sweep()
     threading.Thread(target=listen, args=(url,), name="decisions", daemon=True).start()
     deployments: list[Any] = [

@@ -39,6 +39,8 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "HOLDOUT_SHARE": str(settings.holdout_share),
         "API_DOCS": str(settings.api_docs),
     }
+    if settings.metrics_file is not None:
+        public["METRICS_FILE"] = str(settings.metrics_file.absolute())
     private = _private(settings, process)
     trains = process in ("flows", None)
     asks_vendors = trains or process == "inference"

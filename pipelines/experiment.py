@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split, Target
-from experiments import bandit, evidence, metrics, outcomes, votes
+from experiments import bandit, evidence, history, judgements, outcomes, own_metrics, votes
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult, between_users, compare, pick_arms
 from experiments.assignment import find_slots
@@ -30,7 +30,7 @@ from experiments.lifecycle import OPEN, Action, RefusedError, Status
 from experiments.plan import Plan
 from experiments.ranking import rank
 from experiments.recommendation import Decision, decide
-from pipelines import carry_out, holdout, tracking
+from pipelines import carry_out, holdout, judging, tracking
 from pipelines.run_reasons import complete, label_failure
 from pipelines.shadow import UnsoundError
 
@@ -63,6 +63,9 @@ def _run_next_step(
     settings: Settings, engine: Engine, overrides: Sequence[str]
 ) -> Evidence | State[Evidence]:
     _check_holdout(engine)
+    plan = plans.load(overrides, own_metrics.load(settings.metrics_file))
+    with Session(engine) as session, session.begin():
+        history.refresh(session, plan, plan.all_metrics)
     with Session(engine) as session:
         open_ids = session.scalars(
             select(Experiment.id).where(Experiment.status.in_(OPEN)).order_by(Experiment.started_at)
@@ -70,7 +73,6 @@ def _run_next_step(
     result: Evidence | State[Evidence] = complete("NothingToDo", reason("no_new_challenger"))
     for experiment_id in open_ids:
         result = _continue(settings, engine, experiment_id) or result
-    plan = plans.load(overrides)
     challenger = _find_new_challenger(engine, plan)
     if challenger is None:
         return result
@@ -183,8 +185,10 @@ def _withdraw_erased(engine: Engine, experiment_id: uuid.UUID) -> Sequence[Reaso
 
 def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
-    with Session(engine) as session, session.begin():
+    with Session(engine) as session:
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
+    judging.judge_some(settings, engine, experiment_id, plan)
+    with Session(engine) as session, session.begin():
         analysis = _analyse(session, experiment_id, plan, settings.organisation)
         evidence.store(session, experiment_id, analysis)
     for cause in analysis.decision.reasons:
@@ -201,15 +205,17 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id)).all()
     champion = next(variant.name for variant in variants if variant.is_baseline)
     alpha, plan = plan.alpha, plan.for_each_of(len(variants) - 1)
-    all_metrics, now = metrics.load(), datetime.now(UTC)
+    all_metrics, now = plan.all_metrics, datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
     arms = outcomes.read_arms(session, experiment_id, all_metrics)
     results, tested = {}, carry_out.list_tested(session, experiment_id)
     for challenger in tested:
         tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
+        judgements.record_shown(session, experiment_id, champion, challenger, plan)
+        judged = judgements.compare(session, experiment_id, challenger, plan)
         pair = pick_arms(arms, challenger)
         results[challenger] = ChallengerResult(
-            comparison=compare(tally, plan),
+            comparison=judgements.decide(compare(tally, plan), judged, plan),
             between_users=between_users(pair, plan, all_metrics),
             unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(pair[plan.primary]),
         )
@@ -285,7 +291,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     """Give the arm with the better outcomes a larger share of later users, once the ramp is complete and the
     present weights have lasted as planned.
     """
-    primary = metrics.load()[plan.primary]
+    primary = plan.all_metrics[plan.primary]
     with Session(engine) as session:
         split, duration = _read_running_split(session, experiment_id)
         tested = carry_out.list_tested(session, experiment_id)

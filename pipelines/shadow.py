@@ -1,15 +1,16 @@
 """The shadow run: before its experiment starts, a challenger rewrites messages that the champion has
 rewritten.
 
-No person sees the rewrites, and only numbers are stored. Only messages of people whose texts may be used for
-training are replayed (the rule of `data.snapshots.votes`). The check is coarse on purpose: it rejects a
-broken challenger. Whether people like a sound one is for the experiment to measure.
+The messages are a sample of recent traffic, stratified by transform type, intensity, organisation and
+language. No person sees the rewrites, and only numbers are stored. Only messages of people whose texts may be
+used for training are replayed (the rule of `data.snapshots.votes`). The check is coarse on purpose: it
+rejects a broken challenger. Whether people like a sound one is for the experiment to measure.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -23,10 +24,10 @@ from data.records import Spec, TransformType
 from data.traffic.answers import floor
 from data.traffic.routing import Target
 from experiments.lifecycle import RefusedError
-from models import scoring, tone
+from models import languages, scoring, tone
 from models.gate import Margins
 from models.results import Estimate
-from models.scoreboard import estimate
+from models.scoreboard import estimate, estimate_share
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ _OUTPUTS_PER_MESSAGE = 40  # bounds the search for outputs of people who consent
 
 _CLOCK_TOLERANCE = timedelta(minutes=5)  # the clocks of two gateways may differ
 
-_SCORES = ("facts_kept", "tone", "chatter", "refusal", "insult", "length_ratio")
+_SCORES = ("facts_kept", "tone", "chatter", "refusal", "insult", "length_ratio", "unchanged")
+_FEWEST_A_STRATUM = 2  # of each stratum, if the run has room for all strata
 
 _RECENT = """
     WITH recent AS (
@@ -56,31 +58,51 @@ _SINCE = "{recent} SELECT uuid_extract_timestamp(min(id::text)::uuid) FROM recen
 # One output may have answered several people. It is used only when all of them consent. Answers have no index
 # by output, so `first` limits the scan to the days since the oldest of these outputs.
 _USABLE = """{recent}, usable AS (
-        SELECT r.id
+        SELECT r.id, g.name AS organisation
         FROM recent r
         JOIN organisations g ON g.id = r.organisation_id AND (g.name = :own OR g.trains_across)
         JOIN answers a ON a.output_id = r.id AND a.id >= :first
         LEFT JOIN users u ON u.id = a.user_id
-        GROUP BY r.id
+        GROUP BY r.id, g.name
         HAVING bool_and(
             u.id IS NOT NULL AND coalesce(u.consents_to_training, g.trains_by_default)
             AND NOT EXISTS (SELECT FROM erasures e WHERE e.user_id = a.user_id)
         )
     ), different AS (
-        SELECT DISTINCT ON (message) recent.* FROM recent JOIN usable USING (id) ORDER BY message, id DESC
+        SELECT DISTINCT ON (message) recent.*, organisation
+        FROM recent JOIN usable USING (id) ORDER BY message, id DESC
     )
-    SELECT message, transform_type, intensity, text, upstream_ms FROM different ORDER BY id DESC LIMIT :most
+    SELECT message, transform_type, intensity, text, upstream_ms, organisation FROM different ORDER BY id DESC
 """
 
 
+class Stratum(NamedTuple):
+    """A part of the traffic. `organisation` is a name, `language` an ISO 639-1 code."""
+
+    transform_type: TransformType
+    intensity: int
+    organisation: str
+    language: str
+
+
 class ReplayedMessage(NamedTuple):
-    """A message, with the champion's rewrite and its duration."""
+    """A message, with the champion's rewrite and its duration. `share` is that of its stratum in the recent
+    traffic.
+    """
 
     message: str
     transform_type: TransformType
     intensity: int
     champion: str
     champion_ms: float
+    organisation: str = ""
+    language: str = "en"
+    share: float = 1.0
+
+    @property
+    def stratum(self) -> Stratum:
+        """The part of the traffic that the message is in."""
+        return Stratum(self.transform_type, self.intensity, self.organisation, self.language)
 
 
 class ChallengerAnswer(NamedTuple):
@@ -100,14 +122,39 @@ class Score(BaseModel):
     difference: Estimate = Field(description="challenger minus champion")
 
 
+class StratumResult(BaseModel):
+    """A part of the traffic in a shadow run: means over its messages that both versions answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    transform_type: TransformType
+    intensity: int
+    organisation: str
+    language: str
+    share: float = Field(description="of the recent messages that may be used")
+    messages: int
+    identical: float = Field(description="share of the messages for which both versions write the same text")
+    facts_kept: float = Field(description="challenger minus champion")
+    length_ratio: float = Field(description="challenger minus champion")
+
+
 class Shadow(BaseModel):
-    """The result of a shadow run: numbers only. The score `tone` is `models.tone.move`."""
+    """The result of a shadow run: numbers only. The score `tone` is `models.tone.move`; `unchanged` is the
+    share of rewrites that are the message itself.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     messages: int = Field(description="messages whose request ended in time")
     failed: int
     scores: dict[str, Score] = Field(description="empty when all requests failed")
+    identical: Estimate | None = Field(
+        None,
+        description="share of the traffic for which both versions write the same text, where the effect is 0:"
+        " strata are weighted by their share of the traffic; None when all requests failed",
+    )
+    covered: float = Field(1.0, description="share of the recent traffic in the strata of the sample")
+    strata: tuple[StratumResult, ...] = Field((), description="the largest first")
     median_ms: float
     p95_ms: float
     champion_median_ms: float
@@ -166,8 +213,8 @@ def run(
 def fetch_messages(
     engine: Engine, version: str, organisation: str, target: Target, most: int
 ) -> list[ReplayedMessage]:
-    """Recent different messages that a version has answered, the newest first, of people whose texts may be
-    used for training.
+    """Recent different messages that a version has answered, of people whose texts may be used for training:
+    at most `most`, stratified by `sample`.
 
     `organisation` is the name of the one that runs the installation. Messages of another organisation are
     used if it allows training across organisations.
@@ -188,7 +235,61 @@ def fetch_messages(
             return []
         parameters["first"] = floor(since - _CLOCK_TOLERANCE)
         rows = connection.execute(text(_USABLE.format(recent=_RECENT)), parameters).all()
-    return [ReplayedMessage(message, TransformType(kind), *rest) for message, kind, *rest in rows]
+    return sample(
+        [
+            ReplayedMessage(
+                row.message,
+                TransformType(row.transform_type),
+                row.intensity,
+                row.text,
+                row.upstream_ms,
+                row.organisation,
+                languages.identify(row.message),
+            )
+            for row in rows
+        ],
+        most,
+    )
+
+
+def sample(messages: Sequence[ReplayedMessage], most: int) -> list[ReplayedMessage]:
+    """A stratified sample of messages, each with the share of its stratum. The first messages of each stratum
+    are taken, in proportion to its size, at least two if there are as many.
+
+    When the strata are too many for that, the smallest are left out.
+    """
+    strata: dict[Stratum, list[ReplayedMessage]] = {}
+    for message in messages:
+        strata.setdefault(message.stratum, []).append(message)
+    sizes = {stratum: len(members) for stratum, members in strata.items()}
+    taken = allocate(sizes, most)
+    return [
+        message._replace(share=sizes[stratum] / len(messages))
+        for stratum, number in taken.items()
+        for message in strata[stratum][:number]
+    ]
+
+
+def allocate(sizes: Mapping[Stratum, int], most: int) -> dict[Stratum, int]:
+    """How many of each stratum are taken: the minimum of the largest strata first, then in proportion to the
+    sizes, by largest remainders.
+    """
+    taken: dict[Stratum, int] = {}
+    left = most
+    for stratum in sorted(sizes, key=lambda each: -sizes[each]):
+        least = min(_FEWEST_A_STRATUM, sizes[stratum], left)
+        if least:
+            taken[stratum], left = least, left - least
+    total = sum(sizes[stratum] for stratum in taken)
+    while left and any(number < sizes[stratum] for stratum, number in taken.items()):
+        # The stratum that lacks most for its proportion.
+        lacking = max(
+            (stratum for stratum, number in taken.items() if number < sizes[stratum]),
+            key=lambda each: sizes[each] * most / total - taken[each],
+        )
+        taken[lacking] += 1
+        left -= 1
+    return taken
 
 
 def compare(messages: Sequence[ReplayedMessage], answers: Sequence[ChallengerAnswer]) -> Shadow:
@@ -197,11 +298,15 @@ def compare(messages: Sequence[ReplayedMessage], answers: Sequence[ChallengerAns
     Only a clear difference is a reason: all of its 95 % interval is on the wrong side of 0, and its mean
     exceeds the margin that the gate allows.
     """
-    pairs = [
-        (_score(message, message.champion), _score(message, answer.text))
+    answered = [
+        (message, answer.text)
         for message, answer in zip(messages, answers, strict=True)
         if answer.text is not None
     ]
+    pairs = [(_score(message, message.champion), _score(message, text)) for message, text in answered]
+    strata = _summarise_strata(
+        [message for message, _ in answered], [rewrite for _, rewrite in answered], pairs
+    )
     scores = {
         name: Score(
             champion=float(np.mean([champion[name] for champion, _ in pairs])),
@@ -216,12 +321,55 @@ def compare(messages: Sequence[ReplayedMessage], answers: Sequence[ChallengerAns
         messages=len(answers),
         failed=failed,
         scores=scores,
+        identical=_estimate_identical(strata) if strata else None,
+        covered=sum(stratum.share for stratum in strata),
+        strata=strata,
         median_ms=float(np.median(ms)),
         p95_ms=float(np.quantile(ms, 0.95)),
         champion_median_ms=float(np.median(champion_ms)),
         champion_p95_ms=float(np.quantile(champion_ms, 0.95)),
         reasons=tuple(_find_faults(len(answers), failed, scores)),
     )
+
+
+def _summarise_strata(
+    messages: Sequence[ReplayedMessage],
+    rewrites: Sequence[str],
+    scores: Sequence[tuple[dict[str, float], dict[str, float]]],
+) -> tuple[StratumResult, ...]:
+    members: dict[Stratum, list[int]] = {}
+    for index, message in enumerate(messages):
+        members.setdefault(message.stratum, []).append(index)
+
+    def average(name: str, indices: Sequence[int]) -> float:
+        return float(np.mean([scores[i][1][name] - scores[i][0][name] for i in indices]))
+
+    results = [
+        StratumResult(
+            **stratum._asdict(),
+            share=messages[indices[0]].share,
+            messages=len(indices),
+            identical=float(np.mean([rewrites[i] == messages[i].champion for i in indices])),
+            facts_kept=average("facts_kept", indices),
+            length_ratio=average("length_ratio", indices),
+        )
+        for stratum, indices in members.items()
+    ]
+    return tuple(sorted(results, key=lambda stratum: -stratum.share))
+
+
+def _estimate_identical(strata: Sequence[StratumResult]) -> Estimate:
+    """The share of identical rewrites, each stratum weighted by its share of the traffic.
+
+    The interval is that of a plain sample with Kish's effective number of messages ("Survey sampling", 1965).
+    """
+    weights = np.array([stratum.share for stratum in strata])
+    weights /= weights.sum()
+    mean = float(weights @ [stratum.identical for stratum in strata])
+    effective = 1 / float(sum(weights**2 / [stratum.messages for stratum in strata]))
+    events = round(mean * effective)
+    interval = estimate_share(events, max(events, round(effective)))
+    return Estimate(mean=mean, low=min(interval.low, mean), high=max(interval.high, mean))
 
 
 def _find_faults(messages: int, failed: int, scores: dict[str, Score]) -> Iterator[Reason]:
@@ -261,6 +409,7 @@ def _score(replayed: ReplayedMessage, rewrite: str) -> dict[str, float]:
         "refusal": float(scoring.refusal(replayed.message, rewrite)),
         "insult": float(scoring.insult(replayed.message, rewrite)),
         "length_ratio": scoring.length_ratio(replayed.message, rewrite),
+        "unchanged": float(rewrite == replayed.message),
     }
 
 

@@ -8,6 +8,7 @@ the runs in MLflow serve to compare experiments. The tag `experiment_id` identif
 experiment has exactly one.
 """
 
+import json
 import logging
 import math
 import uuid
@@ -175,7 +176,7 @@ def write_run(uri: str, artifacts: Path, experiment: EndedExperiment) -> str:
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, ended_ms, 0) for name, value in numbers.items()],
-        params=[Param(name, str(value)[:_LONGEST_PARAM]) for name, value in flatten(experiment.plan)],
+        params=[Param(name, str(value)[:_LONGEST_PARAM]) for name, value in list_parameters(experiment.plan)],
         tags=[RunTag(name, value) for name, value in _make_tags(experiment).items()],
     )
     if experiment.evidence is not None:
@@ -229,6 +230,14 @@ def _list_challenger_metrics(result: ChallengerResult, primary: str) -> dict[str
     for name, metric in users.metrics.items():
         numbers |= _list_effect_metrics(name, metric.effect, metric.p)
     return numbers
+
+
+def list_parameters(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The parameters of a run, as pairs of name and value. A metric of one's own is one parameter: MLflow
+    takes a hundred at once.
+    """
+    own = {name: json.dumps(metric) for name, metric in plan.get("own_metrics", {}).items()}
+    yield from flatten({**plan, "own_metrics": own})
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

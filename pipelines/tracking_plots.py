@@ -4,7 +4,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ _LONGEST_TITLE = 70
 def draw_effect(figure: Figure, experiment: "EndedExperiment") -> None:
     """The win rate side by side and the effect on the primary metric, at each analysis."""
     primary, margin = str(experiment.plan["primary"]), float(experiment.plan["harm_margin"])
-    better = _load_directions()
+    better = _read_directions(experiment.plan)
     band = f"{1 - float(experiment.plan['alpha']):.0%}, at all analyses at once"
     above, below = figure.subplots(2, 1, sharex=True)
     figure.suptitle(f"{_shorten_title(experiment)}: {experiment.status.replace('_', ' ')}")
@@ -94,7 +94,7 @@ def draw_metrics(figure: Figure, experiment: "EndedExperiment") -> None:
     """
     assert experiment.evidence is not None, experiment.id
     users = experiment.evidence.challengers[experiment.challenger].between_users
-    better = _load_directions()
+    better = _read_directions(experiment.plan)
     primary = str(experiment.plan["primary"])
     guardrails = {name: metric for name, metric in users.metrics.items() if metric.margin is not None}
     others: dict[str, Effect | None] = {primary: users.primary}
@@ -145,5 +145,6 @@ def _draw_relative_effects(
     axes.set_ylim(len(effects) - 0.4, -0.6)
 
 
-def _load_directions() -> dict[str, Better]:
-    return {name: metric.better for name, metric in metrics.load().items()}
+def _read_directions(plan: Mapping[str, Any]) -> dict[str, Better]:
+    own = {name: metric["better"] for name, metric in plan.get("own_metrics", {}).items()}
+    return {name: metric.better for name, metric in metrics.load().items()} | own

@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    not_,
     select,
     text,
     union,
@@ -51,6 +52,7 @@ from data.tables import (
 )
 from data.traffic import answers, receipts, routing
 
+_FEWEST = 10  # units of a segment whose sums stay; pages show a segment from so many users on
 _TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
 # In an order that foreign keys allow; outputs are deleted after them. A vote's earlier values go with it.
@@ -93,6 +95,7 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _change(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _change(session, delete(table).where(*match_owner(table, person)))
+    counts["sums of small segments"] = _forget_small_segments(session, person)
     counts["units"] = _change(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units
     counts["counted voters"] = _forget_voter(session, CountedVoter.user_id == person.id)
@@ -104,6 +107,22 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     is_own = (Output.organisation_id == tenant, Output.id == any_(array))
     counts["outputs"] = _change(session, delete(Output).where(*is_own))
     return counts
+
+
+def _forget_small_segments(session: Session, person: Person) -> int:
+    """Delete the sums of segments that may be the person's alone, in the experiments that measured them. They
+    start again. Sums by transform type stay, since everybody requests those; sums by organisation have a rule
+    of their own.
+    """
+    units = (person.id, person.organisation_id)
+    measured = select(ExperimentUnit.experiment_id).where(ExperimentUnit.unit_id.in_(units))
+    is_small = (
+        MetricSum.experiment_id.in_(measured),
+        MetricSum.segment != "",
+        not_(MetricSum.segment.regexp_match("^(transform_type|organisation)=")),
+        MetricSum.n < _FEWEST,
+    )
+    return _change(session, delete(MetricSum).where(*is_small))
 
 
 def _select_own_outputs(person: Person) -> Select[uuid.UUID, str, str, int, str]:

@@ -64,6 +64,8 @@ class NewAnswer(NamedTuple):
     cache: str
     fell_back: bool
     total_ms: float
+    locale: str | None = None
+    channel: str | None = None
 
 
 class FullError(RuntimeError):
@@ -287,7 +289,7 @@ class AnswerWriter:
                 return
             async with cursor.copy(
                 "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
-                " fell_back, total_ms) FROM STDIN (FORMAT BINARY)"
+                " fell_back, total_ms, locale, channel) FROM STDIN (FORMAT BINARY)"
             ) as copy:
                 await copy.write(_COPY_BEGIN + b"".join(map(_encode_row, batch)) + _COPY_END)
 
@@ -297,7 +299,7 @@ class AnswerWriter:
 _COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
-_HEAD = struct.Struct(">hi16si16s")  # ten columns follow; id, output_id
+_HEAD = struct.Struct(">hi16si16s")  # twelve columns follow; id, output_id
 _TAIL = struct.Struct(">i?id")  # fell_back, total_ms
 
 
@@ -309,13 +311,15 @@ _CACHE = {level: _encode_field(level.encode()) for level in ("l1", "l2", "miss")
 
 
 def _encode_row(answer: NewAnswer) -> bytes:
-    id, output_id, person, placement, cache, fell_back, total_ms = answer
+    id, output_id, person, placement, cache, fell_back, total_ms, locale, channel = answer
     return b"".join(
         (
-            _HEAD.pack(10, 16, id, 16, output_id),
+            _HEAD.pack(12, 16, id, 16, output_id),
             person.columns,
             placement.columns,
             _CACHE[cache],
             _TAIL.pack(1, fell_back, 8, total_ms),
+            _NULL if locale is None else _encode_field(locale.encode()),
+            _NULL if channel is None else _encode_field(channel.encode()),
         )
     )

@@ -9,9 +9,11 @@
 - `information`: when intervals may begin.
 - `launch_series`: launches one after another, and what of them is no better.
 - `rankings`: the ranking of several versions.
+- `judges`: a judge as surrogate, corrected by people's votes.
 - `bandits`: the regret and the decision errors of each rule for the weights.
 - `scenarios`: installations and challengers, and what their users live through.
 - `procedure`: whole experiments in these scenarios, from the start to the decision that ends them.
+- `segments`: breakdowns of experiments without any effect; a command of its own.
 - `report`: the figures with their Monte-Carlo intervals, and the targets that they miss.
 - `plot`: the report as a plot of six panels.
 - `run`: simulates every setting in worker processes, and writes the report.

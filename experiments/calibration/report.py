@@ -180,6 +180,27 @@ class LaunchResult(_Result):
     power: dict[Rule, Estimate] = Field(description="share of better challengers that are shipped")
 
 
+class JudgeCharacteristics(_Result):
+    """The error rates and the speed of blind comparisons, with a judge or without one."""
+
+    false_winners: Estimate = Field(description="share of A/A experiments that ever name a winner")
+    coverage: Estimate = Field(
+        description="share of pairs of an A/A and an A/B experiment whose intervals contain the true rates at"
+        " every analysis"
+    )
+    power: Estimate = Field(description="share of A/B experiments that name the better version")
+    median_votes: Estimate = Field(description="decided votes at the decision of A/B experiments")
+
+
+class JudgeResult(_Result):
+    """Blind comparisons with a judge as surrogate, and the same votes without it."""
+
+    description: str
+    with_judge: JudgeCharacteristics
+    votes_alone: JudgeCharacteristics
+    weight: float = Field(description="of the judge after the last vote, mean over people and experiments")
+
+
 class Report(_Result):
     """All results. The first five fields repeat the characteristics with the plan's `n_star`, by setting."""
 
@@ -204,6 +225,7 @@ class Report(_Result):
     procedure: dict[str, ProcedureResult] = Field({}, description="whole experiments, by scenario")
     launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
     ranking: dict[str, RankingResult] = {}
+    surrogate: dict[str, JudgeResult] = Field({}, description="a judge as surrogate, by kind of judge")
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -366,6 +388,9 @@ def format_table(report: Report) -> Iterator[str]:
     if report.ranking:
         yield ""
         yield from format_ranking(report.ranking)
+    if report.surrogate:
+        yield ""
+        yield from format_surrogate(report.surrogate)
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)
@@ -412,6 +437,25 @@ def format_ranking(rankings: Mapping[str, RankingResult]) -> Iterator[str]:
             _format_percent(result.independent_coverage),
             _format_percent(result.independent_wrong_best),
         )
+        yield f"| {' | '.join(cells)} |"
+
+
+def format_surrogate(results: Mapping[str, JudgeResult]) -> Iterator[str]:
+    """The lines of a Markdown table of judges; each cell has the figure with the judge and without it."""
+    yield (
+        "| judge | weight | false winners, % | votes alone, % | coverage, % | votes alone, % | power, % "
+        "| votes alone, % | median votes | votes alone |"
+    )
+    yield "|" + "---|" * 10
+    for name, result in results.items():
+        pairs = [
+            (getattr(result.with_judge, figure), getattr(result.votes_alone, figure))
+            for figure in ("false_winners", "coverage", "power", "median_votes")
+        ]
+        cells = [name, f"{result.weight:.2f}"]
+        for judged, alone in pairs[:-1]:
+            cells += [_format_percent(judged), _format_percent(alone)]
+        cells += ["-" if each.value is None else f"{each.value:.0f}" for each in pairs[-1]]
         yield f"| {' | '.join(cells)} |"
 
 

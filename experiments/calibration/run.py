@@ -27,6 +27,7 @@ from experiments.calibration import (
     bandits,
     between_users,
     information,
+    judges,
     launch_series,
     procedure,
     rankings,
@@ -34,12 +35,14 @@ from experiments.calibration import (
     side_by_side,
 )
 from experiments.calibration.config import CalibrationConfig
+from experiments.calibration.judges import JUDGES
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
     BanditResult,
     Estimate,
     InformationResult,
+    JudgeResult,
     LaunchResult,
     ProcedureResult,
     RankingResult,
@@ -60,14 +63,17 @@ _DETERMINING = (
     "bandit",
     "effects",
     "estimators",
+    "expressions",
     "launches",
     "lifecycle",
     "metrics",
+    "own_metrics",
     "plan",
     "power",
     "ranking",
     "recommendation",
     "sequential",
+    "surrogate",
     "validity",
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
@@ -77,6 +83,7 @@ _Result = (
     | SampleRatioResult
     | BanditResult
     | InformationResult
+    | JudgeResult
     | LaunchResult
     | RankingResult
     | ProcedureResult
@@ -99,6 +106,7 @@ _STUDIES = {
         name: _Study(information.simulate, information.summarise, InformationResult)
         for name in information.KINDS
     },
+    **{name: _Study(judges.simulate, judges.summarise, JudgeResult) for name in JUDGES},
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
     **{name: _Study(rankings.simulate, rankings.summarise, RankingResult) for name in rankings.KINDS},
@@ -205,4 +213,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         procedure=courses,
         launches=results.get("launches"),
         ranking=ranked,
+        surrogate={name: result for name, result in results.items() if isinstance(result, JudgeResult)},
     )

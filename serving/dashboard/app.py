@@ -23,7 +23,16 @@ from configs.settings import Settings
 from data.reasons import reason
 from serving import source
 from serving.dashboard import entry, parts, problems
-from serving.dashboard.pages import accounts, calibration, comparisons, data, experiments, models, operations
+from serving.dashboard.pages import (
+    accounts,
+    calibration,
+    comparisons,
+    data,
+    examples,
+    experiments,
+    models,
+    operations,
+)
 from serving.protocol import Door, GuardedProtocol
 
 _HERE = Path(__file__).parent
@@ -154,7 +163,7 @@ def create_app(settings: Settings) -> Front:
     app.state.parts = made
     source.trust_proxies(app, settings.trusted_proxies)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
-    for page in (experiments, models, data, calibration, operations, comparisons, accounts, entry):
+    for page in (experiments, examples, models, data, calibration, operations, comparisons, accounts, entry):
         app.include_router(page.router)
     problems.install(app)
     return Front(app, settings.allowed_hosts)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from configs.settings import Settings
 from data import database
+from experiments import own_metrics
 from serving.dashboard.api import GatewayClient
 from serving.dashboard.session import Sessions
 
@@ -36,7 +37,10 @@ class Parts:
 
 
 def make(settings: Settings) -> Parts:
-    """The parts; nothing is connected yet. ValueError when a setting is missing."""
+    """The parts; nothing is connected yet. ValueError when a setting is missing; ConfigError for a metric of
+    one's own that is not valid.
+    """
+    own_metrics.load(settings.metrics_file)
     if settings.database_url is None or not settings.redis_url:
         raise ValueError(
             "the dashboard needs TONEBRIDGE_DATABASE_URL and TONEBRIDGE_REDIS_URL; `make up` starts"

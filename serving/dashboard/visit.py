@@ -35,6 +35,7 @@ class Me:
     """The signed-in person, as the gateway knows them now."""
 
     name: str
+    user_id: str | None
     organisation_id: str
     organisation: str
     role: str

@@ -32,6 +32,7 @@ from serving.gateway.routes import (
     feedback,
     health,
     keys,
+    metrics,
     rewriting,
 )
 from serving.protocol import Door, GuardedProtocol
@@ -79,6 +80,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     app.include_router(accounts.router)
     for router in (
         accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
+        metrics.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.

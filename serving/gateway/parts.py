@@ -19,6 +19,7 @@ from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
 from data.traffic.comparisons import CompareConfig
 from data.traffic.receipts import FormerSecret
+from experiments import own_metrics
 from serving.gateway import guessing, rate
 from serving.gateway.auth import Authenticator
 from serving.gateway.guessing import Guard, Passwords
@@ -59,8 +60,11 @@ class Parts:
 
 
 def check(settings: Settings) -> None:
-    """ValueError when a setting is missing without which no gateway starts."""
+    """ValueError when a setting is missing without which no gateway starts; ConfigError for a metric of one's
+    own that is not valid.
+    """
     _database_url(settings)
+    own_metrics.load(settings.metrics_file)
     for secret in ("receipt_secret", "session_secret", "service_token"):
         settings.secret(secret)
 

@@ -270,7 +270,12 @@ async def test_answers_are_written_with_users_and_exposures_once(
     answer = an_answer(output, experiment_id)
     for _ in range(2):
         for level in ("miss", "l1", "l2"):
-            writer.add(answer._replace(id=new_id().bytes, cache=level, fell_back=level == "l1"))
+            locale, channel = ("ja-JP", "chat") if level == "miss" else (None, None)
+            writer.add(
+                answer._replace(
+                    id=new_id().bytes, cache=level, fell_back=level == "l1", locale=locale, channel=channel
+                )
+            )
         await writer.flush()
     alone = an_answer(output)
     writer.add(alone)
@@ -279,7 +284,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
     with engine.connect() as connection:
         written = connection.exec_driver_sql(
             "SELECT id::text, output_id, organisation_id, experiment_id, variant, epoch, cache, fell_back,"
-            " total_ms FROM answers WHERE user_id = %s ORDER BY id",
+            " total_ms, locale, channel FROM answers WHERE user_id = %s ORDER BY id",
             (answer.person.id,),
         ).all()
         (used,) = connection.exec_driver_sql(
@@ -297,9 +302,9 @@ async def test_answers_are_written_with_users_and_exposures_once(
         ).all()
     same = (output.id, organisation_id, experiment_id, "challenger", 7)
     assert [tuple(row[1:]) for row in written] == 2 * [
-        (*same, "miss", False, 2.5),
-        (*same, "l1", True, 2.5),
-        (*same, "l2", False, 2.5),
+        (*same, "miss", False, 2.5, "ja-JP", "chat"),
+        (*same, "l1", True, 2.5, None, None),
+        (*same, "l2", False, 2.5, None, None),
     ]
     assert tuple(used) == (7, True)
     assert tuple(unplaced) == (None,)

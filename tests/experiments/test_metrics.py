@@ -25,7 +25,7 @@ def test_the_shipped_metrics_include_those_of_the_plan() -> None:
         ({"kind": "mean", "of": "score", "per": "answers"}, "a mean has of, not"),
         ({"kind": "quantile"}, "a quantile has q"),
         ({"kind": "proportion", "of": "likes", "cap": 3}, "a proportion has no cap"),
-        ({"kind": "mean", "of": "happiness"}, "Input should be"),
+        ({"kind": "mean", "of": "happiness"}, "there is no column happiness"),
         ({"kind": "mean", "of": "score", "cap": 0}, "greater than 0"),
         ({"kind": "proportion", "of": "likes", "usual": 0.5}, "a proportion has no usual value"),
     ],

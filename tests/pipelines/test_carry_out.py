@@ -989,8 +989,8 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
     draft: Callable[..., uuid.UUID],
     click: Callable[..., uuid.UUID],
 ) -> None:
-    answer(engine, installation, owner(installation), WITH_FACTS)
-    plain = Organisation(id=new_id(), name="plain", trains_across=True)
+    ours = owner(installation)
+    answer(engine, installation, ours, WITH_FACTS)
     drafted = draft("v3")
     started = click(drafted, "start")
     first = run()
@@ -1018,7 +1018,7 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
     [tracked] = find_runs(installation, stopped.id)
     assert (tracked.data.tags["status"], tracked.data.tags["challenger"]) == ("stopped", "v2")
 
-    answer(engine, installation, plain, WITHOUT_FACTS)
+    answer(engine, installation, ours, WITHOUT_FACTS)
     sound = draft("v3", shadow_messages=12)
     click(sound, "start")
     run()

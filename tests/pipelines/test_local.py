@@ -215,6 +215,13 @@ def test_a_process_that_ends_for_another_reason_is_not_started_again(local: Sett
     assert calls == 1
 
 
+def test_every_process_gets_the_file_of_own_metrics(local: Settings) -> None:
+    settings = with_free_ports(local).model_copy(update={"metrics_file": Path("own.yaml")})
+    for name in ("gateway", "dashboard", "flows"):
+        assert environment(settings, name)["TONEBRIDGE_METRICS_FILE"] == str(Path("own.yaml").absolute())
+    assert "TONEBRIDGE_METRICS_FILE" not in environment(with_free_ports(local), "gateway")
+
+
 def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:
     settings = with_free_ports(local)
     commands = {name: command(name, environment(settings, name)) for name in process_names()}

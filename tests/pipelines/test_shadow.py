@@ -6,7 +6,7 @@ import pytest
 
 from data.reasons import reason
 from data.records import TransformType
-from pipelines.shadow import ChallengerAnswer, ReplayedMessage, compare
+from pipelines.shadow import ChallengerAnswer, ReplayedMessage, Stratum, allocate, compare, sample
 
 
 def replayed(rewrite: Callable[[int], str], number: int = 40) -> list[ReplayedMessage]:
@@ -83,3 +83,64 @@ def test_one_of_many_is_chance() -> None:
         for n in range(40)
     ]
     assert compare(replayed(keeps), answers).reasons == ()
+
+
+def of_stratum(organisation: str, number: int, language: str = "en") -> list[ReplayedMessage]:
+    """Messages of one stratum, the newest first."""
+    return [
+        ReplayedMessage(
+            f"{organisation} {n}", TransformType.SOFTEN, 1, f"rewrite {n}", 1.0, organisation, language
+        )
+        for n in range(number)
+    ]
+
+
+def test_the_sample_is_in_proportion_to_the_traffic_and_has_some_of_each_kind() -> None:
+    messages = [*of_stratum("large", 80), *of_stratum("small", 19, "ja"), *of_stratum("single", 1)]
+    taken = sample(messages, 20)
+    assert len(taken) == 20
+    by_organisation = {
+        name: [m for m in taken if m.organisation == name] for name in ("large", "small", "single")
+    }
+    assert {name: len(members) for name, members in by_organisation.items()} == {
+        "large": 16, "small": 3, "single": 1,
+    }  # fmt: skip
+    assert [m.message for m in by_organisation["small"]] == [f"small {n}" for n in range(3)], "the newest"
+    assert {m.organisation: m.share for m in taken} == {"large": 0.8, "small": 0.19, "single": 0.01}
+
+
+def test_a_run_without_room_for_all_kinds_takes_the_largest() -> None:
+    sizes = {Stratum(TransformType.SOFTEN, 1, f"{n}", "en"): 10 * (n + 1) for n in range(9)}
+    taken = allocate(sizes, 6)
+    assert {stratum.organisation: number for stratum, number in taken.items()} == {"8": 2, "7": 2, "6": 2}
+    assert sum(allocate(sizes, 10_000).values()) == sum(sizes.values())
+    assert allocate({}, 6) == {}
+
+
+def test_identical_rewrites_are_weighted_to_the_traffic() -> None:
+    # Nine tenths of the traffic, where all rewrites are the same, are half of the sample.
+    messages = [
+        message._replace(share=share)
+        for organisation, share in (("large", 0.9), ("small", 0.1))
+        for message in of_stratum(organisation, 20)
+    ]
+    answers = [
+        ChallengerAnswer(m.champion if m.organisation == "large" else "another text", 1.0) for m in messages
+    ]
+    result = compare(messages, answers)
+    assert result.identical is not None
+    assert result.identical.mean == pytest.approx(0.9)
+    assert result.identical.low < 0.9 < result.identical.high
+    assert [(s.organisation, s.share, s.messages, s.identical) for s in result.strata] == [
+        ("large", 0.9, 20, 1.0),
+        ("small", 0.1, 20, 0.0),
+    ]
+    assert result.covered == pytest.approx(1)
+    assert compare(messages, [ChallengerAnswer(None, 1.0)] * 40).identical is None
+
+
+def test_messages_that_stay_as_they_are_are_counted() -> None:
+    messages = replayed(keeps)
+    answers = [ChallengerAnswer(m.message if n < 10 else m.champion, 1.0) for n, m in enumerate(messages)]
+    unchanged = compare(messages, answers).scores["unchanged"]
+    assert (unchanged.champion, unchanged.challenger) == (0, 0.25)

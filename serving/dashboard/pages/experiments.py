@@ -4,7 +4,6 @@ People who may not decide see no button, and the gateway also rejects their requ
 """
 
 import json
-import math
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,11 +21,11 @@ from starlette.datastructures import FormData
 from data import database
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import evidence, metrics, power, readings
+from experiments import evidence, examples, history, judgements, metrics, outlook, own_metrics, readings
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
+from experiments.history import History
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
-from experiments.plan import Plan
 from experiments.ranking import Ranking
 from experiments.readings import ExperimentPage
 from serving.dashboard import charts
@@ -42,6 +41,10 @@ Challenger = Annotated[str | None, Query(max_length=63)]  # the one that a page 
 OFTEN_CHANGED = (
     "primary", "smallest_effect", "power", "harm_margin", "window_hours", "minimum_days", "maximum_days",
     "allocation", "automatic",
+)  # fmt: skip
+_OF_OUTLOOK = (
+    "smallest_effect", "power", "alpha", "n_star", "minimum_days", "maximum_days", "window_hours",
+    "harm_margin", "guardrails", "ramp", "hours_a_step", "minimum_users_an_arm",
 )  # fmt: skip
 _NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK, Action.DROP)
 _KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it becomes a header, which holds no other characters
@@ -111,7 +114,7 @@ def draft(here: Here, sent: Sent) -> Response:
     idempotency_key = given.get("idempotency_key", "")
     if not re.fullmatch(_KEY, idempotency_key):
         raise HTTPException(422, reason("form_key_malformed"))
-    changes, faults = _read_changes(given)
+    changes, faults = _read_changes(here, given)
     target = {
         "transform_types": [str(kind) for kind in sent.getlist("transform_types")],
         **{name: given.get(name, "").replace(",", " ").split() for name in ("locales", "channels")},
@@ -135,10 +138,13 @@ def draft(here: Here, sent: Sent) -> Response:
     return RedirectResponse(f"/experiments/{drafted['id']}", 303)
 
 
-def _read_changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
+def _read_changes(
+    here: Visit, given: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
     """The fields that differ from `configs/experiment.yaml`, and a message for each field that is invalid."""
-    defaults, changes, faults = plans.load(), dict[str, Any](), dict[str, Sequence[Reason]]()
-    for name in Plan.model_fields:
+    own = own_metrics.load(here.settings.metrics_file)
+    defaults, changes, faults = plans.load(own=own), dict[str, Any](), dict[str, Sequence[Reason]]()
+    for name in plans.CHANGEABLE:
         text = given.get(f"plan.{name}")
         if text is None:
             continue
@@ -152,7 +158,7 @@ def _read_changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, S
             changes[name] = value
     if not faults:
         try:
-            plans.with_changes(changes)
+            plans.with_changes(changes, own)
         except ValidationError as error:
             faults = {str(e["loc"][0]) if e["loc"] else "": [reason_of(e)] for e in error.errors()}
     return changes, faults
@@ -166,28 +172,32 @@ def _form(
     challengers: Sequence[str] = (),
     status: int = 422,
 ) -> Response:
-    defaults = plans.load().model_dump(mode="json")
+    usual = plans.load(own=own_metrics.load(here.settings.metrics_file))
+    defaults = usual.model_dump(mode="json", include=set(plans.CHANGEABLE))
     values = {
         name: given.get(f"plan.{name}", value if isinstance(value, str) else json.dumps(value))
         for name, value in defaults.items()
     }
     with Session(here.engine) as session:
         versions = readings.list_candidates(session)
-        past = readings.read_past(session)
+        past, traffic = readings.read_past(session), history.read(session)
+    users_a_day = "" if traffic or past.users_a_day is None else round(past.users_a_day)
     return here.page(
         "new.html",
         status if faults else 200,
         given=given,
         plan=values,
-        fields={name: field.description or name for name, field in Plan.model_fields.items()},
+        fields={name: field.description or name for name, field in plans.CHANGEABLE.items()},
         often=OFTEN_CHANGED,
-        choices={"primary": list(metrics.load()), "allocation": ["fixed", "top_two", "thompson"]},
+        choices={"primary": list(usual.all_metrics), "allocation": ["fixed", "top_two", "thompson"]},
         target=target or {"transform_types": [], "locales": [], "channels": []},
         types=[kind.value for kind in TransformType],
         versions=versions,
         challengers=challengers,
-        users_a_day=given.get("users_a_day") or (round(past.users_a_day) if past.users_a_day else ""),
-        needed=_estimate_needed(here, values, past),
+        users_a_day=given.get("users_a_day") or users_a_day,
+        needed=_estimate_needed(
+            here, {**values, "users_a_day": str(users_a_day)} | dict(given), past, traffic
+        ),
         faults=faults,
         idempotency_key=given.get("idempotency_key") or str(uuid.uuid4()),
     )
@@ -198,51 +208,48 @@ def needed(here: Here, request: Request) -> Response:
     """The users and days that a plan needs. The form requests this part while a person fills it in."""
     given = {name.removeprefix("plan."): value for name, value in request.query_params.items()}
     with Session(here.engine) as session:
-        past = readings.read_past(session)
+        past, traffic = readings.read_past(session), history.read(session)
+    return here.page("needed.html", needed=_estimate_needed(here, given, past, traffic))
+
+
+def _estimate_needed(
+    here: Visit, given: Mapping[str, str], past: readings.Past, traffic: History | None
+) -> dict[str, Any]:
+    """The values of `needed.html`. `given` has fields of a plan as text, and `users_a_day`."""
+    own = own_metrics.load(here.settings.metrics_file)
+    defaults, values = plans.load(own=own).model_dump(mode="json"), dict[str, Any]()
+    for name in _OF_OUTLOOK:
+        try:
+            values[name] = json.loads(given.get(name, json.dumps(defaults[name])))
+        except (ValueError, RecursionError):
+            return {"fault": here.words.say("Some of the numbers cannot be read.")}
+    try:
+        plan = plans.with_changes({**values, "primary": given.get("primary", defaults["primary"])}, own)
+    except ValueError:
+        return {"fault": here.words.say("With these values there is no plan yet.")}
     try:
         users_a_day = float(given.get("users_a_day") or 0)
     except ValueError:
         users_a_day = 0.0
-    past = past._replace(users_a_day=users_a_day if 0 < users_a_day < 1e12 else None)
-    return here.page("needed.html", needed=_estimate_needed(here, given, past))
-
-
-def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past) -> dict[str, Any]:
-    """The values of `needed.html`."""
-    defaults, values = plans.load(), dict[str, Any]()
-    for name in ("smallest_effect", "power", "alpha", "n_star", "minimum_days", "window_hours"):
-        try:
-            values[name] = json.loads(given.get(name, json.dumps(getattr(defaults, name))))
-        except (ValueError, RecursionError):
-            return {"fault": here.words.say("Some of the numbers cannot be read.")}
-    primary = given.get("primary", defaults.primary)
-    try:
-        plan = plans.with_changes({**values, "primary": primary})
-    except ValueError:
+    forecast = outlook.forecast(
+        plan, plan.all_metrics, traffic, past.spread, users_a_day if 0 < users_a_day < 1e12 else None
+    )
+    if plan.primary in forecast.unknown:
+        return {
+            "fault": here.words.say(
+                "How much users differ in %(metric)s is not known before an experiment has measured it.",
+                metric=here.words.say(plan.primary.replace("_", " ")),
+            )
+        }
+    if forecast.users_needed is None:
         return {"fault": here.words.say("With these values there is no plan yet.")}
-    spread, is_guess = past.spread.get(primary), False
-    if spread is None:
-        if metrics.load()[primary].largest != 1.0:
-            return {
-                "fault": here.words.say(
-                    "How much users differ in %(metric)s is not known before an experiment has measured it.",
-                    metric=here.words.say(primary.replace("_", " ")),
-                )
-            }
-        spread, is_guess = 1.0, True  # 4 times the variance, which is at most 1/4 for values between 0 and 1
-    users = power.compute_sequential_sample(plan.smallest_effect, spread, plan.alpha, plan.power, plan.n_star)
-    if math.isinf(users):
-        return {"fault": here.words.say("With these values there is no plan yet.")}
-    fixed = power.compute_fixed_sample(plan.smallest_effect, spread, plan.alpha, plan.power)
-    days = users / past.users_a_day + plan.window_hours / 24 if past.users_a_day else None
+    too_long = forecast.days_needed is None or forecast.days_needed > plan.maximum_days
     return {
         "fault": None,
-        "users": users,
-        "fixed": fixed,
-        "is_guess": is_guess,
-        "days": max(days, plan.minimum_days + plan.window_hours / 24) if days is not None else None,
-        "too_long": days is not None and days > plan.maximum_days,
+        "outlook": forecast,
+        "too_long": too_long,
         "plan": plan,
+        "traffic": traffic if not 0 < users_a_day < 1e12 else None,
     }
 
 
@@ -262,7 +269,11 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id, shown)
         counts = evidence.read_exposures_over_time(session, experiment.id, shown)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
-        totals = readings.read_totals(session, experiment.id)
+        definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
+        totals = readings.read_totals(session, experiment.id, definitions)
+        judged = experiment.plan_of_each and judgements.compare(
+            session, experiment.id, experiment.challenger.name, experiment.plan_of_each
+        )
         database.read_for(session, uuid.UUID(here.me.organisation_id))
         pairs = readings.read_side_by_side(session, experiment)
     plots = {}
@@ -297,11 +308,17 @@ def show(
     return here.page(
         "experiment.html",
         experiment=experiment,
-        definitions=metrics.load(),
+        definitions=definitions,
         totals=totals,
         breakdowns=breakdowns,
-        fewest=readings.FEWEST,
+        listed_segments=examples.list_segments(experiment.plan) if experiment.plan else {},
+        fewest=max(readings.FEWEST, experiment.plan.minimum_users_an_arm) if experiment.plan else None,
         pairs=pairs,
+        judged=judged,
+        few=readings.FEWEST,
+        replay=next(
+            (act.parameters["shadow"] for act in experiment.audit if "shadow" in act.parameters), None
+        ),
         mark_differences=mark_differences,
         plots=plots,
         list_query=list_query,
@@ -332,10 +349,11 @@ def _draw_ranking(ranking: Ranking, here: Visit) -> Markup:
 def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: Challenger = None) -> Response:
     """A metric: its definition, its effect over time, and the effect without CUPED and without the cap."""
     say = here.words.say
-    if metric not in metrics.load():
-        raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
     with Session(here.engine) as session:
         experiment = _load_experiment(session, experiment_id, challenger)
+        definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
+        if metric not in definitions:
+            raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
         if experiment.result is None or experiment.plan is None:
             raise HTTPException(404, say("This experiment has no measurements yet."))
         effects = evidence.read_effects_over_time(
@@ -345,7 +363,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             None if metric == experiment.plan.primary else metric,
         )
         ways = readings.compute_effects_by_way(session, experiment, metric)
-        totals = readings.read_totals(session, experiment.id)
+        totals = readings.read_totals(session, experiment.id, definitions)
     plot = None
     if len(effects) > 1:
         title = say(metric.replace("_", " "))
@@ -354,12 +372,11 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             say("Effect on %(metric)s over time, with its confidence sequence", metric=title),
             say("difference in %(metric)s", metric=title),
         )
-    definition = metrics.load()[metric]
     return here.page(
         "metric.html",
         experiment=experiment,
         name=metric,
-        definition=definition,
+        definition=definitions[metric],
         ways=ways,
         totals=totals,
         plot=plot,

@@ -168,7 +168,7 @@ class Online:
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
-        return self.make_answer(person, arm, output, level, began, fell_back, upstream_s)
+        return self.make_answer(person, arm, message, output, level, began, fell_back, upstream_s)
 
     @property
     def open_breakers(self) -> int:
@@ -184,14 +184,15 @@ class Online:
         self,
         person: PlacedPerson,
         arm: Arm,
+        message: Message,
         output: CachedOutput,
         level: Level,
         began: float,
         fell_back: bool = False,
         upstream_s: float = 0.0,
     ) -> EncodedAnswer:
-        """A new answer to a person in an arm, with an output; its row is queued for Postgres. `began` is
-        `time.perf_counter()` at the start of the request.
+        """A new answer to a message of a person in an arm, with an output; its row is queued for Postgres.
+        `began` is `time.perf_counter()` at the start of the request.
         """
         answer_id = uuid_utils.uuid7()
         if arm.experiment_id is not None:
@@ -205,6 +206,8 @@ class Online:
                 level,
                 fell_back,
                 (time.perf_counter() - began) * 1000,
+                message.locale,
+                message.channel,
             )
         )
         receipt = self._signer.sign(

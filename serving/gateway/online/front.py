@@ -51,8 +51,9 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     transform_type: TransformType
     intensity: Annotated[int, msgspec.Meta(ge=0, le=3)]
     user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
-    locale: Annotated[str, msgspec.Meta(pattern=LOCALE)] | None = None
-    channel: Annotated[str, msgspec.Meta(pattern=CHANNEL)] | None = None
+    # In Python `$` also matches before a last line break, which Pydantic refuses.
+    locale: Annotated[str, msgspec.Meta(pattern=LOCALE[:-1] + r"\Z")] | None = None
+    channel: Annotated[str, msgspec.Meta(pattern=CHANNEL[:-1] + r"\Z")] | None = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -106,10 +107,13 @@ class Front:
         if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_overloaded:
             return None
         message = _decode_fast(body, headers, caller)
-        hit = self._online.recall(caller, message) if message is not None else None
+        if message is None:
+            return None
+        hit = self._online.recall(caller, message)
         if hit is None or not self._limiter.try_pass(caller, PATH):
             return None
-        answer = self._online.make_answer(*hit, "l1", began)
+        person, arm, output = hit
+        answer = self._online.make_answer(person, arm, message, output, "l1", began)
         request_id = self._telemetry.request_id(headers)
         return self._succeed(caller, answer, 200, answer.body, headers, request_id, began)
 

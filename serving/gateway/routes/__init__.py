@@ -3,6 +3,7 @@
 - `rewriting`: two rewrites of a message, and batches. `feedback`: votes.
 - `comparisons`: two rewrites for a person to choose from.
 - `experiments`: drafts, decisions and the audit trail.
+- `metrics`: what experiments measure.
 - `keys`: API keys, signing keys and revoked tokens.
 - `accounts`: signing in.
 - `consent`: whether feedback may train.

@@ -95,6 +95,10 @@ class Me(BaseModel):
     """The caller, and their role."""
 
     name: Annotated[str, Field(description="in the audit trail")]
+    user_id: Annotated[
+        uuid.UUID | None,
+        Field(description="the person whose answers and votes are yours; null for an API key"),
+    ]
     organisation_id: uuid.UUID
     organisation: str
     role: str
@@ -164,6 +168,7 @@ async def me(parts: InjectedParts, caller: Authenticated, connection: Connection
     organisation = await identities.find_name(connection, identity.organisation_id)
     return Me(
         name=caller.name,
+        user_id=caller.user(None)[0] if caller.subject is not None else None,
         organisation_id=identity.organisation_id,
         organisation=organisation,
         role=identity.role,

@@ -16,9 +16,10 @@ from data.people.identities import Role
 from data.reasons import written
 from data.records import TransformType
 from data.traffic.routing import Target
-from experiments import decisions, drafts, plan
+from experiments import decisions, drafts, history, outlook, own_metrics, plan
 from experiments.drafts import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
 from experiments.lifecycle import Action, RefusedError, Status, consequence
+from experiments.own_metrics import Definitions
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import AnsweredOnce, Authenticated, Connection
 from serving.gateway.online.bodies import CHANNEL, LOCALE
@@ -175,9 +176,9 @@ DecidedOnce = Annotated[DecideOnce, Depends()]
 
 
 @router.post("", status_code=201, response_model=WholeExperiment)
-async def draft(once: DecidedOnce, body: NewExperiment) -> Any:
+async def draft(parts: InjectedParts, once: DecidedOnce, body: NewExperiment) -> Any:
     """Draft an experiment: its plan is frozen, and nobody is in it before it is started."""
-    planned = _plan(body.plan)
+    planned = _plan(body.plan, own_metrics.load(parts.settings.metrics_file))
     target = Target.model_validate(body.target.model_dump())
     wanted = Draft(
         body.name,
@@ -198,14 +199,42 @@ async def draft(once: DecidedOnce, body: NewExperiment) -> Any:
     return await once(body, 201, do)
 
 
-def _plan(changes: dict[str, JsonValue]) -> plan.Plan:
+def _plan(changes: dict[str, JsonValue], own: Definitions) -> plan.Plan:
     try:
-        return plan.with_changes(changes)
+        return plan.with_changes(changes, own)
     except ValidationError as error:
         by_part = {".".join(map(str, fault["loc"])): reason_of(fault) for fault in error.errors()}
         raise InvalidError(by_part, within="plan") from error
     except plan.PlanError as error:
         raise InvalidError({"plan": error.reasons[0]}) from error
+
+
+class DraftPlan(BaseModel):
+    """A plan that is not drafted yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan: Annotated[
+        dict[str, JsonValue],
+        Field(max_length=100, description="fields that differ from configs/experiment.yaml"),
+    ] = {}
+    users_a_day: Annotated[
+        float | None,
+        Field(gt=0, le=1e12, description="new users a day with the whole ramp; null: as in recent traffic"),
+    ] = None
+
+
+@router.post("/outlook")
+async def forecast(
+    body: DraftPlan, caller: Viewer, connection: Connection, parts: InjectedParts
+) -> outlook.Outlook:
+    """What a plan can show, by recent traffic: users and days needed, and whether its margins can be excluded
+    in time. Nothing is stored.
+    """
+    planned = _plan(body.plan, own_metrics.load(parts.settings.metrics_file))
+    row = await (await connection.execute(history.NEWEST)).fetchone()
+    traffic = history.parse(row[0] if row else None)
+    return outlook.forecast(planned, planned.all_metrics, traffic, {}, body.users_a_day)
 
 
 @router.get("")

@@ -11,7 +11,7 @@ from markupsafe import escape
 from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import metrics
+from experiments import examples, metrics
 from experiments.calibration.report import Report
 from experiments.calibration.run import DOCS
 from experiments.lifecycle import Action, Status
@@ -38,7 +38,8 @@ def named() -> set[str]:
     names = {
         *Role,
         *Status, *Action, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
-        "organisations", "transform_type",
+        "organisations", "transform_type", "organisation", "locale", "channel",
+        *examples.AMOUNTS, examples.FAILURES,
     }  # fmt: skip
     published = Report.model_validate_json(
         (DOCS / "results" / "calibration.json").read_text(encoding="utf-8")

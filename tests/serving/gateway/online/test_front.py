@@ -216,6 +216,34 @@ def fresh() -> bytes:
     return json.dumps({**ASK, "text": f"Fix it. {uuid.uuid4()}"}).encode()
 
 
+async def test_an_answer_is_stored_with_its_locale_and_channel(
+    front: Front, api_key: str, engine: Engine
+) -> None:
+    named = {"locale": "ja-JP", "channel": "team.chat"}
+    message = {**ASK, "text": f"Fix it. {uuid.uuid4()}"}
+    stored = {}
+    for fields in ({}, named, named):  # a miss, and answers from memory
+        body = json.dumps({**message, **fields}).encode()
+        _, _, answer = await call(front, body, headers(api_key))
+        stored[answer["answer_id"]] = (fields.get("locale"), fields.get("channel"))
+    await front.behind.state.parts.answers.flush()
+    with engine.connect() as connection:
+        query = text("SELECT id::text, locale, channel FROM answers WHERE id = ANY(CAST(:ids AS uuid[]))")
+        rows = connection.execute(query, {"ids": list(stored)}).all()
+    assert {id_: (locale, channel) for id_, locale, channel in rows} == stored
+
+
+@pytest.mark.parametrize("field", ["locale", "channel"])
+async def test_a_name_with_a_line_break_is_refused_for_a_message_in_memory_too(
+    front: Front, api_key: str, field: str
+) -> None:
+    message = {**ASK, "text": f"Fix it. {uuid.uuid4()}"}
+    assert (await call(front, json.dumps(message).encode(), headers(api_key)))[0] == 200
+    body = json.dumps({**message, field: "ja\n"}).encode()
+    assert front.at_once(headers(api_key), body) is None
+    assert (await call(front, body, headers(api_key)))[0] == 422
+
+
 async def test_every_answer_carries_its_headers(front: Front, api_key: str) -> None:
     body = fresh()
     status, miss, _ = await call(front, body, headers(api_key, x_request_id="abc-1"))
