@@ -419,9 +419,7 @@ def test_a_ship_that_was_cut_off_is_ended(
         assert len(session.scalars(select(Release.id)).all()) == 1, "it is released once"
 
 
-def prefer(
-    engine: Engine, version: str, people: int, challenger: str = "v2", opponent: str = "v1"
-) -> None:
+def prefer(engine: Engine, version: str, people: int, challenger: str = "v2", opponent: str = "v1") -> None:
     """Let this number of people choose a version in a comparison of a challenger with v1, or with another
     challenger.
     """
