@@ -419,8 +419,11 @@ def test_a_ship_that_was_cut_off_is_ended(
         assert len(session.scalars(select(Release.id)).all()) == 1, "it is released once"
 
 
-def prefer(engine: Engine, version: str, people: int, challenger: str = "v2") -> None:
-    """Let this number of people choose a version in a comparison of v1 with a challenger."""
+def prefer(engine: Engine, version: str, people: int, challenger: str = "v2", opponent: str = "v1") -> None:
+    """Let this number of people choose a version in a comparison of a challenger with v1, or with another
+    challenger.
+    """
+    policy = "champion_against_challenger" if opponent == "v1" else "between_challengers"
     with Session(engine) as session, session.begin():
         tenant = Organisation(name=str(uuid.uuid4()))
         session.add(tenant)
@@ -440,7 +443,7 @@ def prefer(engine: Engine, version: str, people: int, challenger: str = "v2") ->
                     version=name,
                     upstream_ms=1.0,
                 )
-                for name in ("v1", challenger)
+                for name in (opponent, challenger)
             }
             session.add_all([user, *shown.values()])
             session.flush()
@@ -448,8 +451,8 @@ def prefer(engine: Engine, version: str, people: int, challenger: str = "v2") ->
                 id=new_id(),
                 organisation_id=tenant.id,
                 user_id=user.id,
-                policy="champion_against_challenger",
-                first_output_id=shown["v1"].id,
+                policy=policy,
+                first_output_id=shown[opponent].id,
                 second_output_id=shown[challenger].id,
             )
             session.add(comparison)
@@ -458,7 +461,7 @@ def prefer(engine: Engine, version: str, people: int, challenger: str = "v2") ->
                 Feedback(
                     organisation_id=tenant.id,
                     user_id=user.id,
-                    output_id=shown["v1"].id,
+                    output_id=shown[opponent].id,
                     kind="comparison",
                     comparison_id=comparison.id,
                     preferred_output_id=shown[version].id,
@@ -662,6 +665,29 @@ def test_the_better_of_two_challengers_ships_and_a_worse_one_is_dropped_before(
         arms = session.scalars(select(Variant).where(Variant.experiment_id == drafted))
         dropped = {row.name: row.dropped_at is not None for row in arms}
     assert dropped == {"v1": False, "v2": True, "v3": False}
+
+
+def test_votes_between_challengers_rank_them_and_decide_nothing(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    click(draft("v2", "v3"), "start")
+    run()
+    prefer(engine, "v3", 60, challenger="v3", opponent="v2")
+    evidence = run()
+    assert [(row.version, row.rank) for row in evidence.ranking.versions] == [
+        ("v1", 1), ("v2", None), ("v3", None)
+    ]  # fmt: skip
+    prefer(engine, "v1", 6, challenger="v2")
+    evidence = run()
+    assert [(row.version, row.votes) for row in evidence.ranking.versions] == [
+        ("v3", 60), ("v1", 6), ("v2", 66)
+    ]  # fmt: skip
+    assert (evidence.decision.action, evidence.decision.dropped) == ("keep_running", ())
+    tallies = {name: result.comparison.tally for name, result in evidence.challengers.items()}
+    assert {name: tally.wins + tally.losses for name, tally in tallies.items()} == {"v2": 6, "v3": 0}
 
 
 def test_the_levels_of_several_challengers_hold_for_all_of_them(
