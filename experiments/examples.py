@@ -78,7 +78,7 @@ _LISTED = """
     )
     SELECT arms.variant, arms.users, v.answers, v.is_own, uuid_extract_timestamp(v.id) AS at,
         v.transform_type, v.intensity, v.version, v.cache, v.fell_back, v.total_ms, v.thumb_up, v.rating,
-        v.edit_distance, v.amount, v.correction,
+        v.edit_distance, v.correction,
         CASE WHEN v.is_own OR v.message = ANY(:shipped) THEN v.message END AS message,
         CASE WHEN v.is_own OR v.message = ANY(:shipped) THEN v.text END AS text
     FROM arms LEFT JOIN visible v
@@ -112,7 +112,6 @@ class Example:
     thumb_up: bool | None
     rating: int | None
     edit_distance: float | None
-    amount: float
     message: str | None
     text: str | None
     correction: str | None

@@ -252,6 +252,17 @@ class Plan(configs.StageConfig):
         """All metrics that the experiment measures, by name: the shipped ones, and `own_metrics`."""
         return {**metrics.load(), **self.own_metrics}
 
+    def without_own_metrics(self) -> "Plan":
+        """The same plan with shipped metrics only, for the holdout: it never ends, so it would add sums of
+        one definition to those of another after a change of the file.
+        """
+        shipped = metrics.load()
+        changes: dict[str, object] = {"own_metrics": {}, "own_segments": {}}
+        changes["guardrails"] = {name: margin for name, margin in self.guardrails.items() if name in shipped}
+        if self.primary not in shipped:
+            changes["primary"] = Plan.model_fields["primary"].default
+        return self.model_copy(update=changes)
+
     @model_validator(mode="after")
     def _has_an_order(self) -> "Plan":
         if list(self.ramp) != sorted(set(self.ramp)):
@@ -270,19 +281,18 @@ class Plan(configs.StageConfig):
 
 # The fields that the person who plans an experiment may set. The others come from the installation's file.
 CHANGEABLE = {name: field for name, field in Plan.model_fields.items() if not name.startswith("own_")}
-_NONE = Definitions()
 
 
-def load(overrides: Sequence[str] = (), own: Definitions = _NONE) -> Plan:
+def load(overrides: Sequence[str] = (), own: Definitions | None = None) -> Plan:
     """The plan of `configs/experiment.yaml`, with `key=value` overrides and the metrics and segments of the
     installation's `own` file. ConfigError when it is invalid.
     """
-    fixed = own.model_dump(mode="json")
+    fixed = (own or Definitions()).model_dump(mode="json")
     from_file = [f"own_{name}={json.dumps(values, ensure_ascii=False)}" for name, values in fixed.items()]
     return configs.load(Plan, FILE, [*overrides, *from_file])
 
 
-def with_changes(changes: Mapping[str, JsonValue], own: Definitions = _NONE) -> Plan:
+def with_changes(changes: Mapping[str, JsonValue], own: Definitions | None = None) -> Plan:
     """The plan of `load` with some fields changed. PlanError names the unknown fields and the known ones;
     pydantic's ValidationError names the fields that do not fit.
     """

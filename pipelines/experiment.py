@@ -62,20 +62,20 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
 def _run_next_step(
     settings: Settings, engine: Engine, overrides: Sequence[str]
 ) -> Evidence | State[Evidence]:
-    _check_holdout(engine)
-    plan = plans.load(overrides, own_metrics.load(settings.metrics_file))
+    own = own_metrics.load(settings.metrics_file)
+    _check_holdout(engine, plans.load(own=own).without_own_metrics())
+    plan = plans.load(overrides, own)
     with Session(engine) as session, session.begin():
         history.refresh(session, plan, plan.all_metrics)
     with Session(engine) as session:
         open_ids = session.scalars(
             select(Experiment.id).where(Experiment.status.in_(OPEN)).order_by(Experiment.started_at)
         ).all()
-    result: Evidence | State[Evidence] = complete("NothingToDo", reason("no_new_challenger"))
-    for experiment_id in open_ids:
-        result = _continue(settings, engine, experiment_id) or result
+    continued = [_continue(settings, engine, experiment_id) for experiment_id in open_ids]
+    results = [result for result in continued if result is not None]
     challenger = _find_new_challenger(engine, plan)
     if challenger is None:
-        return result
+        return results[-1] if results else complete("NothingToDo", reason("no_new_challenger"))
     try:
         carry_out.start_without_draft(settings, engine, challenger, plan)
     except UnsoundError as error:
@@ -138,7 +138,7 @@ def _find_new_challenger(engine: Engine, plan: Plan) -> str | None:
         return None if experiments_of_it else newest.name
 
 
-def _check_holdout(engine: Engine) -> None:
+def _check_holdout(engine: Engine, plan: Plan) -> None:
     """Log the gain of all promotions. End the holdout when an erasure has retired its version."""
     with Session(engine) as session, session.begin():
         current = routing.current(session)
@@ -148,7 +148,7 @@ def _check_holdout(engine: Engine) -> None:
         if is_dropped := allowed != current.routing:
             epoch = routing.publish(session, allowed, [reason("holdout_erased")])
             orders.retire_unused(session)
-        gain = holdout.measure_gain(session, plans.load())
+        gain = holdout.measure_gain(session, plan)
     if is_dropped:
         routing.wait_until_acknowledged(engine, epoch)
     if gain is not None and gain.primary is not None:

@@ -23,11 +23,11 @@ from experiments.surrogate import JudgedVoter, Rating, Units
 
 _PAIRS_A_MESSAGE = 28  # transform types times intensities
 _SAMPLED = 2  # pairs of a message that the judge reads
-_PEOPLE_AN_ANALYSIS = 10
+_PEOPLE_AN_ANALYSIS = 20
 _CHANCE = 1.0  # standard deviation of what differs from vote to vote
 _POSITION = 0.5  # how much the judge prefers the first rewrite
 _TURNS_AT = 40  # people
-_SHARE = 25  # of the usual number of experiments, one in this many is simulated
+_SHARE = 33  # one in so many of the usual number of experiments is simulated
 
 
 class Judge(NamedTuple):

@@ -76,7 +76,8 @@ _DETERMINING = (
     "surrogate",
     "validity",
 )
-_NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
+# `segments` has a report of its own.
+_NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py", "segments.py")
 
 _Result = (
     SettingResult

@@ -266,3 +266,11 @@ def test_twenty_values_of_a_segment_are_kept_and_stay(session: Session, own: Def
     assert counts["channel=other"] == 5 + 9, "a value that came later joins the others for good"
     assert counts["channel=c00"] == 3
     assert counts["channel=c19"] == 1
+
+
+def test_the_holdout_measures_shipped_metrics_only(own: Definitions) -> None:
+    planned = plan.load(["primary=heavy", "guardrails={unmet: 0.1, complained: 0.2}"], own)
+    of_holdout = planned.without_own_metrics()
+    assert Plan.model_validate(of_holdout.model_dump()) == of_holdout
+    assert of_holdout.all_metrics == metrics.load()
+    assert (of_holdout.primary, dict(of_holdout.guardrails)) == (Plan().primary, {"complained": 0.2})

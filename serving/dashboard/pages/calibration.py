@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from configs import ConfigError
 from data.reasons import Reason
+from experiments import own_metrics
 from experiments import plan as plans
 from experiments.calibration.report import Estimate, Report
 from experiments.plan import Plan
@@ -53,7 +54,8 @@ def read(artifacts: Path) -> StoredReport | None:
 
 def compare_plans(calibrated: Plan, current: Plan) -> dict[str, tuple[Any, Any]]:
     """The fields in which the plans differ: the calibrated value and the current one, by name."""
-    before, now = calibrated.model_dump(mode="json"), current.model_dump(mode="json")
+    fields = set(plans.CHANGEABLE)
+    before, now = (plan.model_dump(mode="json", include=fields) for plan in (calibrated, current))
     return {name: (before[name], value) for name, value in now.items() if before[name] != value}
 
 
@@ -63,7 +65,7 @@ def show(here: Here) -> Response:
     stored_report = read(here.settings.artifacts)
     current, faults = None, list[Reason]()
     try:
-        current = plans.load()
+        current = plans.load(own=own_metrics.load(here.settings.metrics_file))
     except ConfigError as error:
         faults = reasons_of(error)
     return here.page(

@@ -324,6 +324,8 @@ def lived(world: World) -> dict[str, uuid.UUID]:
             }
             sums = dict.fromkeys(("n", "x", "xx", "y", "yy", "xy"), 1)
             session.add(MetricSum(segment=f"organisation={tenant}", **arm, **sums))
+        for segment, units in (("locale=ja", 9), ("locale=en", 10), ("transform_type=soften", 1)):
+            session.add(MetricSum(segment=segment, **arm, **{**sums, "n": units}))
         for name in ("ann", "bob"):
             arm = {"experiment_id": experiment, "variant": "a", "epoch": 1}
             person = {"user_id": world.user(name), "organisation_id": world.tenant}
@@ -405,6 +407,13 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
             .where(CountedVoter.experiment_id == experiment)
             .order_by(CountedVoter.id)
         ).all()
+        segments = session.scalars(
+            select(MetricSum.segment).where(MetricSum.experiment_id == experiment)
+        ).all()
+        assert {name for name in segments if not name.startswith("organisation=")} == {
+            "locale=en",
+            "transform_type=soften",
+        }
         person = session.get_one(User, ann)
         assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
         assert session.get_one(User, bob).external_id == "bob"
@@ -430,6 +439,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "units": 1,
         "counted voters": 2,
         "sums of the organisation": 1,
+        "sums of small segments": 1,
         "outputs": 3,
     }
     assert "3 feedback" in lines[1]

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -18,10 +19,20 @@ from data.erasure import orders
 from data.people import identities
 from data.reasons import dump, reason, written
 from data.records import Spec
-from data.tables import Decision, Erasure, Experiment, Organisation, Variant, Version, new_id
+from data.tables import (
+    Decision,
+    Erasure,
+    Experiment,
+    Organisation,
+    TrafficSummary,
+    Variant,
+    Version,
+    new_id,
+)
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import plan
+from experiments import metrics, outlook, plan
+from experiments.history import History, PastMetric
 from serving.gateway.routes import experiments
 from tests import gateways
 from tests.logins import gateway_url
@@ -49,7 +60,10 @@ def organisation_id(engine: Engine) -> uuid.UUID:
     """The tenant that runs a new installation. v1 is champion, v2 was accepted, v3 refused."""
     with Session(engine, expire_on_commit=False) as session, session.begin():
         session.execute(
-            text("TRUNCATE organisations, versions, epochs, specs, experiments, idempotent_requests CASCADE")
+            text(
+                "TRUNCATE organisations, versions, epochs, specs, experiments, idempotent_requests,"
+                " traffic_summaries CASCADE"
+            )
         )
         tenant = Organisation(name="ours")
         session.add(tenant)
@@ -468,12 +482,42 @@ async def test_with_several_challengers_a_person_says_which_one(
     assert "v2 becomes champion" in shipped.json()["happens"]
 
 
+async def test_the_outlook_of_a_plan_is_that_of_recent_traffic(
+    client: httpx.AsyncClient, engine: Engine, a_key: Callable[..., dict[str, str]]
+) -> None:
+    viewer = a_key("viewer")
+    asked = {"plan": {"ramp": [1.0], "guardrails": {"complained": 0.02}}}
+    unknown = (await post(client, "/outlook", asked, viewer)).json()
+    assert (unknown["users_in_time"], unknown["days_needed"], unknown["is_assumed"]) == (None, None, True)
+    past = PastMetric(mean=0.1, spread=0.36, with_value=1.0)
+    traffic = History(
+        measured_at=datetime(2026, 1, 1, tzinfo=UTC),
+        arrivals=(100,) * 28,
+        window_hours=72,
+        users=2500,
+        metrics={"satisfaction": past, "complained": past},
+    )
+    with Session(engine) as session, session.begin():
+        session.add(TrafficSummary(measured_at=traffic.measured_at, summary=traffic.model_dump(mode="json")))
+    response = await post(client, "/outlook", asked, viewer)
+    assert response.status_code == 200, response.text
+    planned = plan.with_changes(asked["plan"])
+    expected = outlook.forecast(planned, metrics.load(), traffic, {})
+    assert response.json() == expected.model_dump(mode="json")
+    assert [warning["code"] for warning in response.json()["warnings"]] == ["margin_too_small"]
+    faster = (await post(client, "/outlook", {**asked, "users_a_day": 10_000}, viewer)).json()
+    assert (faster["days_needed"], faster["warnings"]) == (10, [])
+    assert (await post(client, "/outlook", {"plan": {"primary": "luck"}}, viewer)).status_code == 422
+    assert (await post(client, "/outlook", asked, a_key("member"))).status_code == 403
+
+
 async def test_the_routes_are_all_there_are(client: httpx.AsyncClient) -> None:
     described = (await client.get("http://gateway/openapi.json")).json()["paths"]
     root = "/api/v1/experiments"
     assert {(method.upper(), path) for path in described for method in described[path]} == {
         ("POST", root),
         ("GET", root),
+        ("POST", f"{root}/outlook"),
         ("GET", f"{root}/{{experiment_id}}"),
         *(
             ("POST", f"{root}/{{experiment_id}}/{action}")
