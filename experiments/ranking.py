@@ -90,8 +90,8 @@ def rank(votes: Sequence[PairVote], champion: str, alpha: float) -> Ranking:
     """Rank the champion and all versions with a vote.
 
     The intervals of all versions and all differences between them hold together, and at all analyses, with
-    probability 1 - `alpha`; the guarantee is asymptotic. Versions without a chain of votes to the champion
-    have no rank.
+    probability 1 - `alpha`; the guarantee is asymptotic. Versions without a chain of votes to the
+    champion have no rank.
     """
     connected = _find_connected(votes, champion)
     names = [champion, *sorted(connected - {champion})]

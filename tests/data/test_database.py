@@ -91,7 +91,7 @@ def test_an_experiment_from_before_there_were_several_goes_on(new_database: Call
         query = "SELECT number, experiment_id, routing FROM epochs ORDER BY number"
         before = connection.execute(query).fetchall()
         for _ in range(2):
-            database.migrate(url, "0008")
+            database.migrate(url, "0026")  # the routing of today
             rows = connection.execute("SELECT routing FROM epochs ORDER BY number").fetchall()
             first, second = (Routing.model_validate(routing) for (routing,) in rows)
             assert [(split.epoch, split.reached, split.salt) for split in first.experiments] == [
