@@ -186,32 +186,31 @@ _QUANTITIES = """
 _SEGMENTS = """
     CREATE TEMP TABLE segments ON COMMIT DROP AS
     WITH firsts AS (
-        SELECT DISTINCT ON (a.unit_id, a.period) a.unit_id, a.period, a.organisation_id,
-               lower(a.locale) AS locale, a.channel, o.transform_type
-        FROM window_answers a LEFT JOIN outputs o ON o.id = a.output_id ORDER BY a.unit_id, a.period, a.id
+        SELECT DISTINCT ON (unit_id, period) unit_id, period, organisation_id, output_id,
+               lower(locale) AS locale, channel
+        FROM window_answers ORDER BY unit_id, period, id
     ),
     valued AS (
-        SELECT unit_id, period, kind, left(value, {longest}) AS value
+        SELECT unit_id, period, kind, kind || '=' || left(value, {longest}) AS segment
         FROM quantities LEFT JOIN firsts USING (unit_id, period)
+        LEFT JOIN (SELECT id AS output_id, transform_type FROM outputs) AS made USING (output_id)
         CROSS JOIN LATERAL (VALUES {values}) AS unit_segments(kind, value)
         WHERE value IS NOT NULL
     ),
     stored AS (
-        SELECT DISTINCT split_part(segment, '=', 1) AS kind,
-               substr(segment, strpos(segment, '=') + 1) AS value
+        SELECT DISTINCT segment, split_part(segment, '=', 1) AS kind, true AS is_stored
         FROM metric_sums WHERE experiment_id = :experiment_id AND segment <> ''
     ),
     ranked AS (
-        SELECT kind, value,
-               row_number() OVER (PARTITION BY kind ORDER BY stored.kind IS NULL, units DESC, value) AS place
-        FROM (SELECT kind, value, count(*) AS units FROM valued GROUP BY kind, value) AS counted
-        FULL JOIN stored USING (kind, value)
-        WHERE value <> '{others}'
+        SELECT segment, row_number() OVER (PARTITION BY kind ORDER BY is_stored, units DESC, segment) AS place
+        FROM (SELECT kind, segment, count(*) AS units FROM valued GROUP BY kind, segment) AS counted
+        FULL JOIN stored USING (kind, segment)
+        WHERE segment <> kind || '={others}'
     )
     SELECT unit_id, period,
-           kind || '=' || CASE WHEN place <= {most} OR kind = 'organisation' THEN value ELSE '{others}' END
+           CASE WHEN place <= {most} OR kind = 'organisation' THEN segment ELSE kind || '={others}' END
                AS segment
-    FROM valued LEFT JOIN ranked USING (kind, value)
+    FROM valued LEFT JOIN ranked USING (segment)
 """
 _SHIPPED_SEGMENTS = {
     "transform_type": "transform_type",

@@ -15,7 +15,9 @@ from configs import ConfigError
 from data import database
 from data.tables import Feedback, MetricSum, new_id
 from data.traffic import answers
-from experiments import analysis, metrics, outcomes, own_metrics, plan
+from experiments import analysis, metrics, outcomes, own_metrics, plan, recommendation
+from experiments.analysis import Tally
+from experiments.lifecycle import Action
 from experiments.metrics import Metric
 from experiments.own_metrics import Definitions, OwnMetricError
 from experiments.plan import Plan, PlanError
@@ -193,24 +195,39 @@ def test_sums_of_a_plan_never_mix_with_those_of_a_changed_file(session: Session,
     assert (sums(session, trial, "unmet").n, sums(session, trial, "unmet").y) == (2, 2)
 
 
-def test_an_own_guardrail_shows_harm(session: Session, own: Definitions) -> None:
-    changes = ["window_hours=1", "guardrails={unmet: 0.05}", "minimum_users_an_arm=50"]
-    trial, planned = Trial(session), plan.load(changes, own)
+GUARDRAILS = {
+    "unmet": {"kind": "ratio", "of": "failures + repeats", "per": "requests", "share": True},
+    "strenuous": {"kind": "proportion", "of": "CASE WHEN requests >= 3 THEN 1 ELSE 0 END"},
+    "effort": {"kind": "mean", "of": "requests + 2 * edits", "cap": 50},
+}
+
+
+@pytest.mark.parametrize("guardrail", GUARDRAILS)
+def test_an_own_guardrail_of_each_kind_stops_an_experiment(session: Session, guardrail: str) -> None:
+    """Half of the challenger's users get no answer to two requests; nothing else differs."""
+    definitions = Definitions.model_validate(
+        {"metrics": {name: {**fields, "better": "lower", "says": "x"} for name, fields in GUARDRAILS.items()}}
+    )
+    trial = Trial(session)
+    planned = plan.load(["window_hours=1", f"guardrails={{{guardrail}: 0.05}}"], definitions)
     epoch = trial.epoch(0.5, 0.5)
-    for number in range(160):
+    for number in range(600):
         variant = "challenger" if number % 2 else "champion"
         user = uuid.uuid4()
         trial.expose(user, variant, epoch)
         trial.answer(user, variant, epoch, 1)
-        if number % 16 == 0 or (variant == "challenger" and number % 4 == 1):
+        if number % 20 == 0 or (variant == "challenger" and number % 4 == 1):
             trial.fail(user, variant, epoch, 2, failures=2)
     refresh(trial, planned)
     arms = outcomes.read_arms(session, trial.id, planned.all_metrics)
-    result = analysis.between_users(arms, planned, planned.all_metrics)
-    assert result.metrics["unmet"].margin == 0.05
-    assert result.metrics["unmet"].is_harmed
-    assert result.metrics["heavy"].margin is None
-    assert not result.metrics["failed"].is_harmed, "it is no guardrail of this plan"
+    users = analysis.between_users(arms, planned, planned.all_metrics)
+    assert users.metrics[guardrail].is_harmed
+    nobody = analysis.compare(Tally(wins=0, losses=0, ties=0, people=0), planned)
+    decision = recommendation.decide(nobody, users, planned, timedelta(days=2))
+    assert decision.action is Action.ROLL_BACK
+    assert guardrail in str(decision.reasons[0])
+    others = {name for name in GUARDRAILS if name != guardrail}
+    assert not any(users.metrics[name].is_harmed for name in others), "they are no guardrails of this plan"
 
 
 def test_segments_are_by_what_is_known_at_entry(session: Session, own: Definitions) -> None:

@@ -58,6 +58,7 @@ ROUTES = [
     ("POST", "/api/v1/experiments/{experiment_id}/ship"),
     ("POST", "/api/v1/experiments/{experiment_id}/rollback"),
     ("POST", "/api/v1/experiments/{experiment_id}/discard"),
+    ("GET", "/api/v1/metrics"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
