@@ -215,8 +215,8 @@ def compare(
 
 
 def decide(votes: ComparisonResult, judged: SurrogateResult | None, plan: Plan) -> ComparisonResult:
-    """The comparison that decides: that of votes and judge if the plan says so, there is one, and the judge has
-    not changed; else that of the votes alone.
+    """The comparison that decides: that of votes and judge if the plan says so, there is one, and the judge
+    has not changed; else that of the votes alone.
     """
     if not plan.surrogate or judged is None or not judged.is_judge_steady:
         return votes

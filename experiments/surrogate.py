@@ -91,7 +91,7 @@ class SurrogateResult(BaseModel):
     judge_interval: Interval = Field(description="of that mean over all messages")
     judge_mean_of_shown: float | None = Field(description="the same on the pairs that people saw")
     is_judge_steady: bool = Field(
-        description="no difference between these two means is shown; otherwise nothing is decided by the judge,"
+        description="no difference between these two means is shown; otherwise the judge decides nothing,"
         " because it has changed or people did not see random messages"
     )
 
