@@ -225,10 +225,10 @@ def compare(
 
 
 def decide(votes: ComparisonResult, judged: SurrogateResult | None, plan: Plan) -> ComparisonResult:
-    """The comparison that decides: that of votes and judge if the plan says so and there is one, else that of
-    the votes alone.
+    """The comparison that decides: that of votes and judge if the plan says so, there is one, and the judge
+    has not changed; else that of the votes alone.
     """
-    if not plan.surrogate or judged is None:
+    if not plan.surrogate or judged is None or not judged.is_judge_steady:
         return votes
     kept = ("win_rate", "interval", "lowest_to_ship", "decision")
     return votes.model_copy(update={name: getattr(judged, name) for name in kept})

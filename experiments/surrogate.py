@@ -54,17 +54,24 @@ class JudgedVoter(NamedTuple):
 
 
 class JudgeMean(NamedTuple):
-    """The judge's mean preference over the pairs of a sample, and the variance of one message."""
+    """The judge's mean preference over the pairs of a sample. `variance` is that of one message."""
 
     mean: float
     variance: float
     messages: int
     pairs: int
+    pair_variance: float  # of the preference for one pair
 
     @property
     def squared_error(self) -> float:
         """The variance of the mean."""
         return self.variance / self.messages
+
+    def is_precise(self, plan: Plan) -> bool:
+        """Whether the mean is precise enough to help: after the plan's `maximum_comparisons`, its error still
+        adds less noise than the judge may remove.
+        """
+        return plan.maximum_comparisons * self.squared_error < self.pair_variance
 
 
 class SurrogateResult(BaseModel):
@@ -84,8 +91,8 @@ class SurrogateResult(BaseModel):
     judge_interval: Interval = Field(description="of that mean over all messages")
     judge_mean_of_shown: float | None = Field(description="the same on the pairs that people saw")
     is_judge_steady: bool = Field(
-        description="no difference between these two means is shown; otherwise there is no decision, because"
-        " the judge has changed or people did not see random messages"
+        description="no difference between these two means is shown; otherwise the judge decides nothing,"
+        " because it has changed or people did not see random messages"
     )
 
 
@@ -172,7 +179,13 @@ def measure_judge(sample: Sequence[Rating]) -> JudgeMean | None:
         return None
     mean = float(total.sum() / pairs.sum())
     residuals = (total - mean * pairs) / pairs.mean()
-    return JudgeMean(mean, float(residuals.var(ddof=1)), len(sums), int(pairs.sum()))
+    return JudgeMean(
+        mean,
+        float(residuals.var(ddof=1)),
+        len(sums),
+        int(pairs.sum()),
+        float(np.var([preference for _, preference in sample if preference is not None])),
+    )
 
 
 def estimate_mean(judge: JudgeMean, alpha: float) -> Interval:
@@ -240,7 +253,7 @@ def arrange(voters: Sequence[JudgedVoter], judge: JudgeMean, plan: Plan) -> tupl
             f"a person has more than {plan.votes_a_person} votes, or a message more than"
             f" {plan.votes_a_message}; leave out those that do not count (`experiments.votes`)"
         )
-    weight = choose_weights(people, judge)
+    weight = choose_weights(people, judge) if judge.is_precise(plan) else np.zeros(len(people))
     table = np.array(messages).reshape(-1, 4)
     return (
         _make_units(people, weight, plan.votes_a_person),
@@ -276,7 +289,9 @@ def choose_weights(people: NDArray[np.float64], judge: JudgeMean) -> NDArray[np.
 
 def collect(units: tuple[Units, Units], judge: JudgeMean, plan: Plan) -> Votes:
     """The votes of people and messages (`arrange`), ready for tests."""
-    return Votes(*units, judge.mean, judge.squared_error, plan.maximum_comparisons)
+    # A judge that is not precise has no weight, so its error costs nothing.
+    squared_error = judge.squared_error if judge.is_precise(plan) else 0.0
+    return Votes(*units, judge.mean, squared_error, plan.maximum_comparisons)
 
 
 def compute_log_e(votes: Votes, rate: float) -> float:

@@ -158,10 +158,11 @@ def _run(draw: _Draw, plan: Plan, truth: float) -> tuple[_Path, _Path, float]:
         ahead = math.copysign(1, units[0].wins.sum() - count / 2)
         level = sequential.one_sided_level(plan.ship_alpha) if ahead > 0 else plan.alpha
         winner_alone = int(ahead) if alone[0] > -math.log(level) else 0
+        misses_alone = alone[1] > -math.log(plan.alpha)
         winner = 1 if is_up else -1 if is_down else 0
         for is_judged, name, missed in (
-            (True, winner * is_steady, misses and is_steady),
-            (False, winner_alone, alone[1] > -math.log(plan.alpha)),
+            (True, winner if is_steady else winner_alone, misses if is_steady else misses_alone),
+            (False, winner_alone, misses_alone),
         ):
             path = paths[is_judged]
             is_first = bool(name) and not path.winner and count >= plan.minimum_comparisons

@@ -193,4 +193,6 @@ def test_votes_and_judge_are_read_together(session: Session, experiment: uuid.UU
     both = PLAN.model_copy(update={"surrogate": True})
     assert judgements.decide(alone, result, both).interval == result.interval
     assert judgements.decide(alone, None, both) == alone
+    changed = result.model_copy(update={"is_judge_steady": False})
+    assert judgements.decide(alone, changed, both) == alone
     assert judgements.compare(session, experiment, CHALLENGER, Plan()) is None, "this plan has no judge"

@@ -147,6 +147,17 @@ def test_the_mean_of_the_judge_has_the_delta_methods_error() -> None:
     assert interval.high - judge.mean > stats.norm.isf(0.0025) * error, "it holds at all numbers of messages"
 
 
+def test_a_mean_of_few_messages_is_not_used() -> None:
+    voters, sample = draw(np.random.default_rng(8), messages=390)
+    of_few = {m for m, _ in sample[:60]}
+    few = [r for r in sample if r.message_id in of_few]
+    result, alone = (surrogate.compare(each, few, PLAN) for each in (voters, without_judge(voters)))
+    assert result is not None
+    assert alone is not None
+    assert result.weight == 0
+    assert result.interval == alone.interval
+
+
 def test_few_messages_allow_no_conclusion() -> None:
     voters, sample = draw(np.random.default_rng(6))
     assert surrogate.compare(voters, sample[:49], PLAN) is None
