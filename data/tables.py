@@ -88,6 +88,7 @@ Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 Names = Annotated[list[str], mapped_column(JSONB)]
 Reasons = Annotated[list[Reason], mapped_column(StoredReasons)]
 LongText = Annotated[str, mapped_column(Text)]
+PastSum = Annotated[Decimal, mapped_column(server_default="0")]
 
 
 ONLINE_ROLE = "tonebridge_online"  # the gateway's rights in the database; see migration 0002
@@ -618,6 +619,35 @@ class MetricSum(Base):
     y: Mapped[Decimal]
     yy: Mapped[Decimal]
     xy: Mapped[Decimal]
+    u: Mapped[PastSum]
+    uu: Mapped[PastSum]
+    v: Mapped[PastSum]
+    vv: Mapped[PastSum]
+    uv: Mapped[PastSum]
+    xu: Mapped[PastSum]
+    xv: Mapped[PastSum]
+    yu: Mapped[PastSum]
+    yv: Mapped[PastSum]
+
+
+class UserDay(Base):
+    """What a user did on a day (UTC): a summary of answers and failures, for the time before the user enters
+    an experiment (`experiments.user_days`).
+    """
+
+    __tablename__ = "user_days"
+    __table_args__ = (Index("ix_user_days_day", "day", "organisation_id"),)
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    organisation_id: Mapped[uuid.UUID]
+    answers: Mapped[int]
+    misses: Mapped[int]
+    fallbacks: Mapped[int]
+    repeats: Mapped[int] = mapped_column(comment="answers with an output that the user had on the same day")
+    failures: Mapped[int] = mapped_column(comment="counted in experiments only")
+    service_s: Mapped[Decimal] = mapped_column(comment="seconds waited on misses")
+    log_ms: Mapped[Decimal] = mapped_column(comment="sum of the logarithms of the misses' milliseconds")
 
 
 class Analysis(Base):

@@ -3,7 +3,7 @@
 - `lifecycle`: statuses, actions and what follows what; `drafts`, `decisions`: what people asked for.
 - `plan`: what is settled before the start; `metrics`: what is measured of a user; `assignment`: who is in
   which arm.
-- `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and by message.
+- `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind votes, by person and by message.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
 - `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an

@@ -36,6 +36,9 @@ Quantity = Literal[
 ]
 # The quantities of votes also exist for the time before entry: votes are few, and have an index by user.
 _OF_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+# So do these quantities of requests, by whole days (`experiments.user_days`).
+_OF_REQUESTS = {"requests", "answers", "misses", "fallbacks", "failures", "repeats", "service_s"}
+_WITH_PAST = _OF_VOTES | _OF_REQUESTS
 VOTE_TIMING = "vote_hours"  # the metric that shows whether the arms' users vote at different times
 # Quantities that are parts of others.
 _SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answers")}
@@ -117,12 +120,26 @@ class Metric(configs.StageConfig):
         """SQL expression of a user's y: the denominator of a ratio, else the covariate."""
         if self.kind == "ratio":
             return f"coalesce({self.per}, 0)::numeric"
-        if self.of not in _OF_VOTES:
+        if self.of not in _WITH_PAST:
             return "0::numeric"
         before = f"before_{self.of}"
         if self.kind == "proportion":
             return self._is_positive(before)
         return f"coalesce({self._capped(before)}, {self.usual})"
+
+    @property
+    def u(self) -> str:
+        """SQL expression of a ratio's x before the user entered; 0 for a user without a past."""
+        return self._capped(f"coalesce(before_{self.of}, 0)") if self._has_past_ratio else "0::numeric"
+
+    @property
+    def v(self) -> str:
+        """SQL expression of a ratio's y before the user entered; 0 for a user without a past."""
+        return f"coalesce(before_{self.per}, 0)::numeric" if self._has_past_ratio else "0::numeric"
+
+    @property
+    def _has_past_ratio(self) -> bool:
+        return self.kind == "ratio" and {self.of, self.per} <= _WITH_PAST
 
     def _is_positive(self, value: str) -> str:
         return f"(coalesce({value}, 0) > 0)::int::numeric"

@@ -16,6 +16,7 @@ from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
+from experiments.user_days import BEFORE_ENTRY, summarise
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
@@ -161,6 +162,7 @@ _QUANTITIES = """
     ),
     outcomes AS ({outcomes}),
     covariates AS ({covariates}),
+    past_days AS ({past_days}),
     failed_requests AS (
         SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
         FROM failures f JOIN closing
@@ -172,6 +174,7 @@ _QUANTITIES = """
     SELECT *, coalesce(answers, 0) + coalesce(failures, 0) AS requests
     FROM closing LEFT JOIN answer_counts USING (unit_id, period)
     LEFT JOIN outcomes USING (unit_id, period) LEFT JOIN covariates USING (unit_id, period)
+    LEFT JOIN past_days USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
 # Assigns each unit to segments by its first answer. A unit without an answer has no segment.
@@ -188,41 +191,50 @@ _SEGMENTS = text("""
     ) AS unit_segments(segment)
     WHERE segment IS NOT NULL
 """)
+# Sums of products that `_ADD_SUMS` adds. x and y are the metric's two numbers; u and v are those of a ratio
+# before the unit entered.
+_OF_METRIC = ("x", "xx", "y", "yy", "xy")
+_OF_PAST = ("u", "uu", "v", "vv", "uv", "xu", "xv", "yu", "yv")
+_ADDED = (*_OF_METRIC, *_OF_PAST)
 # Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
 # total.
-_ADD_SUMS = """
+_ADD_SUMS = f"""
     INSERT INTO metric_sums AS total
-        (experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy)
-    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy FROM ({sums}) AS sums
+        (experiment_id, epoch, variant, metric, segment, bin, n, {", ".join(_ADDED)})
+    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, {", ".join(_ADDED)}
+    FROM ({{sums}}) AS sums
     ON CONFLICT (experiment_id, epoch, variant, metric, segment, bin) DO UPDATE SET
-        n = total.n + excluded.n, x = total.x + excluded.x, xx = total.xx + excluded.xx,
-        y = total.y + excluded.y, yy = total.yy + excluded.yy, xy = total.xy + excluded.xy
-"""
-# Computes the sums of all metrics but quantiles in one scan of the batch.
+        n = total.n + excluded.n,
+        {", ".join(f"{name} = total.{name} + excluded.{name}" for name in _ADDED)}
+"""  # noqa: S608 (nothing of it comes from outside)
+# Computes the sums of some metrics in one scan of the batch.
 _SUMS = """
-    SELECT epoch, variant, metric, {segment} AS segment, 0 AS bin, count(*) AS n, sum(x) AS x,
-           sum(x * x) AS xx, sum(y) AS y, sum(y * y) AS yy, sum(x * y) AS xy
-    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS unit_values(metric, x, y)
+    SELECT epoch, variant, metric, {segment} AS segment, 0 AS bin, count(*) AS n, {sums}
+    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS unit_values(metric, x, y, u, v)
     WHERE x IS NOT NULL GROUP BY 1, 2, 3, 4
 """
 # Computes the sums for quantiles. The share of misses up to the end of a bin is a ratio: for each unit, its k
 # misses up to there over all of its m misses. Bin 0 has the sums of m. The other bins have the increments of
-# the sums of k, k^2 and k m in that bin, since these are 0 for most units.
+# the sums of k, k^2 and k m in that bin, since these are 0 for most units. The past is another ratio: the sum
+# of the logarithms of the latencies before the unit entered, u, over the number of these misses, v.
 _LATENCIES = """
     WITH binned AS (
         SELECT unit_id, period, 1 + width_bucket(total_ms, CAST(:ends_ms AS float8[])) AS bin, count(*) AS c
         FROM window_answers WHERE cache = 'miss' GROUP BY unit_id, period, bin
     ),
     counted AS (
-        SELECT *, sum(c) OVER (PARTITION BY unit_id, period ORDER BY bin) AS k,
-               sum(c) OVER (PARTITION BY unit_id, period) AS m
-        FROM binned JOIN closing USING (unit_id, period)
+        SELECT epoch, variant, bin, c, sum(c) OVER (PARTITION BY unit_id, period ORDER BY bin) AS k,
+               sum(c) OVER (PARTITION BY unit_id, period) AS m, coalesce(before_log_ms, 0) AS u,
+               coalesce(before_misses, 0) AS v
+        FROM binned JOIN quantities USING (unit_id, period)
     )
     SELECT epoch, variant, '{latency}' AS metric, '' AS segment, bin, count(*) AS n, sum(c) AS x,
-           sum(k * k - (k - c) * (k - c)) AS xx, 0 AS y, 0 AS yy, sum(c * m) AS xy
+           sum(k * k - (k - c) * (k - c)) AS xx, 0 AS y, 0 AS yy, sum(c * m) AS xy,
+           0 AS u, 0 AS uu, 0 AS v, 0 AS vv, 0 AS uv, sum(c * u) AS xu, sum(c * v) AS xv, 0 AS yu, 0 AS yv
     FROM counted GROUP BY epoch, variant, bin
     UNION ALL
-    SELECT epoch, variant, '{latency}', '', 0, count(*), 0, 0, sum(m), sum(m * m), 0
+    SELECT epoch, variant, '{latency}', '', 0, count(*), 0, 0, sum(m), sum(m * m), 0,
+           sum(u), sum(u * u), sum(v), sum(v * v), sum(u * v), 0, 0, sum(m * u), sum(m * v)
     FROM counted WHERE k = m GROUP BY epoch, variant
 """
 
@@ -247,8 +259,8 @@ _ARMS = text("""
     ORDER BY splits.epoch, v.is_baseline DESC, arm.name
 """)
 # Reads the stored sums, either those of segments or those of all users.
-_STORED_SUMS = text("""
-    SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy FROM metric_sums
+_STORED_SUMS = text(f"""
+    SELECT segment, metric, epoch, variant, bin, n, {", ".join(_ADDED)} FROM metric_sums
     WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
 """)
 
@@ -288,7 +300,9 @@ def refresh(
         "is_holdout": row.status == Status.HOLDOUT,
     }
     entered_until = now - (1 + _GRACE) * plan.window
-    durations = {"window_s": plan.window.total_seconds(), "past_s": plan.past.total_seconds()}
+    # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
+    past = timedelta() if parameters["is_holdout"] else plan.past
+    durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_ENTER, parameters)
@@ -311,6 +325,8 @@ def refresh(
         )
         count, begin, end = session.execute(_SPAN).one()
         if count:
+            if past:
+                summarise(session, begin - past, end - plan.window)
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
             span = {"begin": begin, "end": end, "ends_ms": list(BINS_MS)}
             for query in queries:
@@ -327,21 +343,36 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
     unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW, moment="closing.closes_at")
     covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at")
     yield text(
-        _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
+        _QUANTITIES.format(
+            outcomes=unit_outcomes,
+            covariates=covariates,
+            past_days=BEFORE_ENTRY,
+            own_arm=_OWN_ARM.format(table="f"),
+        )
     )
     yield _SEGMENTS
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
-    values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}
-    queries = []
-    if summed:
-        queries.append(_SUMS.format(values=", ".join(values.values()), units="quantities", segment="''"))
+    ratios = {name: metric for name, metric in summed.items() if metric.kind == "ratio"}
+    others = {name: metric for name, metric in summed.items() if name not in ratios}
+    queries = [_sum_up(some, "quantities", "''") for some in (ratios, others) if some]
     if plan.primary in summed:
         units = "quantities JOIN segments USING (unit_id, period)"
-        queries.append(_SUMS.format(values=values[plan.primary], units=units, segment="segment"))
+        queries.append(_sum_up({plan.primary: summed[plan.primary]}, units, "segment"))
     if len(summed) < len(measured):
         queries.append(_LATENCIES.format(latency=LATENCY))
     for query in queries:
         yield text(_ADD_SUMS.format(sums=query))
+
+
+def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
+    """The query that sums up metrics that are all ratios, or none of which is. Only ratios have a u and a v."""
+    has_past = any(metric.kind == "ratio" for metric in measured.values())
+    sums = (
+        f"sum({' * '.join(name)}) AS {name}" if has_past or name in _OF_METRIC else f"0 AS {name}"
+        for name in _ADDED
+    )
+    values = (f"('{name}', {m.x}, {m.y}, {m.u}, {m.v})" for name, m in measured.items())
+    return _SUMS.format(sums=", ".join(sums), values=", ".join(values), units=units, segment=segment)
 
 
 def _change_and_count(
