@@ -3,7 +3,9 @@ million exposures, 3 minutes).
 
 A real Postgres gets simulated exposures, answers and votes. The earlier days are refreshed first. The
 measured refresh adds one more day: 50,000 users enter and their windows close. Each has three answers; one in
-five votes in the window, and one in five in the fortnight before. For comparison, the same run computes the
+five votes in the window, and one in five in the fortnight before. Half of them had twelve answers in that
+fortnight. The refresh is the first of its day: it also summarises the day before, with three answers of each
+user of that day (`experiments.user_days`). For comparison, the same run computes the
 statistics of one metric from all rows, as one would without stored sums. Prints a table and writes it to
 `artifacts/bench/experiments.json`.
 """
@@ -72,6 +74,19 @@ _ANSWERED = """
            variant, :epoch,
            CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random()
     FROM users_of_a_day CROSS JOIN generate_series(0, 2) n
+"""
+# Answers of the fortnight before, by half of the users: twelve each.
+_ANSWERED_BEFORE = """
+    INSERT INTO answers
+    SELECT (
+               lpad(to_hex((extract(epoch FROM entered_at - random() * '14 days'::interval) * 1000)::int8),
+                    12, '0')
+               || '7' || substr(md5(random()::text), 1, 3) || 'a' || substr(md5(random()::text), 1, 15)
+           )::uuid,
+           (CAST(:outputs AS uuid[]))[1 + floor(random() * :most)::int], :organisation, user_id, NULL,
+           'champion', :epoch, CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001,
+           20 + 2000 * random()
+    FROM (SELECT * FROM users_of_a_day WHERE random() < 0.5) AS regular CROSS JOIN generate_series(1, 12) n
 """
 VOTED = """
     INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, experiment_id, variant,
@@ -161,10 +176,11 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     before_s = 0.0
     for n in range(days):
         day = START + timedelta(days=n)
-        fill(engine, experiment, epoch, day, size // days, EXPOSED, VOTED_BEFORE, VOTED)
+        answered = (_ANSWERED,) if n == days - 1 else ()
+        fill(engine, experiment, epoch, day, size // days, EXPOSED, *answered, VOTED_BEFORE, VOTED)
         before_s += refresh(engine, experiment, day + timedelta(days=1))[1]
     today = START + timedelta(days=days)
-    fill(engine, experiment, epoch, today, _A_DAY, EXPOSED, _ANSWERED, VOTED_BEFORE, VOTED)
+    fill(engine, experiment, epoch, today, _A_DAY, EXPOSED, _ANSWERED, _ANSWERED_BEFORE, VOTED_BEFORE, VOTED)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE exposures, feedback, units"))
     closed, refresh_s = refresh(engine, experiment, today + timedelta(days=1))
@@ -236,7 +252,8 @@ def main(sizes: tuple[int, ...]) -> list[dict[str, Any]]:
         try:
             with local.servers(local.with_free_ports(requested)) as settings:
                 assert settings.database_url is not None
-                asyncio.run(answers.ensure_partitions(settings.database_url, START.date(), days=23))
+                for first in (START - timedelta(days=16), START):
+                    asyncio.run(answers.ensure_partitions(settings.database_url, first.date(), days=23))
                 engine = database.engine_of(settings)
                 results.append(measure(engine, size))
                 engine.dispose()

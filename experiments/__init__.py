@@ -6,7 +6,7 @@
 - `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind votes, by person and by message.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
-- `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an
+- `effects`: the difference of two arms; `strata`: the same with equal shares of each stratum; `sequential`: anytime-valid intervals; `validity`: whether an
   experiment can be believed; `breakdown`: segments; `bandit`: weights that learn; `power`: users needed;
   `launches`: alpha over launches.
 - `readings`: what the pages on experiments read. `calibration/`: whether all of this keeps its promises.

@@ -88,7 +88,7 @@ NOTHING = Estimate(users=0, mean=None, variance=None)
 def estimate(metric: Metric, bins: Mapping[int, Sums]) -> Estimate:
     """Estimate a metric from its sums by bin. Only a quantile has more bins than bin 0."""
     sums = bins.get(0)
-    if sums is None:
+    if sums is None or not sums.n:
         return NOTHING
     if metric.kind == "quantile":
         assert metric.q is not None

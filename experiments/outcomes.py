@@ -4,6 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import TextClause, text
@@ -16,6 +17,7 @@ from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
+from experiments.strata import stratify
 from experiments.user_days import BEFORE_ENTRY, summarise
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
@@ -444,6 +446,33 @@ def read_segments(
                 estimate(metric, sums.get((segment, name, epoch, challenger), {})),
             )
         )
+    return pairs
+
+
+def read_stratified(
+    session: Session,
+    experiment_id: uuid.UUID,
+    name: str,
+    metric: Metric,
+    baseline: str,
+    challenger: str,
+    kind: str,
+) -> list[tuple[Estimate, Estimate]]:
+    """Read the baseline's and the challenger's estimate of the primary metric in every epoch, weighted by the
+    segments of a kind (`experiments.strata`).
+    """
+    nobody = Sums(0, *[Decimal(0)] * 5)
+    whole = _read_sums(session, experiment_id, 0, is_segment=False)
+    by_segment = _read_sums(session, experiment_id, 0, is_segment=True)
+    segments = sorted({segment for segment, *_ in by_segment if segment.startswith(f"{kind}=")})
+    pairs = []
+    for epoch in sorted({epoch for _, metric_name, epoch, _ in whole if metric_name == name}):
+        arms = tuple(whole.get(("", name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
+        strata = [
+            tuple(by_segment.get((segment, name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
+            for segment in segments
+        ]
+        pairs.append(stratify(arms, strata, metric))
     return pairs
 
 

@@ -1,5 +1,5 @@
 """Read-only queries on experiments for the dashboard. They compute only what analyses do not store:
-breakdowns, days left, and a metric without CUPED or without its cap.
+breakdowns, days left, and a metric without CUPED, without its cap, or weighted by stratum.
 """
 
 import uuid
@@ -324,11 +324,13 @@ def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, s
     }
 
 
-Way = Literal["as decided", "without CUPED", "without cap"]
+Way = Literal["as decided", "without CUPED", "without cap", "by transform type", "by organisation"]
 
 
 def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
-    """A metric's effect as decisions use it, without CUPED, and without its cap."""
+    """A metric's effect as decisions use it, without CUPED, and without its cap; the primary one also with equal
+    shares of each transform type and organisation in both arms (`experiments.strata`).
+    """
     assert page.plan is not None, page.id
     assert page.baseline is not None, page.id
     plan, definition = page.plan, metrics.load()[metric]
@@ -342,6 +344,11 @@ def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) 
         uncapped = definition.model_copy(update={"cap": None})
         estimates["without cap"] = outcomes.read_pairs(
             session, page.id, metrics.uncapped(metric), uncapped, *arms
+        )
+    if metric == plan.primary and definition.kind in ("mean", "proportion"):
+        estimates["by transform type"], estimates["by organisation"] = (
+            outcomes.read_stratified(session, page.id, metric, definition, *arms, kind)
+            for kind in ("transform_type", "organisation")
         )
     return {
         way: effects.compare_arms(

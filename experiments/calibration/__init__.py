@@ -7,6 +7,8 @@
 - `side_by_side`: blind comparisons of two texts.
 - `sample_ratios`: assignments whose users do not split evenly.
 - `information`: when intervals may begin.
+- `pasts`: ratios and latencies that are adjusted for what their users did before.
+- `stratified`: effects that are weighted by stratum.
 - `launch_series`: launches one after another, and what of them is no better.
 - `bandits`: the regret and the decision errors of each rule for the weights.
 - `scenarios`: installations and challengers, and what their users live through.

@@ -4,7 +4,7 @@ A committed report must load: the names of all fields are stored in docs/results
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -100,6 +100,17 @@ class InformationResult(_Result):
     begun: Estimate = Field(description="experiments whose interval has begun by the last analysis")
 
 
+class AdjustedResult(_Result):
+    """Intervals that are adjusted for the users' past or for strata, for one kind of users."""
+
+    description: str
+    experiments: int = Field(description="without an effect, and as many with one")
+    false_winner_rate: Estimate = Field(description="experiments without an effect whose interval excludes 0")
+    coverage: Estimate = Field(description="experiments whose interval contains the true effect at all analyses")
+    bias: Estimate = Field(description="of the estimate at the last analysis, in true effects")
+    variance_reduction: Estimate = Field(description="share of the variance that the adjustment removes at the last analysis")
+
+
 class BanditResult(_Result):
     """The regret and the decision error of each rule, by number of arms."""
 
@@ -168,6 +179,9 @@ class Report(_Result):
     information: dict[str, InformationResult] = {}
     procedure: dict[str, ProcedureResult] = Field({}, description="whole experiments, by scenario")
     launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
+    adjusted: dict[str, AdjustedResult] = Field(
+        {}, description="intervals that are adjusted for the past or for strata, by kind"
+    )
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -196,6 +210,21 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
     half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values))
     value = float(values.mean())
     return Estimate(value=value, low=value - half, high=value + half)
+
+
+def summarise_adjusted(description: str, chunks: Sequence[Mapping[str, NDArray[Any]]]) -> AdjustedResult:
+    """The figures of all chunks, which have arrays of shape (experiments,): `false`, `missed`, `bias` and
+    `reduction`.
+    """
+    joined = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
+    return AdjustedResult(
+        description=description,
+        experiments=len(joined["false"]),
+        false_winner_rate=estimate_rate(joined["false"]),
+        coverage=estimate_rate(~joined["missed"]),
+        bias=estimate_mean(joined["bias"]),
+        variance_reduction=estimate_mean(joined["reduction"]),
+    )
 
 
 def find_missed_targets(
@@ -305,9 +334,21 @@ def format_table(report: Report) -> Iterator[str]:
         yield "|---|---|---|"
         for test, rate in report.launches.false_discovery_rate.items():
             yield f"| {test} | {_format_percent(rate)} | {_format_percent(report.launches.power[test])} |"
+    if report.adjusted:
+        yield ""
+        yield from format_adjusted(report.adjusted)
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)
+
+
+def format_adjusted(adjusted: Mapping[str, AdjustedResult]) -> Iterator[str]:
+    """The lines of a Markdown table of intervals that are adjusted for the past or for strata."""
+    yield "| users | false winners, % | coverage, % | bias, % of the effect | variance removed, % |"
+    yield "|" + "---|" * 5
+    for name, result in adjusted.items():
+        figures = (result.false_winner_rate, result.coverage, result.bias, result.variance_reduction)
+        yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
 
 
 def format_procedure(procedure: Mapping[str, ProcedureResult]) -> Iterator[str]:

@@ -28,9 +28,11 @@ from experiments.calibration import (
     between_users,
     information,
     launch_series,
+    pasts,
     procedure,
     sample_ratios,
     side_by_side,
+    stratified,
 )
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.plot import plot
@@ -40,6 +42,7 @@ from experiments.calibration.report import (
     Estimate,
     InformationResult,
     LaunchResult,
+    AdjustedResult,
     ProcedureResult,
     Report,
     SampleRatioResult,
@@ -65,12 +68,19 @@ _DETERMINING = (
     "power",
     "recommendation",
     "sequential",
+    "strata",
     "validity",
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
 _Result = (
-    SettingResult | SampleRatioResult | BanditResult | InformationResult | LaunchResult | ProcedureResult
+    SettingResult
+    | SampleRatioResult
+    | BanditResult
+    | InformationResult
+    | LaunchResult
+    | AdjustedResult
+    | ProcedureResult
 )
 
 
@@ -89,6 +99,12 @@ _STUDIES = {
     **{
         name: _Study(information.simulate, information.summarise, InformationResult)
         for name in information.KINDS
+    },
+    **{name: _Study(pasts.simulate, pasts.summarise, AdjustedResult) for name in pasts.KINDS},
+    pasts.LATENCIES: _Study(pasts.simulate_latencies, pasts.summarise, AdjustedResult),
+    **{
+        name: _Study(stratified.simulate, stratified.summarise, AdjustedResult)
+        for name in stratified.KINDS
     },
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
@@ -193,4 +209,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         },
         procedure=courses,
         launches=results.get("launches"),
+        adjusted={name: result for name, result in results.items() if isinstance(result, AdjustedResult)},
     )
