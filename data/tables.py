@@ -455,6 +455,11 @@ class Experiment(Base):
     seen_until: Mapped[int] = mapped_column(
         BigInteger, server_default="0", comment="transaction id; exposures of older transactions are counted"
     )
+    caps: Mapped[dict[str, float] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="upper limits of a user's quantity that percentiles of the time before the start have set, by"
+        " metric; NULL before the first analysis",
+    )
 
 
 class Variant(Base):

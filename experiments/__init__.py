@@ -1,7 +1,7 @@
 """Evidence: which of two versions people are better served by, and what follows from it.
 
 - `lifecycle`: statuses, actions and what follows what; `drafts`, `decisions`: what people asked for.
-- `plan`: what is settled before the start; `metrics`: what is measured of a user; `assignment`: who is in
+- `plan`: what is settled before the start; `metrics`: what is measured of a user; `caps`: the most that one counts; `assignment`: who is in
   which arm.
 - `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind votes, by person and by message.
 - `estimators`: from sums to values with errors.

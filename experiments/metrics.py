@@ -66,6 +66,10 @@ class Metric(configs.StageConfig):
     per: Quantity | None = None
     q: Annotated[float | None, Field(gt=0, lt=1)] = None
     cap: Annotated[float | None, Field(gt=0, description="upper limit of a user's quantity")] = None
+    cap_percentile: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="the cap is this percentile of users before the start (`caps`)"),
+    ] = None
     usual: Annotated[float, Field(ge=0, description="covariate of a mean for a user without a past")] = 0.0
     better: Literal["higher", "lower"]
     says: Annotated[str, Field(min_length=1, description="description for people")]
@@ -80,6 +84,10 @@ class Metric(configs.StageConfig):
             )
         if self.cap is not None and self.kind not in ("mean", "ratio"):
             raise MetricError("metric_without_cap", kind=self.kind)
+        if self.cap_percentile is not None and (
+            self.cap is not None or self.kind not in ("mean", "ratio") or self.of not in _OF_REQUESTS
+        ):
+            raise MetricError("metric_percentile_wrong", quantities=", ".join(sorted(_OF_REQUESTS)))
         if self.usual and self.kind != "mean":
             raise MetricError("metric_without_usual", kind=self.kind)
         return self

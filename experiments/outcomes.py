@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments.analysis import ArmStatistics
+from experiments.caps import fix_caps
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
@@ -301,6 +302,9 @@ def refresh(
         "is_organisation": _is_between_organisations(session, experiment_id),
         "is_holdout": row.status == Status.HOLDOUT,
     }
+    capped = fix_caps(
+        session, row, plan, measured, is_organisation=parameters["is_organisation"], now=now
+    )
     entered_until = now - (1 + _GRACE) * plan.window
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
     past = timedelta() if parameters["is_holdout"] else plan.past
@@ -312,7 +316,7 @@ def refresh(
     session.execute(text("DROP TABLE new_exposures"))
     row.seen_until = int(until)
     session.flush()
-    sum_queries = _build_sum_queries(plan, with_uncapped(measured))
+    sum_queries = _build_sum_queries(plan, with_uncapped(capped))
     queries = (
         _ANALYZE,
         text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),

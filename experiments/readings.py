@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from data.reasons import Reason, load
+from data.tables import Experiment
 from data.traffic import comparisons, routing
 from experiments import breakdown, effects, evidence, metrics, outcomes, power
 from experiments import plan as plans
@@ -324,6 +325,16 @@ def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, s
     }
 
 
+def read_cap(session: Session, experiment_id: uuid.UUID, metric: str) -> float | None:
+    """The most that one user counts in a metric of an experiment: as the metric says, or as a percentile of the
+    time before the start has set it. None without a cap.
+    """
+    definition = metrics.load()[metric]
+    if definition.cap_percentile is None:
+        return definition.cap
+    return (session.get_one(Experiment, experiment_id).caps or {}).get(metric)
+
+
 Way = Literal["as decided", "without CUPED", "without cap", "by transform type", "by organisation"]
 
 
@@ -340,8 +351,8 @@ def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) 
         "as decided": pairs,
         "without CUPED": [(_drop_covariate(a), _drop_covariate(b)) for a, b in pairs],
     }
-    if definition.cap is not None:
-        uncapped = definition.model_copy(update={"cap": None})
+    if read_cap(session, page.id, metric) is not None:
+        uncapped = definition.model_copy(update={"cap": None, "cap_percentile": None})
         estimates["without cap"] = outcomes.read_pairs(
             session, page.id, metrics.uncapped(metric), uncapped, *arms
         )

@@ -1,4 +1,4 @@
-"""What users did before they entered: a summary of their answers by day, and the sums of ratios with it.
+"""What users did before they entered: a summary of their answers by day, the sums of ratios with it, and caps.
 
 Units that closed before this migration count as units without a past. That keeps the sums valid: it depends
 on the time of their entry, and not on their arm.
@@ -6,6 +6,7 @@ on the time of their entry, and not on their arm.
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0029"
 down_revision = "0025"
@@ -16,6 +17,16 @@ _SUMS = ("u", "uu", "v", "vv", "uv", "xu", "xv", "yu", "yv")
 
 
 def upgrade() -> None:
+    op.add_column(
+        "experiments",
+        sa.Column(
+            "caps",
+            postgresql.JSONB(),
+            nullable=True,
+            comment="upper limits of a user's quantity that percentiles of the time before the start have set, "
+            "by metric; NULL before the first analysis",
+        ),
+    )
     for name in _SUMS:
         op.add_column("metric_sums", sa.Column(name, sa.Numeric(), server_default="0", nullable=False))
     op.create_table(
@@ -49,3 +60,4 @@ def downgrade() -> None:
     op.drop_table("user_days")
     for name in _SUMS:
         op.drop_column("metric_sums", name)
+    op.drop_column("experiments", "caps")

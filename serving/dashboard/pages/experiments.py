@@ -308,6 +308,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
             session, experiment.id, None if metric == experiment.plan.primary else metric
         )
         ways = readings.compute_effects_by_way(session, experiment, metric)
+        cap = readings.read_cap(session, experiment.id, metric)
         totals = readings.read_totals(session, experiment.id)
     plot = None
     if len(effects) > 1:
@@ -324,6 +325,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
         name=metric,
         definition=definition,
         ways=ways,
+        cap=cap,
         totals=totals,
         plot=plot,
     )
