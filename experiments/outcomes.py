@@ -22,6 +22,9 @@ from experiments.strata import stratify
 from experiments.user_days import BEFORE_ENTRY, summarise
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
+# Kinds of segments: the day (UTC) of the entry, and the days from the entry to a vote.
+ENTERED, SINCE_ENTRY = "entered", "since_entry"
+_MOST_DAYS = 6  # votes on later days after the entry count as of this one
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
 # A unit is counted this share of its window after the window's end: an hour after the usual 72. By then its
 # rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
@@ -107,15 +110,15 @@ _SELECT_ANSWERS = """
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """
-# Aggregates the feedback of each unit, with the values that votes had at `moment`: a vote that changed later
-# counts with its earlier value. An organisation's scores are means of its users' means, so that a user with
-# many votes does not dominate.
+# Aggregates the feedback of each unit and `part`, with the values that votes had at `moment`: a vote that
+# changed later counts with its earlier value. An organisation's scores are means of its users' means, so that
+# a user with many votes does not dominate.
 _FEEDBACK = """
-    SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
+    SELECT unit_id, period, part AS {prefix}part, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
            sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
            avg(edit_distance) AS {prefix}edit_distance, avg(vote_hours) AS {prefix}vote_hours
     FROM (
-        SELECT closing.unit_id, closing.period, count(*) AS votes,
+        SELECT closing.unit_id, closing.period, {part} AS part, count(*) AS votes,
                avg(CASE f.kind WHEN 'thumb' THEN vote.thumb_up::int
                                WHEN 'rating' THEN (vote.rating - 1) / 4.0 END) AS score,
                count(*) FILTER (WHERE vote.thumb_up OR vote.rating > 3) AS likes,
@@ -135,9 +138,9 @@ _FEEDBACK = """
                    coalesce(earlier.edit_distance, f.edit_distance) AS edit_distance
         ) AS vote
         WHERE {where}
-        GROUP BY closing.unit_id, closing.period, closing.entered_at, f.user_id
+        GROUP BY closing.unit_id, closing.period, closing.entered_at, f.user_id, 3
     ) AS by_user
-    GROUP BY unit_id, period
+    GROUP BY unit_id, period, part
 """
 # Limits feedback to the unit's arm and window: its outcomes. The constants only narrow the index scan.
 _IN_WINDOW = f"""
@@ -180,8 +183,9 @@ _QUANTITIES = """
     LEFT JOIN past_days USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
-# Assigns each unit to segments by its first answer. A unit without an answer has no segment.
-_SEGMENTS = text("""
+# Assigns each unit to segments by its first answer and by the day (UTC) of its entry. A unit without an answer
+# has no segment of the first kind.
+_SEGMENTS = text(f"""
     CREATE TEMP TABLE segments ON COMMIT DROP AS
     SELECT unit_id, period, segment
     FROM (
@@ -193,12 +197,22 @@ _SEGMENTS = text("""
         VALUES ('transform_type=' || o.transform_type), ('organisation=' || first.organisation_id)
     ) AS unit_segments(segment)
     WHERE segment IS NOT NULL
+    UNION ALL
+    SELECT unit_id, period, '{ENTERED}=' || (entered_at AT TIME ZONE 'UTC')::date FROM closing
 """)
+# Computes the sums of the scores of votes by the day since the unit's entry. A unit may be in several days.
+_VOTES_BY_DAY = """
+    SELECT epoch, variant, '{votes}' AS metric, '{votes}=' || part AS segment, 0 AS bin, count(*) AS n,
+           sum(score) AS x, sum(score * score) AS xx, {no_others}
+    FROM ({feedback}) AS by_day JOIN closing USING (unit_id, period)
+    WHERE score IS NOT NULL GROUP BY 1, 2, 3, 4
+"""
 # Sums of products that `_ADD_SUMS` adds. x and y are the metric's two numbers; u and v are those of a ratio
 # before the unit entered.
 _OF_METRIC = ("x", "xx", "y", "yy", "xy")
 _OF_PAST = ("u", "uu", "v", "vv", "uv", "xu", "xv", "yu", "yv")
 _ADDED = (*_OF_METRIC, *_OF_PAST)
+_NO_OTHERS = ", ".join(f"0 AS {name}" for name in _ADDED[2:])  # than x and xx
 # Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
 # total.
 _ADD_SUMS = f"""
@@ -346,8 +360,10 @@ def refresh(
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
-    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW, moment="closing.closes_at")
-    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at")
+    unit_outcomes = _FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at")
+    covariates = _FEEDBACK.format(
+        prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
+    )
     yield text(
         _QUANTITIES.format(
             outcomes=unit_outcomes,
@@ -366,6 +382,10 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
         queries.append(_sum_up({plan.primary: summed[plan.primary]}, units, "segment"))
     if len(summed) < len(measured):
         queries.append(_LATENCIES.format(latency=LATENCY))
+    hours = "extract(epoch FROM f.created_at - closing.entered_at) / 3600"
+    day = f"least(floor({hours} / 24)::int, {_MOST_DAYS})"
+    by_day = _FEEDBACK.format(prefix="", part=day, where=_IN_WINDOW, moment="closing.closes_at")
+    queries.append(_VOTES_BY_DAY.format(votes=SINCE_ENTRY, feedback=by_day, no_others=_NO_OTHERS))
     for query in queries:
         yield text(_ADD_SUMS.format(sums=query))
 
@@ -439,11 +459,12 @@ def read_segments(
 ) -> dict[str, list[tuple[Estimate, Estimate]]]:
     """Read the baseline's and the challenger's estimate of the primary metric in every epoch, by segment.
 
-    A unit's first answer sets its segments, which have names like `transform_type=soften`.
+    A unit's first answer and its entry set its segments, which have names like `transform_type=soften`. With
+    SINCE_ENTRY as `name`, the values are the scores of votes, and the segments are the days of the votes.
     """
     pairs: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
     sums = _read_sums(session, experiment_id, 0, is_segment=True)
-    for segment, epoch in sorted({(segment, epoch) for segment, _, epoch, _ in sums}):
+    for segment, epoch in sorted({(segment, epoch) for segment, stored, epoch, _ in sums if stored == name}):
         pairs[segment].append(
             (
                 estimate(metric, sums.get((segment, name, epoch, baseline), {})),

@@ -3,9 +3,10 @@ breakdowns, days left, and a metric without CUPED, without its cap, or weighted 
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import text
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from data.reasons import Reason, load
 from data.tables import Experiment
 from data.traffic import comparisons, routing
-from experiments import breakdown, effects, evidence, metrics, outcomes, power
+from experiments import breakdown, effects, evidence, metrics, novelty, outcomes, power
 from experiments import plan as plans
 from experiments.breakdown import Breakdown
 from experiments.decisions import UnknownExperimentError
@@ -22,10 +23,13 @@ from experiments.effects import Effect
 from experiments.estimators import Estimate
 from experiments.evidence import Dated, Evidence
 from experiments.lifecycle import Status
+from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.power import Outlook
 
 FEWEST = 10  # users of a segment on a page: a smaller segment would reveal a person's votes
+FEWEST_A_DAY = 20  # users of an arm in a day of a curve: with fewer, its interval means little
+_SCORE = Metric(kind="mean", of="score", better="higher", says="mean score of the votes of a day")
 _SIDES = 8  # messages with the rewrites of both variants
 _MOST_LISTED = 200
 
@@ -290,6 +294,7 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
     by_segment = {
         segment: effects.compare_arms(estimates, page.plan.alpha, page.plan.n_star, primary.better)
         for segment, estimates in pairs.items()
+        if not segment.startswith(f"{outcomes.ENTERED}=")
     }
     large_enough = {
         segment: effect
@@ -297,6 +302,54 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
         if effect is not None and min(effect.baseline_users, effect.challenger_users) >= FEWEST
     }
     return breakdown.break_down_by_kind(large_enough, page.plan.alpha)
+
+
+def compute_curves(session: Session, page: ExperimentPage) -> dict[novelty.Kind, novelty.Curve]:
+    """How the effect in the primary metric changes with the day of users' entry and its weekday (UTC), and the
+    effect in votes with the days from the entry to the vote. Days with fewer than FEWEST_A_DAY users in an arm
+    are absent. Empty for a metric without segments, which a quantile is.
+    """
+    if page.plan is None or page.baseline is None:
+        return {}
+    plan, primary = page.plan, metrics.load()[page.plan.primary]
+    if primary.kind == "quantile":
+        return {}
+    names = page.baseline.name, page.challenger.name
+
+    def read(name: str, metric: Metric, kind: str) -> dict[str, list[tuple[Estimate, Estimate]]]:
+        pairs = outcomes.read_segments(session, page.id, name, metric, *names)
+        return {
+            segment.removeprefix(f"{kind}="): estimates
+            for segment, estimates in pairs.items()
+            if segment.startswith(f"{kind}=")
+        }
+
+    def compare(pairs: Mapping[int, list[tuple[Estimate, Estimate]]], metric: Metric) -> dict[int, Effect]:
+        compared = {
+            day: effects.compare_arms(
+                estimates, plan.alpha, plan.n_star, metric.better, metric.largest, FEWEST_A_DAY
+            )
+            for day, estimates in pairs.items()
+        }
+        return {day: effect for day, effect in compared.items() if effect is not None}
+
+    by_date = {
+        date.fromisoformat(day): pairs
+        for day, pairs in read(plan.primary, primary, outcomes.ENTERED).items()
+    }
+    first = min(by_date, default=date.min)
+    by_weekday: dict[int, list[tuple[Estimate, Estimate]]] = defaultdict(list)
+    for day, pairs in by_date.items():
+        by_weekday[day.weekday()] += pairs
+    by_vote = {int(day): pairs for day, pairs in read(outcomes.SINCE_ENTRY, _SCORE, outcomes.SINCE_ENTRY).items()}
+    return novelty.judge(
+        {
+            "entry": compare({(day - first).days: pairs for day, pairs in by_date.items()}, primary),
+            "since_entry": compare(by_vote, _SCORE),
+            "weekday": compare(by_weekday, primary),
+        },
+        plan.alpha,
+    )
 
 
 class Total(NamedTuple):

@@ -111,6 +111,15 @@ class AdjustedResult(_Result):
     variance_reduction: Estimate = Field(description="share of the variance that the adjustment removes at the last analysis")
 
 
+class ChangeResult(_Result):
+    """How often the curves of an effect over time warn that it changes, at one look."""
+
+    description: str
+    experiments: int
+    warned: dict[str, Estimate] = Field(description="by kind of curve (`experiments.novelty`)")
+    warned_by_any: Estimate
+
+
 class BanditResult(_Result):
     """The regret and the decision error of each rule, by number of arms."""
 
@@ -182,6 +191,7 @@ class Report(_Result):
     adjusted: dict[str, AdjustedResult] = Field(
         {}, description="intervals that are adjusted for the past or for strata, by kind"
     )
+    changes: dict[str, ChangeResult] = Field({}, description="warnings of effects that change, by kind")
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -337,6 +347,13 @@ def format_table(report: Report) -> Iterator[str]:
     if report.adjusted:
         yield ""
         yield from format_adjusted(report.adjusted)
+    if report.changes:
+        yield ""
+        yield "| effect | warned by entry, % | by days since entry, % | by weekday, % | by any, % |"
+        yield "|" + "---|" * 5
+        for name, change in report.changes.items():
+            figures = (*change.warned.values(), change.warned_by_any)
+            yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)

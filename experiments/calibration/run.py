@@ -26,6 +26,7 @@ import configs
 from experiments.calibration import (
     bandits,
     between_users,
+    changes,
     information,
     launch_series,
     pasts,
@@ -39,6 +40,7 @@ from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
     BanditResult,
+    ChangeResult,
     Estimate,
     InformationResult,
     LaunchResult,
@@ -64,6 +66,7 @@ _DETERMINING = (
     "launches",
     "lifecycle",
     "metrics",
+    "novelty",
     "plan",
     "power",
     "recommendation",
@@ -77,6 +80,7 @@ _Result = (
     SettingResult
     | SampleRatioResult
     | BanditResult
+    | ChangeResult
     | InformationResult
     | LaunchResult
     | AdjustedResult
@@ -106,6 +110,7 @@ _STUDIES = {
         name: _Study(stratified.simulate, stratified.summarise, AdjustedResult)
         for name in stratified.KINDS
     },
+    **{name: _Study(changes.simulate, changes.summarise, ChangeResult) for name in changes.KINDS},
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
     **{name: _Study(procedure.simulate, procedure.summarise, ProcedureResult) for name in SCENARIOS},
@@ -209,5 +214,6 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         },
         procedure=courses,
         launches=results.get("launches"),
+        changes={name: result for name, result in results.items() if isinstance(result, ChangeResult)},
         adjusted={name: result for name, result in results.items() if isinstance(result, AdjustedResult)},
     )

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from markupsafe import Markup
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
@@ -21,7 +22,7 @@ from starlette.datastructures import FormData
 from data import database
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import evidence, metrics, power, readings
+from experiments import evidence, metrics, novelty, power, readings
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
@@ -248,6 +249,7 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id)
         counts = evidence.read_exposures_over_time(session, experiment.id)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
+        curves = readings.compute_curves(session, experiment) if experiment.evidence else {}
         totals = readings.read_totals(session, experiment.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
         pairs = readings.read_side_by_side(session, experiment)
@@ -284,6 +286,9 @@ def show(
         definitions=metrics.load(),
         totals=totals,
         breakdowns=breakdowns,
+        curves=curves,
+        curve_plots=_draw_curves(here, curves),
+        fewest_a_day=readings.FEWEST_A_DAY,
         fewest=readings.FEWEST,
         pairs=pairs,
         mark_differences=mark_differences,
@@ -292,6 +297,28 @@ def show(
         actions=requestable(experiment.status, experiment.share) if here.may_decide else [],
         may_decide=here.may_decide,
     )
+
+
+def _draw_curves(here: Visit, curves: Mapping[novelty.Kind, novelty.Curve]) -> dict[str, Markup]:
+    """The pictures of the effect by day."""
+    say = here.words.say
+    weekdays = [say("Mon"), say("Tue"), say("Wed"), say("Thu"), say("Fri"), say("Sat"), say("Sun")]
+    labels: dict[novelty.Kind, tuple[Sequence[str], str]] = {
+        "entry": ((), say("days since the first user came")),
+        "since_entry": ((), say("days since the user's first answer")),
+        "weekday": (weekdays, say("weekday")),
+    }
+    return {
+        kind: charts.draw_days(
+            curve.points,
+            labels[kind][0],
+            say("Effect by %(axis)s, with intervals for one look", axis=labels[kind][1]),
+            labels[kind][1],
+            say("effect"),
+        )
+        for kind, curve in curves.items()
+        if curve.points
+    }
 
 
 @router.get("/{experiment_id}/metrics/{metric}")
