@@ -8,6 +8,6 @@
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
 - `effects`: the difference of two arms; `strata`: the same with equal shares of each stratum; `sequential`: anytime-valid intervals; `validity`: whether an
   experiment can be believed; `breakdown`: segments; `novelty`: effects that change with time; `bandit`: weights that learn; `power`: users needed;
-  `launches`: alpha over launches.
+  `launches`: alpha over launches; `gains`: what promotions have gained over a version that is held out.
 - `readings`: what the pages on experiments read. `calibration/`: whether all of this keeps its promises.
 """

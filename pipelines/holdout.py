@@ -18,11 +18,10 @@ from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, between_users
+from experiments.gains import HELD_OUT, PRESENT
 from experiments.lifecycle import Status
 from experiments.plan import Plan
 from models.edits.writer import rules_digest
-
-HELD_OUT, PRESENT = "held_out", "present"
 
 
 def find_in(live: Routing) -> Split | None:

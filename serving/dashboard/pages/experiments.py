@@ -22,7 +22,7 @@ from starlette.datastructures import FormData
 from data import database
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import evidence, metrics, novelty, power, readings
+from experiments import evidence, gains, metrics, novelty, power, readings
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
@@ -249,6 +249,7 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id)
         counts = evidence.read_exposures_over_time(session, experiment.id)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
+        holdout = gains.read_holdout(session, experiment.id, plans.load()) if experiment.plan is None else None
         curves = readings.compute_curves(session, experiment) if experiment.evidence else {}
         totals = readings.read_totals(session, experiment.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
@@ -286,6 +287,8 @@ def show(
         definitions=metrics.load(),
         totals=totals,
         breakdowns=breakdowns,
+        holdout=holdout,
+        gain_plot=_draw_gains(here, holdout) if holdout else None,
         curves=curves,
         curve_plots=_draw_curves(here, curves),
         fewest_a_day=readings.FEWEST_A_DAY,
@@ -296,6 +299,28 @@ def show(
         list_query=list_query,
         actions=requestable(experiment.status, experiment.share) if here.may_decide else [],
         may_decide=here.may_decide,
+    )
+
+
+def _draw_gains(here: Visit, holdout: gains.Holdout) -> Markup | None:
+    """The gain of each champion with its interval; None while no champion has one."""
+    say = here.words.say
+    rows = [
+        charts.Ranged(f"{gain.champion}, {gain.since:%Y-%m-%d}", gain.effect.difference, *gain.effect.interval)
+        for gain in holdout.gains
+        if gain.effect is not None
+    ]
+    if not rows:
+        return None
+    return charts.draw_ranges(
+        {"": rows},
+        say("Gain of each champion over %(held_out)s, with its interval", held_out=holdout.held_out),
+        say(
+            "%(metric)s: gain over %(held_out)s",
+            metric=say(holdout.metric.replace("_", " ")),
+            held_out=holdout.held_out,
+        ),
+        limits=[0.0],
     )
 
 
