@@ -9,6 +9,7 @@
 - `information`: when intervals may begin.
 - `pasts`: ratios and latencies that are adjusted for what their users did before.
 - `stratified`: effects that are weighted by stratum.
+- `capped`: amounts with a cap that is a percentile of the time before.
 - `changes`: curves of effects that fade, differ by weekday, or stay.
 - `launch_series`: launches one after another, and what of them is no better.
 - `bandits`: the regret and the decision errors of each rule for the weights.

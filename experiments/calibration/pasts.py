@@ -19,7 +19,7 @@ from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.information import has_begun
 from experiments.calibration.populations import SETTINGS, Array
 from experiments.calibration.report import AdjustedResult, summarise_adjusted
-from experiments.estimators import Sums, estimate
+from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import BINS_MS, Metric
 from experiments.plan import Plan
 
@@ -75,10 +75,7 @@ def _draw(
 def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size: int) -> dict[str, Any]:
     """Simulate one chunk of a kind: a fifth of `size` experiments without an effect, and as many with one.
 
-    Gives arrays with an entry for each experiment: whether its interval ever excludes 0 without an effect,
-    `false`; whether it ever misses the true effect, `missed`; the relative error of the last estimate, `bias`;
-    and the share of the variance that the past removes at the last analysis, `reduction`. Raises
-    AssertionError where a checked analysis differs from `effects.compare_arms`.
+    Gives what `report.summarise_adjusted` joins. Raises AssertionError where a checked analysis differs from `effects.compare_arms`.
     """
     kind, size = KINDS[name], max(2, size // 5)
     result: dict[str, Any] = {}
@@ -87,20 +84,29 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
         effect = 1.0 if is_aa else _BETTER_RATE / _RATE
         truth = _RATE * (effect - 1)
         sums = np.zeros((size, 2, len(Sums._fields)))
-        misses = np.zeros(size, dtype=bool)
+        misses, found, found_without = (np.zeros(size, dtype=bool) for _ in range(3))
         checked = set(rng.integers(_LOOKS // 4, _LOOKS, _CHECKED).tolist())
         for look in range(_LOOKS):
             is_challenger = rng.random((size, kind.users // _LOOKS)) < kind.share
             _add(sums, _draw(rng, kind, is_challenger, effect), is_challenger)
-            difference, error, clock, reduction = _compare(sums)
+            (plain, plain_error), (difference, error), clock = _compare(sums)
             begun = has_begun(sums[..., :6], _FAILED, plan)
-            margin = error * compute_margin_factors(clock, plan.alpha, plan.n_star)
+            factor = compute_margin_factors(clock, plan.alpha, plan.n_star)
+            margin = error * factor
             misses |= begun & (np.abs(difference - truth) > margin)
+            found |= begun & (np.abs(difference) > margin)
+            found_without |= begun & (np.abs(plain) > plain_error * factor)
             if look in checked:
                 row = int(rng.integers(size))
                 _check_against_production(sums[row], plan, bool(begun[row]), difference[row], margin[row])
         result["false" if is_aa else "missed"] = misses
-    return {**result, "bias": difference / truth - 1, "reduction": reduction}
+    return {
+        **result,
+        "found": found,
+        "found_without": found_without,
+        "bias": difference / truth - 1,
+        "reduction": 1 - (error / plain_error) ** 2,
+    }
 
 
 def _add(sums: Array, values: tuple[Array, ...], is_challenger: NDArray[np.bool_]) -> None:
@@ -115,9 +121,9 @@ def _add(sums: Array, values: tuple[Array, ...], is_challenger: NDArray[np.bool_
         sums[:, 1, column] += challenger
 
 
-def _compare(sums: Array) -> tuple[Array, Array, Array, Array]:
-    """The adjusted difference of each experiment, its standard error, its clock, and the share of the variance
-    that the past removes; arrays of shape (experiments,).
+def _compare(sums: Array) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
+    """The difference of each experiment and its standard error, as measured and adjusted; and its clock.
+    Arrays of shape (experiments,).
     """
     n, x, xx, y, yy, xy, u, uu, v, vv, uv, xu, xv, yu, yv = np.moveaxis(sums, -1, 0)
     freedom = np.maximum(n - 1, 1)
@@ -132,10 +138,12 @@ def _compare(sums: Array) -> tuple[Array, Array, Array, Array]:
     spread = np.maximum((freedom * past_variance).sum(axis=1), 1e-300)
     theta = (is_adjusted * (freedom * covariance).sum(axis=1) / spread)[:, None]
     adjusted = variance - 2 * theta * covariance + theta**2 * past_variance
-    squared_error, raw = ((some / n).sum(axis=1) for some in (adjusted, variance))
-    value = value - theta * past
     clock = 4 * n.prod(axis=1) / n.sum(axis=1)
-    return value[:, 1] - value[:, 0], np.sqrt(squared_error), clock, 1 - squared_error / raw
+    plain, better = (
+        (values[:, 1] - values[:, 0], np.sqrt((variances / n).sum(axis=1)))
+        for values, variances in ((value, variance), (value - theta * past, adjusted))
+    )
+    return plain, better, clock
 
 
 def _check_against_production(
@@ -169,7 +177,7 @@ def simulate_latencies(
         slower = 1.0 if is_aa else _SLOWER
         deviation = math.hypot(_BETWEEN, _WITHIN)
         truth = (slower - 1) * math.exp(_LEVEL + deviation * float(stats.norm.ppf(_Q)))
-        misses = np.zeros(size, dtype=bool)
+        misses, found, found_without = (np.zeros(size, dtype=bool) for _ in range(3))
         differences, reductions = np.zeros(size), np.zeros(size)
         for row in range(size):
             totals = [np.zeros((len(BINS_MS) + 2, len(Sums._fields))) for _ in range(2)]
@@ -177,14 +185,29 @@ def simulate_latencies(
                 for arm, factor in enumerate((1.0, slower)):
                     totals[arm] += _draw_latencies(rng, _LATENCY_USERS // _LATENCY_LOOKS // 2, factor)
                 a, b = (_estimate_latency(total) for total in totals)
-                effect = effects.compare_arms(
-                    [(a, b)], plan.alpha, plan.n_star, "lower", fewest_users=plan.minimum_users_an_arm
-                )
+                effect = _compare_latencies(a, b, plan)
                 if effect is not None:
                     misses[row] |= not effect.interval.low <= truth <= effect.interval.high
                     differences[row], reductions[row] = effect.difference, effect.variance_reduction
+                    found[row] |= not effect.interval.low <= 0 <= effect.interval.high
+                    without = [arm.model_copy(update={"covariate": None}) for arm in (a, b)]
+                    plain = _compare_latencies(*without, plan)
+                    assert plain is not None
+                    found_without[row] |= not plain.interval.low <= 0 <= plain.interval.high
         result["false" if is_aa else "missed"] = misses
-    return {**result, "bias": differences / truth - 1, "reduction": reductions}
+    return {
+        **result,
+        "found": found,
+        "found_without": found_without,
+        "bias": differences / truth - 1,
+        "reduction": reductions,
+    }
+
+
+def _compare_latencies(a: Estimate, b: Estimate, plan: Plan) -> effects.Effect | None:
+    return effects.compare_arms(
+        [(a, b)], plan.alpha, plan.n_star, "lower", fewest_users=plan.minimum_users_an_arm
+    )
 
 
 def _draw_latencies(rng: np.random.Generator, users: int, factor: float) -> Array:
@@ -210,7 +233,7 @@ def _draw_latencies(rng: np.random.Generator, users: int, factor: float) -> Arra
     return sums
 
 
-def _estimate_latency(sums: Array) -> Any:
+def _estimate_latency(sums: Array) -> Estimate:
     n = int(sums[0, 0])
     return estimate(
         _LATENCY,

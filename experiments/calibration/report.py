@@ -101,7 +101,7 @@ class InformationResult(_Result):
 
 
 class AdjustedResult(_Result):
-    """Intervals that are adjusted for the users' past or for strata, for one kind of users."""
+    """Intervals that are adjusted for the users' past, for strata, or by a cap, for one kind of users."""
 
     description: str
     experiments: int = Field(description="without an effect, and as many with one")
@@ -109,6 +109,8 @@ class AdjustedResult(_Result):
     coverage: Estimate = Field(description="experiments whose interval contains the true effect at all analyses")
     bias: Estimate = Field(description="of the estimate at the last analysis, in true effects")
     variance_reduction: Estimate = Field(description="share of the variance that the adjustment removes at the last analysis")
+    power: Estimate = Field(description="experiments with an effect whose interval ever excludes 0")
+    power_without: Estimate = Field(description="the same without the adjustment")
 
 
 class ChangeResult(_Result):
@@ -189,7 +191,7 @@ class Report(_Result):
     procedure: dict[str, ProcedureResult] = Field({}, description="whole experiments, by scenario")
     launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
     adjusted: dict[str, AdjustedResult] = Field(
-        {}, description="intervals that are adjusted for the past or for strata, by kind"
+        {}, description="intervals that are adjusted for the past, strata or caps, by kind"
     )
     changes: dict[str, ChangeResult] = Field({}, description="warnings of effects that change, by kind")
 
@@ -223,8 +225,11 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
 
 
 def summarise_adjusted(description: str, chunks: Sequence[Mapping[str, NDArray[Any]]]) -> AdjustedResult:
-    """The figures of all chunks, which have arrays of shape (experiments,): `false`, `missed`, `bias` and
-    `reduction`.
+    """The figures of all chunks, which have arrays with an entry for each experiment.
+
+    `false`: without an effect, the interval ever excludes 0. With an effect, `missed`: it ever misses the true
+    one; `found` and `found_without` the adjustment: it ever excludes 0; `bias`: the relative error of the last
+    estimate. `reduction`: the share of the variance that the adjustment removes at the last analysis.
     """
     joined = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
     return AdjustedResult(
@@ -234,6 +239,8 @@ def summarise_adjusted(description: str, chunks: Sequence[Mapping[str, NDArray[A
         coverage=estimate_rate(~joined["missed"]),
         bias=estimate_mean(joined["bias"]),
         variance_reduction=estimate_mean(joined["reduction"]),
+        power=estimate_rate(joined["found"]),
+        power_without=estimate_rate(joined["found_without"]),
     )
 
 
@@ -360,11 +367,21 @@ def format_table(report: Report) -> Iterator[str]:
 
 
 def format_adjusted(adjusted: Mapping[str, AdjustedResult]) -> Iterator[str]:
-    """The lines of a Markdown table of intervals that are adjusted for the past or for strata."""
-    yield "| users | false winners, % | coverage, % | bias, % of the effect | variance removed, % |"
-    yield "|" + "---|" * 5
+    """The lines of a Markdown table of intervals that are adjusted for the past, for strata, or by a cap."""
+    yield (
+        "| users | false winners, % | coverage, % | bias, % of the effect | variance removed, % | power, % "
+        "| power without, % |"
+    )
+    yield "|" + "---|" * 7
     for name, result in adjusted.items():
-        figures = (result.false_winner_rate, result.coverage, result.bias, result.variance_reduction)
+        figures = (
+            result.false_winner_rate,
+            result.coverage,
+            result.bias,
+            result.variance_reduction,
+            result.power,
+            result.power_without,
+        )
         yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
 
 

@@ -26,6 +26,7 @@ import configs
 from experiments.calibration import (
     bandits,
     between_users,
+    capped,
     changes,
     information,
     launch_series,
@@ -110,6 +111,7 @@ _STUDIES = {
         name: _Study(stratified.simulate, stratified.summarise, AdjustedResult)
         for name in stratified.KINDS
     },
+    **{name: _Study(capped.simulate, capped.summarise, AdjustedResult) for name in capped.KINDS},
     **{name: _Study(changes.simulate, changes.summarise, ChangeResult) for name in changes.KINDS},
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),

@@ -60,15 +60,14 @@ KINDS = {
 def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size: int) -> dict[str, Any]:
     """Simulate one chunk of a kind: a tenth of `size` experiments without an effect, and as many with one.
 
-    Gives arrays with an entry for each experiment, as `pasts.simulate`. The true effect is that on the votes
-    of each stratum. `reduction` compares with the effect that is not stratified.
+    Gives what `report.summarise_adjusted` joins. The true effect is that on the votes of each stratum.
     """
     kind, size = KINDS[name], max(2, size // 10)
     result: dict[str, Any] = {}
     for is_aa in (True, False):
         rng = np.random.default_rng([config.seed, len(SETTINGS) + 6, list(KINDS).index(name), chunk, is_aa])
         truth = 0.0 if is_aa else _EFFECT
-        misses = np.zeros(size, dtype=bool)
+        misses, found, found_without = (np.zeros(size, dtype=bool) for _ in range(3))
         differences, reductions = np.zeros(size), np.zeros(size)
         for row in range(size):
             sums = np.zeros((len(kind.shares), 2, 2))  # strata, arms, (users, thumbs up)
@@ -81,10 +80,18 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
                     misses[row] |= not effect.interval.low <= truth <= effect.interval.high
                     plain = _compare((estimate(_LIKED, {0: whole[0]}), estimate(_LIKED, {0: whole[1]})), plan)
                     assert plain is not None
+                    found[row] |= not effect.interval.low <= 0 <= effect.interval.high
+                    found_without[row] |= not plain.interval.low <= 0 <= plain.interval.high
                     differences[row] = effect.difference
                     reductions[row] = 1 - effect.spread / plain.spread
         result["false" if is_aa else "missed"] = misses
-    return {**result, "bias": differences / truth - 1, "reduction": reductions}
+    return {
+        **result,
+        "found": found,
+        "found_without": found_without,
+        "bias": differences / truth - 1,
+        "reduction": reductions,
+    }
 
 
 def _draw(rng: np.random.Generator, kind: Kind, effect: float) -> Array:
