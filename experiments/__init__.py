@@ -1,13 +1,15 @@
 """Evidence: which of two versions people are better served by, and what follows from it.
 
 - `lifecycle`: statuses, actions and what follows what; `drafts`, `decisions`: what people asked for.
-- `plan`: what is settled before the start; `metrics`: what is measured of a user; `caps`: the most that one counts; `assignment`: who is in
-  which arm.
-- `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind votes, by person and by message.
+- `plan`: what is settled before the start; `metrics`: what is measured of a user; `caps`: the most that one
+  user counts; `assignment`: who is in which arm.
+- `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind
+  votes, by person and by message.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
-- `effects`: the difference of two arms; `strata`: the same with equal shares of each stratum; `sequential`: anytime-valid intervals; `validity`: whether an
-  experiment can be believed; `breakdown`: segments; `novelty`: effects that change with time; `bandit`: weights that learn; `power`: users needed;
-  `launches`: alpha over launches; `gains`: what promotions have gained over a version that is held out.
+- `effects`: the difference of two arms; `strata`: the same with equal shares of each stratum; `sequential`:
+  anytime-valid intervals; `validity`: whether an experiment can be believed; `breakdown`: segments;
+  `novelty`: effects that change with time; `bandit`: weights that learn; `power`: users needed; `launches`:
+  alpha over launches; `gains`: what promotions have gained over a version that is held out.
 - `readings`: what the pages on experiments read. `calibration/`: whether all of this keeps its promises.
 """

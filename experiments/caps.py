@@ -83,6 +83,6 @@ def _read_percentiles(
             "is_organisation": is_organisation,
         }
         cap, units = session.execute(text(_PERCENTILE.format(quantity=quantity)), parameters).one()
-        if units * (1 - metric.cap_percentile) >= _FEWEST_ABOVE:
+        if round(units * (1 - metric.cap_percentile), 6) >= _FEWEST_ABOVE:
             caps[name] = float(cap)
     return caps

@@ -33,7 +33,7 @@ class Gain(NamedTuple):
 
 
 class Holdout(NamedTuple):
-    """A holdout, and the gain of each champion in the order of promotions. `ended_at` is None while it runs."""
+    """A holdout, and the gain of each champion, the first one first. `ended_at` is None while it runs."""
 
     id: uuid.UUID
     held_out: str

@@ -25,8 +25,8 @@ _FEWEST_POINTS = 3  # days with an effect; two make any line
 
 
 class Point(NamedTuple):
-    """The effect of one day, with its fixed-horizon interval. `day` counts from the first entry, from a user's
-    entry, or from Monday.
+    """The effect of one day, with its fixed-horizon interval. `day` counts from the first entry, from a
+    user's entry, or from Monday.
     """
 
     day: int
@@ -111,4 +111,3 @@ def _test_differences(days: Mapping[int, Effect]) -> _Test:
     overall = weight @ difference / weight.sum()
     q = float(weight @ (difference - overall) ** 2)
     return _Test(float(stats.chi2.sf(q, len(days) - 1)), "changes")
-

@@ -22,7 +22,7 @@ from experiments.strata import stratify
 from experiments.user_days import BEFORE_ENTRY, summarise
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
-# Kinds of segments: the day (UTC) of the entry, and the days from the entry to a vote.
+# Kinds of segments: the day (UTC) of the entry (`_SEGMENTS`), and the days from the entry to a vote.
 ENTERED, SINCE_ENTRY = "entered", "since_entry"
 _MOST_DAYS = 6  # votes on later days after the entry count as of this one
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
@@ -183,9 +183,9 @@ _QUANTITIES = """
     LEFT JOIN past_days USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
-# Assigns each unit to segments by its first answer and by the day (UTC) of its entry. A unit without an answer
-# has no segment of the first kind.
-_SEGMENTS = text(f"""
+# Assigns each unit to segments by its first answer, and by the day (UTC) of its entry. A unit without an
+# answer has none of the former.
+_SEGMENTS = text("""
     CREATE TEMP TABLE segments ON COMMIT DROP AS
     SELECT unit_id, period, segment
     FROM (
@@ -198,7 +198,7 @@ _SEGMENTS = text(f"""
     ) AS unit_segments(segment)
     WHERE segment IS NOT NULL
     UNION ALL
-    SELECT unit_id, period, '{ENTERED}=' || (entered_at AT TIME ZONE 'UTC')::date FROM closing
+    SELECT unit_id, period, 'entered=' || (entered_at AT TIME ZONE 'UTC')::date FROM closing
 """)
 # Computes the sums of the scores of votes by the day since the unit's entry. A unit may be in several days.
 _VOTES_BY_DAY = """
@@ -279,7 +279,7 @@ _ARMS = text("""
 _STORED_SUMS = text(f"""
     SELECT segment, metric, epoch, variant, bin, n, {", ".join(_ADDED)} FROM metric_sums
     WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
-""")
+""")  # noqa: S608 (nothing of it comes from outside)
 
 
 def refresh(
@@ -316,9 +316,7 @@ def refresh(
         "is_organisation": _is_between_organisations(session, experiment_id),
         "is_holdout": row.status == Status.HOLDOUT,
     }
-    capped = fix_caps(
-        session, row, plan, measured, is_organisation=parameters["is_organisation"], now=now
-    )
+    capped = fix_caps(session, row, plan, measured, is_organisation=parameters["is_organisation"], now=now)
     entered_until = now - (1 + _GRACE) * plan.window
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
     past = timedelta() if parameters["is_holdout"] else plan.past
@@ -391,7 +389,7 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
 
 
 def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
-    """The query that sums up metrics that are all ratios, or none of which is. Only ratios have a u and a v."""
+    """The query that sums up some metrics: all are ratios, or none is. Only ratios have a u and a v."""
     has_past = any(metric.kind == "ratio" for metric in measured.values())
     sums = (
         f"sum({' * '.join(name)}) AS {name}" if has_past or name in _OF_METRIC else f"0 AS {name}"
@@ -494,7 +492,10 @@ def read_stratified(
     for epoch in sorted({epoch for _, metric_name, epoch, _ in whole if metric_name == name}):
         arms = tuple(whole.get(("", name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
         strata = [
-            tuple(by_segment.get((segment, name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
+            tuple(
+                by_segment.get((segment, name, epoch, arm), {}).get(0, nobody)
+                for arm in (baseline, challenger)
+            )
             for segment in segments
         ]
         pairs.append(stratify(arms, strata, metric))

@@ -305,9 +305,9 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
 
 
 def compute_curves(session: Session, page: ExperimentPage) -> dict[novelty.Kind, novelty.Curve]:
-    """How the effect in the primary metric changes with the day of users' entry and its weekday (UTC), and the
-    effect in votes with the days from the entry to the vote. Days with fewer than FEWEST_A_DAY users in an arm
-    are absent. Empty for a metric without segments, which a quantile is.
+    """How the effect in the primary metric changes with the day of users' entry (UTC) and its weekday, and
+    that in votes with the days from the entry to the vote. Days with fewer than FEWEST_A_DAY users in an
+    arm are absent. Empty for a quantile, which has no sums by segment.
     """
     if page.plan is None or page.baseline is None:
         return {}
@@ -334,14 +334,15 @@ def compute_curves(session: Session, page: ExperimentPage) -> dict[novelty.Kind,
         return {day: effect for day, effect in compared.items() if effect is not None}
 
     by_date = {
-        date.fromisoformat(day): pairs
-        for day, pairs in read(plan.primary, primary, outcomes.ENTERED).items()
+        date.fromisoformat(day): pairs for day, pairs in read(plan.primary, primary, outcomes.ENTERED).items()
     }
     first = min(by_date, default=date.min)
     by_weekday: dict[int, list[tuple[Estimate, Estimate]]] = defaultdict(list)
     for day, pairs in by_date.items():
         by_weekday[day.weekday()] += pairs
-    by_vote = {int(day): pairs for day, pairs in read(outcomes.SINCE_ENTRY, _SCORE, outcomes.SINCE_ENTRY).items()}
+    by_vote = {
+        int(day): pairs for day, pairs in read(outcomes.SINCE_ENTRY, _SCORE, outcomes.SINCE_ENTRY).items()
+    }
     return novelty.judge(
         {
             "entry": compare({(day - first).days: pairs for day, pairs in by_date.items()}, primary),
@@ -379,8 +380,8 @@ def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, s
 
 
 def read_cap(session: Session, experiment_id: uuid.UUID, metric: str) -> float | None:
-    """The most that one user counts in a metric of an experiment: as the metric says, or as a percentile of the
-    time before the start has set it. None without a cap.
+    """The most that one user counts in a metric of an experiment: what the metric says, or what a percentile
+    of the time before the start has set. None without a cap.
     """
     definition = metrics.load()[metric]
     if definition.cap_percentile is None:
@@ -392,8 +393,8 @@ Way = Literal["as decided", "without CUPED", "without cap", "by transform type",
 
 
 def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
-    """A metric's effect as decisions use it, without CUPED, and without its cap; the primary one also with equal
-    shares of each transform type and organisation in both arms (`experiments.strata`).
+    """A metric's effect as decisions use it, without CUPED, and without its cap. The primary one also with
+    equal shares of each transform type and organisation in both arms (`experiments.strata`).
     """
     assert page.plan is not None, page.id
     assert page.baseline is not None, page.id

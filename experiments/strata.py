@@ -1,13 +1,12 @@
 """Post-stratification: a metric's values as they would be if both arms had the same share of each stratum.
 
-By chance, an arm has more users who ask for summaries, or more of a discontent organisation. A stratum is what
-a user was in before an arm could act: the transform type or the organisation of the first answer. Each
-stratum is weighted by its share of the users of both arms: Miratrix, Sekhon and Yu, "Adjusting treatment
+By chance, an arm has more users who ask for summaries, or more of a discontent organisation. A stratum is
+known before an arm can act: the transform type or the organisation of a user's first answer. Each stratum is
+weighted by its share of the users of both arms: Miratrix, Sekhon and Yu, "Adjusting treatment
 effect estimates by post-stratification in randomized experiments" (2013). Pure functions.
 """
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 
 from experiments.estimators import Covariate, Estimate, Sums, estimate
 from experiments.metrics import Metric
@@ -78,7 +77,7 @@ def merge_small(whole: Arms, strata: Sequence[Arms]) -> list[Arms]:
         key=lambda arms: min(sums.n for sums in arms),
     )
     rest = _subtract(whole, kept)
-    while kept and 0 < max(sums.n for sums in rest) and min(sums.n for sums in rest) < FEWEST:
+    while kept and max(sums.n for sums in rest) > 0 and min(sums.n for sums in rest) < FEWEST:
         kept.pop(0)
         rest = _subtract(whole, kept)
     return [*kept, rest] if any(sums.n for sums in rest) else kept
@@ -87,7 +86,12 @@ def merge_small(whole: Arms, strata: Sequence[Arms]) -> list[Arms]:
 def _subtract(whole: Arms, strata: Sequence[Arms]) -> Arms:
     """The sums of the users of `whole` who are in none of the strata."""
     baseline, challenger = (
-        Sums(*(total - sum(parts) for total, *parts in zip(whole[side], *(arms[side] for arms in strata), strict=True)))
+        Sums(
+            *(
+                total - sum(parts)
+                for total, *parts in zip(whole[side], *(arms[side] for arms in strata), strict=True)
+            )
+        )
         for side in (0, 1)
     )
     return baseline, challenger

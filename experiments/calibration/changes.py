@@ -1,4 +1,4 @@
-"""Curves of an effect over time (`experiments.novelty`): how often they warn without a cause, and with one."""
+"""How often the curves of an effect over time (`experiments.novelty`) warn, without a cause and with one."""
 
 import math
 from collections import defaultdict
@@ -36,8 +36,12 @@ KINDS = {
     "no_effect": Kind("No effect.", 0.0),
     "lasting": Kind("An effect that stays, of 6 points.", 0.06),
     "rising_level": Kind("The same, while everybody's share rises by 20 points.", 0.06, trend=0.2),
-    "fading": Kind("An effect of 20 points that falls by a factor e in five days of the experiment.", 0.2, 5.0),
-    "wearing_off": Kind("An effect of 20 points that falls by a factor e in a user's two days.", 0.2, vote_days=2.0),
+    "fading": Kind(
+        "An effect of 20 points that falls by a factor e in five days of the experiment.", 0.2, 5.0
+    ),
+    "wearing_off": Kind(
+        "An effect of 20 points that falls by a factor e in a user's two days.", 0.2, vote_days=2.0
+    ),
     "at_weekends": Kind("An effect of 4 points, and of 16 at weekends.", 0.04, weekend=4.0),
 }
 _USERS_A_DAY = 400
@@ -57,9 +61,7 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
     return {curve: np.array(values) for curve, values in warns.items()}
 
 
-def _simulate_one(
-    rng: np.random.Generator, kind: Kind, plan: Plan
-) -> dict[novelty.Kind, novelty.Curve]:
+def _simulate_one(rng: np.random.Generator, kind: Kind, plan: Plan) -> dict[novelty.Kind, novelty.Curve]:
     day = np.repeat(np.arange(_DAYS), _USERS_A_DAY)
     is_challenger = rng.random(len(day)) < 0.5
     taste = rng.uniform(0.2, 0.6, len(day)) + kind.trend * day / _DAYS
@@ -84,9 +86,7 @@ def _simulate_one(
     )
 
 
-def _compare_days(
-    score: Array, is_challenger: Array, day: Array, plan: Plan
-) -> dict[int, effects.Effect]:
+def _compare_days(score: Array, is_challenger: Array, day: Array, plan: Plan) -> dict[int, effects.Effect]:
     """The effect of each day. Days of one weekday are pooled: here, they have the same users a day."""
     compared = {}
     for number in np.unique(day).tolist():
@@ -108,9 +108,7 @@ def _describe(score: Array) -> Estimate:
     return Estimate(users=len(score), mean=float(score.mean()), variance=float(score.var(ddof=1)))
 
 
-def summarise(
-    config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]
-) -> ChangeResult:
+def summarise(config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]) -> ChangeResult:
     """Estimate the figures of a kind from the results of all its chunks."""
     joined = {kind: np.concatenate([chunk[kind] for chunk in chunks]) for kind in _KINDS}
     return ChangeResult(

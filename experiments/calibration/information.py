@@ -147,8 +147,8 @@ def _kish(total: Array, squares: Array) -> Array:
 
 
 def has_begun(sums: Array, metric: Metric, plan: Plan) -> NDArray[np.bool_]:
-    """Whether `effects.compare_arms` begins for each experiment; of shape (experiments,). `sums` has the shape
-    (experiments, arms, 6): n, x, xx, y, yy, xy.
+    """Whether `effects.compare_arms` begins for each experiment, of shape (experiments,). `sums` has the
+    shape (experiments, arms, 6): n, x, xx, y, yy, xy.
     """
     n, x, xx, y, yy, xy = np.moveaxis(sums, -1, 0)
     if metric.kind == "ratio":

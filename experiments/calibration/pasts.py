@@ -46,7 +46,9 @@ class Kind(NamedTuple):
 _FAILED = Metric(kind="ratio", of="failures", per="requests", better="lower", says="failed requests")
 _LATENCY = Metric(kind="quantile", q=_Q, better="lower", says="latency")
 KINDS = {
-    "past_ratio": Kind("The share of messages with an event (30 %); users differ in it, and stay as they are."),
+    "past_ratio": Kind(
+        "The share of messages with an event (30 %); users differ in it, and stay as they are."
+    ),
     "past_few": Kind("The same; one user in fifty has a past.", with_past=0.02),
     "past_unlike": Kind("The same; what users did before says nothing about them.", is_alike=False),
     "past_uneven": Kind("The same, in arms of 95 and 5 %.", share=0.05, users=20_000),
@@ -55,8 +57,10 @@ LATENCIES = "past_latency"
 _LATENCY_USERS, _LATENCY_LOOKS = 3_000, 10
 
 
-def _draw_counts(rng: np.random.Generator, shape: tuple[int, ...], most: int) -> NDArray[np.int64]:
-    return np.minimum(most, rng.random(shape) ** (-1 / 1.1)).astype(int)
+def _draw_counts(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Messages of each user, 1 to 100 by a power law, and about four times as many before."""
+    level = np.minimum(100, rng.random(shape) ** (-1 / 1.1))
+    return np.maximum(1, rng.poisson(level)), rng.poisson(4 * level)
 
 
 def _draw(
@@ -65,9 +69,9 @@ def _draw(
     """x, y, u and v of each user, of the shape of `is_challenger`."""
     shape = is_challenger.shape
     rates = rng.beta(3 * _RATE, 3 * (1 - _RATE), shape)
-    requests = _draw_counts(rng, shape, 100)
+    requests, earlier_requests = _draw_counts(rng, shape)
     events = rng.binomial(requests, rates * np.where(is_challenger, effect, 1.0))
-    before = _draw_counts(rng, shape, 400) * 2 * (rng.random(shape) < kind.with_past)
+    before = earlier_requests * (rng.random(shape) < kind.with_past)
     earlier = rates if kind.is_alike else rng.beta(3 * _RATE, 3 * (1 - _RATE), shape)
     return events * 1.0, requests * 1.0, rng.binomial(before, earlier) * 1.0, before * 1.0
 
@@ -75,7 +79,8 @@ def _draw(
 def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size: int) -> dict[str, Any]:
     """Simulate one chunk of a kind: a fifth of `size` experiments without an effect, and as many with one.
 
-    Gives what `report.summarise_adjusted` joins. Raises AssertionError where a checked analysis differs from `effects.compare_arms`.
+    Gives what `report.summarise_adjusted` joins. Raises AssertionError where a checked analysis differs from
+    `effects.compare_arms`.
     """
     kind, size = KINDS[name], max(2, size // 5)
     result: dict[str, Any] = {}
@@ -167,8 +172,8 @@ def _check_against_production(
 def simulate_latencies(
     config: CalibrationConfig, plan: Plan, _: str, chunk: int, size: int
 ) -> dict[str, Any]:
-    """Simulate one chunk of a quantile of latencies, as `simulate`: a fiftieth of `size` experiments, at least
-    2, all analyses by production code.
+    """Simulate one chunk of a quantile of latencies, as `simulate`: a fiftieth of `size` experiments. All
+    analyses are by production code.
     """
     size = max(2, size // 50)
     result: dict[str, Any] = {}
@@ -213,7 +218,7 @@ def _compare_latencies(a: Estimate, b: Estimate, plan: Plan) -> effects.Effect |
 def _draw_latencies(rng: np.random.Generator, users: int, factor: float) -> Array:
     """The sums of some users by bin, as `outcomes` stores them; of shape (bins, fields of `Sums`)."""
     levels = rng.normal(_LEVEL, _BETWEEN, users)
-    counts, before = _draw_counts(rng, (users,), 20), _draw_counts(rng, (users,), 80)
+    counts, before = _draw_counts(rng, (users,))
     u = np.bincount(
         np.repeat(np.arange(users), before), rng.normal(np.repeat(levels, before), _WITHIN), users
     )
@@ -225,7 +230,13 @@ def _draw_latencies(rng: np.random.Generator, users: int, factor: float) -> Arra
     k = np.arange(len(owners)) - (counts.cumsum() - counts)[owners] + 1.0  # each miss is one more of its user
     sums = np.zeros((len(BINS_MS) + 2, len(Sums._fields)))
     m, v = counts * 1.0, before * 1.0
-    for name, value in {"x": np.ones(len(owners)), "xx": 2 * k - 1, "xy": m[owners], "xu": u[owners], "xv": v[owners]}.items():
+    for name, value in {
+        "x": np.ones(len(owners)),
+        "xx": 2 * k - 1,
+        "xy": m[owners],
+        "xu": u[owners],
+        "xv": v[owners],
+    }.items():
         sums[:, Sums._fields.index(name)] = np.bincount(bins, value, len(sums))
     of_all = {"n": np.ones(users), "y": m, "yy": m * m, "u": u, "uu": u * u, "v": v, "vv": v * v, "uv": u * v}
     for name, value in {**of_all, "yu": m * u, "yv": m * v}.items():
@@ -249,6 +260,8 @@ def summarise(
 ) -> AdjustedResult:
     """Estimate the figures of a kind from the results of all its chunks."""
     return summarise_adjusted(
-        "The 95th percentile of the latency; a user's messages are alike, and so are those before." if name == LATENCIES else KINDS[name].description,
+        "The 95th percentile of the latency; a user's messages are alike, and so are those before."
+        if name == LATENCIES
+        else KINDS[name].description,
         chunks,
     )

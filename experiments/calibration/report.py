@@ -106,9 +106,13 @@ class AdjustedResult(_Result):
     description: str
     experiments: int = Field(description="without an effect, and as many with one")
     false_winner_rate: Estimate = Field(description="experiments without an effect whose interval excludes 0")
-    coverage: Estimate = Field(description="experiments whose interval contains the true effect at all analyses")
+    coverage: Estimate = Field(
+        description="experiments whose interval contains the true effect at all analyses"
+    )
     bias: Estimate = Field(description="of the estimate at the last analysis, in true effects")
-    variance_reduction: Estimate = Field(description="share of the variance that the adjustment removes at the last analysis")
+    variance_reduction: Estimate = Field(
+        description="share of the variance that the adjustment removes at the last analysis"
+    )
     power: Estimate = Field(description="experiments with an effect whose interval ever excludes 0")
     power_without: Estimate = Field(description="the same without the adjustment")
 
@@ -227,9 +231,9 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
 def summarise_adjusted(description: str, chunks: Sequence[Mapping[str, NDArray[Any]]]) -> AdjustedResult:
     """The figures of all chunks, which have arrays with an entry for each experiment.
 
-    `false`: without an effect, the interval ever excludes 0. With an effect, `missed`: it ever misses the true
-    one; `found` and `found_without` the adjustment: it ever excludes 0; `bias`: the relative error of the last
-    estimate. `reduction`: the share of the variance that the adjustment removes at the last analysis.
+    `false`: without an effect, the interval ever excludes 0. With an effect, `missed`: it ever misses the
+    true one; `found` and, without the adjustment, `found_without`: it ever excludes 0; `bias`: the relative
+    error of the last estimate. `reduction`: the share of the variance that the adjustment removes then.
     """
     joined = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
     return AdjustedResult(

@@ -40,12 +40,12 @@ from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
+    AdjustedResult,
     BanditResult,
     ChangeResult,
     Estimate,
     InformationResult,
     LaunchResult,
-    AdjustedResult,
     ProcedureResult,
     Report,
     SampleRatioResult,
@@ -107,10 +107,7 @@ _STUDIES = {
     },
     **{name: _Study(pasts.simulate, pasts.summarise, AdjustedResult) for name in pasts.KINDS},
     pasts.LATENCIES: _Study(pasts.simulate_latencies, pasts.summarise, AdjustedResult),
-    **{
-        name: _Study(stratified.simulate, stratified.summarise, AdjustedResult)
-        for name in stratified.KINDS
-    },
+    **{name: _Study(stratified.simulate, stratified.summarise, AdjustedResult) for name in stratified.KINDS},
     **{name: _Study(capped.simulate, capped.summarise, AdjustedResult) for name in capped.KINDS},
     **{name: _Study(changes.simulate, changes.summarise, ChangeResult) for name in changes.KINDS},
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),

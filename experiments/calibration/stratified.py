@@ -49,7 +49,7 @@ KINDS = {
         "Four strata that differ, in arms of 95 and 5 %.", _SHARES, _APART, share=0.05, users=12_000
     ),
     "strata_voters": Kind(
-        "Four strata that differ; half of the users vote, and all of the last stratum in the challenger's arm.",
+        "Four strata that differ; half of the users vote, but all of the last stratum with the challenger.",
         _SHARES,
         _APART,
         more_voters=2.0,

@@ -129,7 +129,7 @@ def draw_effect(
 def draw_days(
     points: Sequence[DayPoint], names: Sequence[str], description: str, xlabel: str, ylabel: str
 ) -> Markup:
-    """The effect by day with its intervals; `names` are those of the days, or empty where days are numbers."""
+    """The effect by day with its intervals. `names` are those of the days; empty where days are numbers."""
     from matplotlib.ticker import MaxNLocator
 
     with _apply_style():

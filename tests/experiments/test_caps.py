@@ -83,8 +83,12 @@ def test_the_cap_is_the_percentile_of_the_days_before_the_start(session: Session
     add_day(session, 1, new_id(), organisations[0], 10_000)
     session.flush()
     assert fix(session, row)["repeats"] == 180.0, "it stays"
-    assert fix(session, start(session), is_organisation=True)["repeats"] is None, "two organisations are too few"
-    assert fix(session, start(session, seen_until=5))["repeats"] is None, "some windows have closed without it"
+    assert fix(session, start(session), is_organisation=True)["repeats"] is None, (
+        "two organisations are too few"
+    )
+    assert fix(session, start(session, seen_until=5))["repeats"] is None, (
+        "some windows have closed without it"
+    )
 
 
 def test_few_users_before_the_start_set_no_cap(session: Session) -> None:

@@ -207,7 +207,7 @@ def check_against_gbstats(
         assert effect.p == pytest.approx(sequential.p_value, rel=1e-6)
 
 
-@pytest.mark.parametrize("users", [(300, 300), (1000, 1000), (900, 60)])
+@pytest.mark.parametrize("users", [(300, 300), (1000, 1000), (900, 180)])
 def test_estimates_equal_those_of_gbstats(users: tuple[int, int]) -> None:
     rng = np.random.default_rng(users)
     is_balanced = users[0] == users[1]
@@ -243,7 +243,7 @@ def test_estimates_equal_those_of_gbstats(users: tuple[int, int]) -> None:
 
     rates = [rng.beta(1, 9, n) for n in users]  # of each user, now and before
     failures = [rng.binomial(n, rate) for n, rate in zip(requests, rates, strict=True)]
-    earlier = [rng.geometric(0.05, n) * (rng.random(n) < 0.8) for n in users]
+    earlier = [rng.poisson(4 * n) * (rng.random(len(n)) < 0.8) for n in requests]
     failed_before = [rng.binomial(n, rate) for n, rate in zip(earlier, rates, strict=True)]
     rows = list(zip(failures, requests, failed_before, earlier, strict=True))
     with_past = [estimate(failed, {0: sum_up(*arm)}) for arm in rows]

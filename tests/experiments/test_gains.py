@@ -55,9 +55,13 @@ def publish(session: Session, experiment_id: uuid.UUID, **versions: str) -> int:
     return number
 
 
-def add_votes(session: Session, experiment_id: uuid.UUID, epoch: int, variant: str, users: int, ups: int) -> None:
+def add_votes(
+    session: Session, experiment_id: uuid.UUID, epoch: int, variant: str, users: int, ups: int
+) -> None:
     """`users` have voted once, `ups` of them with a thumb up."""
-    session.add(ArmCount(experiment_id=experiment_id, epoch=epoch, variant=variant, exposed=users, closed=users))
+    session.add(
+        ArmCount(experiment_id=experiment_id, epoch=epoch, variant=variant, exposed=users, closed=users)
+    )
     zero = Decimal(0)
     session.add(
         MetricSum(

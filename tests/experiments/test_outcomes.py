@@ -664,9 +664,33 @@ def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Se
         "transform_type=soften": (4, 0.75),
         "transform_type=clarify": (2, 0.0),
         f"organisation={ORGANISATION}": (6, 0.5),
+        "entered=2026-01-01": (7, pytest.approx(4 / 7)),
     }
     assert {pairs[0][0].users for pairs in segments.values()} == {0}
     assert trial.read_arms()[1].users == 7
+
+
+def test_votes_are_stored_by_the_days_since_the_entry(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    day = 24 * 60
+    for likes in ((True, False), (False, True)):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", epoch, minute=day - 60)
+        trial.vote(user, "challenger", epoch, *likes, minute=day)
+        trial.vote(user, "challenger", epoch, True, minute=2 * day)  # an hour more than a day later
+    trial.vote(user, "challenger", epoch, False, minute=3 * day)
+    session.commit()
+    outcomes.refresh(session, trial.id, Plan(window_hours=72), metrics.load(), START + timedelta(days=9))
+    score = metrics.Metric(kind="mean", of="score", better="higher", says="x")
+    days = outcomes.read_segments(
+        session, trial.id, outcomes.SINCE_ENTRY, score, "champion", "challenger"
+    )
+    assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in days.items()} == {
+        "since_entry=0": (2, 0.5),
+        "since_entry=1": (2, 1.0),
+        "since_entry=2": (1, 0.0),
+    }
 
 
 answered = st.tuples(

@@ -21,7 +21,9 @@ def sums(x: np.ndarray, y: np.ndarray | None = None) -> Sums:
     return Sums(len(x), *(Decimal(float(number)) for number in numbers))
 
 
-def split(x: np.ndarray, is_challenger: np.ndarray, stratum: np.ndarray, y: np.ndarray) -> tuple[Arms, list[Arms]]:
+def split(
+    x: np.ndarray, is_challenger: np.ndarray, stratum: np.ndarray, y: np.ndarray
+) -> tuple[Arms, list[Arms]]:
     """All users of both arms, and those of each stratum."""
 
     def pick(chosen: np.ndarray) -> Arms:
@@ -48,7 +50,9 @@ def test_the_difference_and_its_error_are_those_of_a_regression_on_strata() -> N
     x = (rng.random(900) < RATES[stratum]) * 1.0
     whole, strata = split(x, is_challenger, stratum, np.zeros(900))
     baseline, challenger = stratify(whole, strata, MEAN)
-    dummies = np.stack([stratum == 1, stratum == 2], axis=1) - np.array([np.mean(stratum == 1), np.mean(stratum == 2)])
+    dummies = np.stack([stratum == 1, stratum == 2], axis=1) - np.array(
+        [np.mean(stratum == 1), np.mean(stratum == 2)]
+    )
     design = np.column_stack([np.ones(900), is_challenger, dummies, dummies * is_challenger[:, None]])
     fitted = sm.OLS(x, design).fit(cov_type="HC2")
     assert challenger.mean is not None

@@ -58,7 +58,9 @@ def test_summaries_of_days_leave_after_two_months(
     local: Settings, engine: Engine, organisation_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, today = uuid.uuid4(), datetime.now(UTC).date()
-    numbers = dict.fromkeys(("answers", "misses", "fallbacks", "repeats", "failures", "service_s", "log_ms"), 1)
+    numbers = dict.fromkeys(
+        ("answers", "misses", "fallbacks", "repeats", "failures", "service_s", "log_ms"), 1
+    )
     with Session(engine) as session, session.begin():
         for days in (61, 60, 1):
             day = today - timedelta(days=days)

@@ -249,7 +249,9 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id)
         counts = evidence.read_exposures_over_time(session, experiment.id)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
-        holdout = gains.read_holdout(session, experiment.id, plans.load()) if experiment.plan is None else None
+        holdout = (
+            gains.read_holdout(session, experiment.id, plans.load()) if experiment.plan is None else None
+        )
         curves = readings.compute_curves(session, experiment) if experiment.evidence else {}
         totals = readings.read_totals(session, experiment.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
@@ -306,7 +308,9 @@ def _draw_gains(here: Visit, holdout: gains.Holdout) -> Markup | None:
     """The gain of each champion with its interval; None while no champion has one."""
     say = here.words.say
     rows = [
-        charts.Ranged(f"{gain.champion}, {gain.since:%Y-%m-%d}", gain.effect.difference, *gain.effect.interval)
+        charts.Ranged(
+            f"{gain.champion}, {gain.since:%Y-%m-%d}", gain.effect.difference, *gain.effect.interval
+        )
         for gain in holdout.gains
         if gain.effect is not None
     ]
