@@ -21,6 +21,7 @@ from experiments.plan import Plan
 from experiments.strata import stratify
 from experiments.user_days import BEFORE_ENTRY, summarise
 
+_StoredSums = Mapping[tuple[str, str, int, str], Mapping[int, Sums]]  # segment, metric, epoch, variant; bin
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 # Kinds of segments: the day (UTC) of the entry (`_SEGMENTS`), and the days from the entry to a vote.
 ENTERED, SINCE_ENTRY = "entered", "since_entry"
@@ -311,15 +312,17 @@ def refresh(
     row = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
     if now is None:
         now = datetime.now(UTC)
+    is_organisation = _is_between_organisations(session, experiment_id)
+    is_holdout = row.status == Status.HOLDOUT
     parameters = {
         "experiment_id": experiment_id,
-        "is_organisation": _is_between_organisations(session, experiment_id),
-        "is_holdout": row.status == Status.HOLDOUT,
+        "is_organisation": is_organisation,
+        "is_holdout": is_holdout,
     }
-    capped = fix_caps(session, row, plan, measured, is_organisation=parameters["is_organisation"], now=now)
+    capped = fix_caps(session, row, plan, measured, is_organisation=is_organisation, now=now)
     entered_until = now - (1 + _GRACE) * plan.window
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
-    past = timedelta() if parameters["is_holdout"] else plan.past
+    past = timedelta() if is_holdout else plan.past
     durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
@@ -488,24 +491,19 @@ def read_stratified(
     whole = _read_sums(session, experiment_id, 0, is_segment=False)
     by_segment = _read_sums(session, experiment_id, 0, is_segment=True)
     segments = sorted({segment for segment, *_ in by_segment if segment.startswith(f"{kind}=")})
-    pairs = []
-    for epoch in sorted({epoch for _, metric_name, epoch, _ in whole if metric_name == name}):
-        arms = tuple(whole.get(("", name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
-        strata = [
-            tuple(
-                by_segment.get((segment, name, epoch, arm), {}).get(0, nobody)
-                for arm in (baseline, challenger)
-            )
-            for segment in segments
-        ]
-        pairs.append(stratify(arms, strata, metric))
-    return pairs
+
+    def find(sums: _StoredSums, segment: str, epoch: int) -> tuple[Sums, Sums]:
+        a, b = (sums.get((segment, name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
+        return a, b
+
+    return [
+        stratify(find(whole, "", epoch), [find(by_segment, segment, epoch) for segment in segments], metric)
+        for epoch in sorted({epoch for _, stored, epoch, _ in whole if stored == name})
+    ]
 
 
-def _read_sums(
-    session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool
-) -> dict[tuple[str, str, int, str], dict[int, Sums]]:
-    """The stored sums of every bin, by (segment, metric, epoch, variant)."""
+def _read_sums(session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool) -> _StoredSums:
+    """The stored sums of every bin."""
     parameters = {"experiment_id": experiment_id, "since": since, "is_segment": is_segment}
     by_bin: dict[tuple[str, str, int, str], dict[int, Sums]] = defaultdict(dict)
     for segment, metric, epoch, variant, bin_, *sums in session.execute(_STORED_SUMS, parameters):

@@ -184,7 +184,7 @@ def simulate_latencies(
         truth = (slower - 1) * math.exp(_LEVEL + deviation * float(stats.norm.ppf(_Q)))
         misses, found, found_without = (np.zeros(size, dtype=bool) for _ in range(3))
         differences, reductions = np.zeros(size), np.zeros(size)
-        for row in range(size):
+        for experiment in range(size):
             totals = [np.zeros((len(BINS_MS) + 2, len(Sums._fields))) for _ in range(2)]
             for _ in range(_LATENCY_LOOKS):
                 for arm, factor in enumerate((1.0, slower)):
@@ -192,13 +192,13 @@ def simulate_latencies(
                 a, b = (_estimate_latency(total) for total in totals)
                 effect = _compare_latencies(a, b, plan)
                 if effect is not None:
-                    misses[row] |= not effect.interval.low <= truth <= effect.interval.high
-                    differences[row], reductions[row] = effect.difference, effect.variance_reduction
-                    found[row] |= not effect.interval.low <= 0 <= effect.interval.high
-                    without = [arm.model_copy(update={"covariate": None}) for arm in (a, b)]
-                    plain = _compare_latencies(*without, plan)
+                    misses[experiment] |= not effect.interval.low <= truth <= effect.interval.high
+                    differences[experiment] = effect.difference
+                    reductions[experiment] = effect.variance_reduction
+                    found[experiment] |= not effect.interval.low <= 0 <= effect.interval.high
+                    plain = _compare_latencies(_drop_past(a), _drop_past(b), plan)
                     assert plain is not None
-                    found_without[row] |= not plain.interval.low <= 0 <= plain.interval.high
+                    found_without[experiment] |= not plain.interval.low <= 0 <= plain.interval.high
         result["false" if is_aa else "missed"] = misses
     return {
         **result,
@@ -213,6 +213,10 @@ def _compare_latencies(a: Estimate, b: Estimate, plan: Plan) -> effects.Effect |
     return effects.compare_arms(
         [(a, b)], plan.alpha, plan.n_star, "lower", fewest_users=plan.minimum_users_an_arm
     )
+
+
+def _drop_past(arm: Estimate) -> Estimate:
+    return arm.model_copy(update={"covariate": None})
 
 
 def _draw_latencies(rng: np.random.Generator, users: int, factor: float) -> Array:

@@ -683,9 +683,7 @@ def test_votes_are_stored_by_the_days_since_the_entry(session: Session) -> None:
     session.commit()
     outcomes.refresh(session, trial.id, Plan(window_hours=72), metrics.load(), START + timedelta(days=9))
     score = metrics.Metric(kind="mean", of="score", better="higher", says="x")
-    days = outcomes.read_segments(
-        session, trial.id, outcomes.SINCE_ENTRY, score, "champion", "challenger"
-    )
+    days = outcomes.read_segments(session, trial.id, outcomes.SINCE_ENTRY, score, "champion", "challenger")
     assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in days.items()} == {
         "since_entry=0": (2, 0.5),
         "since_entry=1": (2, 1.0),
