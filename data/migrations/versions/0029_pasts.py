@@ -53,7 +53,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("user_id", "day", name=op.f("pk_user_days")),
     )
-    op.create_index("ix_user_days_day", "user_days", ["day", "organisation_id"])
+    op.create_index("ix_user_days_day", "user_days", ["day"], postgresql_using="brin")
 
 
 def downgrade() -> None:
