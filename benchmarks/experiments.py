@@ -3,7 +3,9 @@ million exposures, 3 minutes).
 
 A real Postgres gets simulated exposures, answers and votes. The earlier days are refreshed first. The
 measured refresh adds one more day: 50,000 users enter and their windows close. Each has three answers; one in
-five votes in the window, and one in five in the fortnight before. For comparison, the same run computes the
+five votes in the window, and one in five in the fortnight before. Half of them had twelve answers in that
+fortnight. Once a day, a refresh also summarises the day before (`experiments.user_days`), here with three
+answers of each user of that day. That is measured apart. For comparison, the same run computes the
 statistics of one metric from all rows, as one would without stored sums. Prints a table and writes it to
 `artifacts/bench/experiments.json`.
 """
@@ -30,7 +32,7 @@ from data.records import Spec
 from data.tables import Experiment, Variant, new_id
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import outcomes
+from experiments import outcomes, user_days
 from experiments.analysis import between_users
 from experiments.own_metrics import Definitions
 from experiments.plan import Plan
@@ -96,6 +98,19 @@ _ANSWERED = """
            (ARRAY['ja', 'en-GB', NULL])[1 + floor(random() * 3)::int],
            (ARRAY['chat', 'mail'])[1 + floor(random() * 2)::int]
     FROM users_of_a_day CROSS JOIN generate_series(0, 2) n
+"""
+# Answers of the fortnight before, by half of the users: twelve each.
+_ANSWERED_BEFORE = """
+    INSERT INTO answers
+    SELECT (
+               lpad(to_hex((extract(epoch FROM entered_at - random() * '14 days'::interval) * 1000)::int8),
+                    12, '0')
+               || '7' || substr(md5(random()::text), 1, 3) || 'a' || substr(md5(random()::text), 1, 15)
+           )::uuid,
+           (CAST(:outputs AS uuid[]))[1 + floor(random() * :most)::int], :organisation, user_id, NULL,
+           'champion', :epoch, CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001,
+           20 + 2000 * random()
+    FROM (SELECT * FROM users_of_a_day WHERE random() < 0.5) AS regular CROSS JOIN generate_series(1, 12) n
 """
 VOTED = """
     INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, experiment_id, variant,
@@ -185,12 +200,19 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     before_s = 0.0
     for n in range(days):
         day = START + timedelta(days=n)
-        fill(engine, experiment, epoch, day, size // days, EXPOSED, VOTED_BEFORE, VOTED)
+        answered = (_ANSWERED,) if n == days - 1 else ()
+        fill(engine, experiment, epoch, day, size // days, EXPOSED, *answered, VOTED_BEFORE, VOTED)
         before_s += refresh(engine, experiment, day + timedelta(days=1))[1]
     today = START + timedelta(days=days)
-    fill(engine, experiment, epoch, today, _A_DAY, EXPOSED, _ANSWERED, VOTED_BEFORE, VOTED)
+    fill(engine, experiment, epoch, today, _A_DAY, EXPOSED, _ANSWERED, _ANSWERED_BEFORE, VOTED_BEFORE, VOTED)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE exposures, feedback, units"))
+    with Session(engine) as session, session.begin():  # the refreshes of earlier days have done this
+        user_days.summarise(session, today - _PLAN.past, today - timedelta(days=1))
+    with Session(engine) as session, session.begin():
+        began = time.perf_counter()
+        assert user_days.summarise(session, today - timedelta(days=1), today)
+        summary_s = time.perf_counter() - began
     closed, refresh_s = refresh(engine, experiment, today + timedelta(days=1))
     assert closed == _A_DAY
     closed, empty_refresh_s = refresh(engine, experiment, today + timedelta(days=1))
@@ -211,6 +233,7 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     return {
         "exposures": size + _A_DAY,
         "taken_in_per_s": size / before_s,
+        "day_s": summary_s,
         "look_s": refresh_s,
         "look_without_news_s": empty_refresh_s,
         "read_s": read_s,
@@ -237,14 +260,16 @@ def _peak_mb(postmaster: int) -> float:
 def table(results: list[dict[str, Any]]) -> Iterator[str]:
     """The printed table, in Markdown."""
     yield (
-        f"| exposures | exposures refreshed a second | refresh with {_A_DAY:,} closed windows, s "
+        f"| exposures | exposures refreshed a second | summary of the day before, s "
+        f"| refresh with {_A_DAY:,} closed windows, s "
         "| refresh without new data, s | analysis of all metrics, s | one metric from all rows, s "
         "| largest server process, MB |"
     )
-    yield "|" + "---|" * 7
+    yield "|" + "---|" * 8
     for row in results:
         figures = (
-            f"{row['exposures']:,} | {row['taken_in_per_s']:,.0f} | {row['look_s']:.2f} "
+            f"{row['exposures']:,} | {row['taken_in_per_s']:,.0f} | {row['day_s']:.2f} "
+            f"| {row['look_s']:.2f} "
             f"| {row['look_without_news_s']:.3f} | {row['read_s']:.3f} | {row['at_once_s']:.2f} "
             f"| {row['server_mb']:.0f}"
         )
@@ -260,7 +285,8 @@ def main(sizes: tuple[int, ...]) -> list[dict[str, Any]]:
         try:
             with local.servers(local.with_free_ports(requested)) as settings:
                 assert settings.database_url is not None
-                asyncio.run(answers.ensure_partitions(settings.database_url, START.date(), days=23))
+                for first in (START - timedelta(days=16), START):
+                    asyncio.run(answers.ensure_partitions(settings.database_url, first.date(), days=23))
                 engine = database.engine_of(settings)
                 results.append(measure(engine, size))
                 engine.dispose()

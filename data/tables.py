@@ -88,6 +88,7 @@ Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 Names = Annotated[list[str], mapped_column(JSONB)]
 Reasons = Annotated[list[Reason], mapped_column(StoredReasons)]
 LongText = Annotated[str, mapped_column(Text)]
+PastSum = Annotated[Decimal, mapped_column(server_default="0")]
 
 
 ONLINE_ROLE = "tonebridge_online"  # the gateway's rights in the database; see migration 0002
@@ -462,6 +463,11 @@ class Experiment(Base):
     seen_until: Mapped[int] = mapped_column(
         BigInteger, server_default="0", comment="transaction id; exposures of older transactions are counted"
     )
+    caps: Mapped[dict[str, float] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="upper limits of a user's quantity that percentiles of the time before the start have set, by"
+        " metric; NULL before the first analysis",
+    )
 
 
 class Variant(Base):
@@ -679,6 +685,36 @@ class MetricSum(Base):
     y: Mapped[Decimal]
     yy: Mapped[Decimal]
     xy: Mapped[Decimal]
+    u: Mapped[PastSum]
+    uu: Mapped[PastSum]
+    v: Mapped[PastSum]
+    vv: Mapped[PastSum]
+    uv: Mapped[PastSum]
+    xu: Mapped[PastSum]
+    xv: Mapped[PastSum]
+    yu: Mapped[PastSum]
+    yv: Mapped[PastSum]
+
+
+class UserDay(Base):
+    """What a user did on a day (UTC): a summary of answers and failures, for the time before the user enters
+    an experiment (`experiments.user_days`).
+    """
+
+    __tablename__ = "user_days"
+    # Rows are in the order of days, so a BRIN index finds a day, and costs nothing to keep.
+    __table_args__ = (Index("ix_user_days_day", "day", postgresql_using="brin"),)
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    organisation_id: Mapped[uuid.UUID]
+    answers: Mapped[int]
+    misses: Mapped[int]
+    fallbacks: Mapped[int]
+    repeats: Mapped[int] = mapped_column(comment="answers with an output that the user had on the same day")
+    failures: Mapped[int] = mapped_column(comment="counted in experiments only")
+    service_s: Mapped[Decimal] = mapped_column(comment="seconds waited on misses")
+    log_ms: Mapped[Decimal] = mapped_column(comment="sum of the logarithms of the misses' milliseconds")
 
 
 class Analysis(Base):

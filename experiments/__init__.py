@@ -2,16 +2,18 @@
 
 - `lifecycle`: statuses, actions and what follows what; `drafts`, `decisions`: what people asked for.
 - `plan`: what is settled before the start; `metrics`: what is measured of a user; `own_metrics`: what an
-  operator adds; `expressions`: their SQL, from a closed list; `assignment`: who is in which arm.
-- `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and by message; `ranking`: all
-  versions by these votes.
+  operator adds; `expressions`: their SQL, from a closed list; `caps`: the most that one user counts;
+  `assignment`: who is in which arm.
+- `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind
+  votes, by person and by message; `ranking`: all versions by these votes.
 - `surrogate`: the win rate from votes and a judge; `judgements`: the judge's preferences, stored.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
-- `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an
-  experiment can be believed; `breakdown`: segments; `bandit`: weights that learn; `power`: users needed;
-  `history`: recent traffic; `outlook`: what a plan can show of it;
-  `launches`: alpha over launches.
+- `effects`: the difference of two arms; `strata`: the same with equal shares of each stratum; `sequential`:
+  anytime-valid intervals; `validity`: whether an experiment can be believed; `breakdown`: segments;
+  `novelty`: effects that change with time; `bandit`: weights that learn; `power`: users needed; `history`:
+  recent traffic; `outlook`: what a plan can show of it; `launches`: alpha over launches; `gains`: what
+  promotions have gained over a version that is held out.
 - `readings`: what the pages on experiments read; `examples`: the answers behind a metric.
 - `calibration/`: whether all of this keeps its promises.
 """

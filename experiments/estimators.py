@@ -16,13 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from experiments.metrics import BINS_MS, Metric
 
 _ENDS_MS = np.array([0.0, *BINS_MS])
+_NONE = Decimal(0)
 
 
 class Sums(NamedTuple):
     """Sums over the n units of an arm in an epoch: a row of `metric_sums`, in exact numbers.
 
     x is the metric, or the numerator of a ratio. y is the denominator of a ratio. For a mean or a proportion,
-    y is the covariate: the same quantity before the unit entered.
+    y is the covariate: the same quantity before the unit entered. For a ratio, u and v are its numerator and
+    denominator before the unit entered; for latencies, the sum of their logarithms and their number.
     """
 
     n: int
@@ -31,6 +33,15 @@ class Sums(NamedTuple):
     y: Decimal
     yy: Decimal
     xy: Decimal
+    u: Decimal = _NONE
+    uu: Decimal = _NONE
+    v: Decimal = _NONE
+    vv: Decimal = _NONE
+    uv: Decimal = _NONE
+    xu: Decimal = _NONE
+    xv: Decimal = _NONE
+    yu: Decimal = _NONE
+    yv: Decimal = _NONE
 
 
 class Covariate(BaseModel):
@@ -67,6 +78,9 @@ class Estimate(BaseModel):
 # An interval needs as many effective units with the event, and without it, in each arm; or, for an amount
 # without an upper limit, as many that share it equally. docs/calibration.md has the false winners with fewer.
 FEWEST_EVENTS, FEWEST_PARTS = 5, 200
+# A ratio is adjusted for its past when each arm has as many effective units with a past: with fewer, the
+# past's ratio has no normal distribution.
+_FEWEST_WITH_PAST = 50
 
 NOTHING = Estimate(users=0, mean=None, variance=None)
 
@@ -74,7 +88,7 @@ NOTHING = Estimate(users=0, mean=None, variance=None)
 def estimate(metric: Metric, bins: Mapping[int, Sums]) -> Estimate:
     """Estimate a metric from its sums by bin. Only a quantile has more bins than bin 0."""
     sums = bins.get(0)
-    if sums is None:
+    if sums is None or not sums.n:
         return NOTHING
     if metric.kind == "quantile":
         assert metric.q is not None
@@ -96,7 +110,7 @@ def _compute_information(with_event: float, without_event: float, is_share: bool
 
 
 def _mean(sums: Sums, is_share: bool) -> Estimate:
-    n, x, xx, y, yy, xy = sums
+    n, x, xx, y, yy, xy, *_ = sums
     mean = float(x / n)
     if n < 2:
         return Estimate(users=n, mean=mean, variance=None)
@@ -116,7 +130,7 @@ def _mean(sums: Sums, is_share: bool) -> Estimate:
 
 
 def _ratio(sums: Sums, is_share: bool) -> Estimate:
-    n, x, xx, y, yy, xy = sums
+    n, x, xx, y, yy, xy, *_ = sums
     if not y:
         return NOTHING
     value, variance = _linearise(sums)
@@ -127,6 +141,7 @@ def _ratio(sums: Sums, is_share: bool) -> Estimate:
         users=n,
         mean=value,
         variance=variance,
+        covariate=_past(sums),
         effective_users=_kish(y, yy),
         information=_compute_information(with_event, without_event, is_share),
     )
@@ -139,12 +154,30 @@ def _linearise(sums: Sums) -> tuple[float, float]:
     mean, divided by the mean of y. Deng, Knoblich and Lu, "Applying the delta method in metric analytics"
     (KDD 2018), equation 4.
     """
-    n, x, xx, y, yy, xy = sums
+    n, x, xx, y, yy, xy, *_ = sums
     ratio = x / y
     if n < 2:
         return float(ratio), 0.0
     variance = (xx - 2 * ratio * xy + ratio**2 * yy) / (n - 1) / (y / n) ** 2
     return float(ratio), max(float(variance), 0.0)
+
+
+def _past(sums: Sums) -> Covariate | None:
+    """A ratio before the units entered, and its covariance with the ratio; None if too few units have a past.
+
+    Both ratios are linearised (`_linearise`). A unit without a past has u = v = 0. So it counts as one that
+    had the ratio of the others: its linearised past is 0. Budylin, Drutsa, Katsev and Tsoy, "Consistent
+    transformation of ratio metrics for efficient online controlled experiments" (WSDM 2018), and Deng et al.
+    (2018), section 4.
+    """
+    n, u, v = sums.n, sums.u, sums.v
+    if n < 2 or _kish(v, sums.vv) < _FEWEST_WITH_PAST:
+        return None
+    ratio, past = sums.x / sums.y, u / v
+    _, variance = _linearise(Sums(n, u, sums.uu, v, sums.vv, sums.uv))
+    products = sums.xu - past * sums.xv - ratio * (sums.yu - past * sums.yv)
+    covariance = products / (n - 1) / (sums.y / n) / (v / n)
+    return Covariate(mean=float(past), variance=variance, covariance=float(covariance))
 
 
 def _quantile(q: float, bins: Mapping[int, Sums]) -> Estimate:
@@ -155,23 +188,41 @@ def _quantile(q: float, bins: Mapping[int, Sums]) -> Estimate:
     divided by the slope of the distribution: Woodruff, "Confidence intervals for medians and other position
     measures" (JASA 47, 1952). Within a bin the distribution is taken as a straight line, so the value is at
     most a bin's width, 2 %, off. A latency beyond the last bin counts as the end of that bin.
+
+    The covariate is the mean logarithm of the latencies before the units entered. The more of them were slow,
+    the smaller the share at a bin, and the larger the quantile.
     """
-    n, misses = bins[0].n, bins[0].y
+    running = bins[0]  # of all misses; below, of those up to the end of a bin
+    n, misses = running.n, running.y
     shares, variances = np.zeros(len(_ENDS_MS)), np.zeros(len(_ENDS_MS))
-    k = kk = km = Decimal(0)
+    up_to: dict[int, Sums] = {}
     for bin_ in sorted(bins.keys() - {0, len(_ENDS_MS)}):
-        k, kk, km = k + bins[bin_].x, kk + bins[bin_].xx, km + bins[bin_].xy
-        shares[bin_:], variances[bin_:] = _linearise(Sums(n, k, kk, misses, bins[0].yy, km))
+        added = bins[bin_]
+        running = running._replace(
+            x=running.x + added.x,
+            xx=running.xx + added.xx,
+            xy=running.xy + added.xy,
+            xu=running.xu + added.xu,
+            xv=running.xv + added.xv,
+        )
+        up_to[bin_] = running
+        shares[bin_:], variances[bin_:] = _linearise(running)
     value = float(_inverse(shares, q))
     if n < 2:
         return Estimate(users=n, mean=value, variance=None)
     error = float(np.sqrt(np.interp(value, _ENDS_MS, variances) / n))
     low, high = _inverse(shares, max(q - error, 0.0)), _inverse(shares, min(q + error, 1.0))
+    covariate = None
+    bin_ = int(np.searchsorted(_ENDS_MS, value))
+    if error and bin_ in up_to and (past := _past(up_to[bin_])):
+        slope = -(high - low) / 2 / error  # milliseconds by share of the misses
+        covariate = past.model_copy(update={"covariance": slope * past.covariance})
     users = _kish(misses, bins[0].yy)
     return Estimate(
         users=n,
         mean=value,
         variance=n * ((high - low) / 2) ** 2,
+        covariate=covariate,
         effective_users=users,
         information=min(q, 1 - q) * users / FEWEST_EVENTS,
     )

@@ -40,6 +40,9 @@ Quantity = Literal[
 ]
 # The quantities of votes also exist for the time before entry: votes are few, and have an index by user.
 _OF_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+# So do these quantities of requests, by whole days (`experiments.user_days`).
+_OF_REQUESTS = {"requests", "answers", "misses", "fallbacks", "failures", "repeats", "service_s"}
+_WITH_PAST = _OF_VOTES | _OF_REQUESTS
 _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 # Quantities that only users who voted have. The others are counts: a user without any has 0.
 _OF_VOTERS_ONLY = {"score", "edit_distance", "vote_hours"}
@@ -59,7 +62,7 @@ def _column(quantity: str, name: str) -> Column:
 
 
 # What an expression may name: the quantities, and those of the time before entry.
-BEFORE = {f"before_{name}": _column(name, f"before_{name}") for name in _QUANTITIES if name in _OF_VOTES}
+BEFORE = {f"before_{name}": _column(name, f"before_{name}") for name in _QUANTITIES if name in _WITH_PAST}
 COLUMNS = {name: _column(name, name) for name in _QUANTITIES} | BEFORE
 
 
@@ -97,6 +100,10 @@ class Metric(configs.StageConfig):
     per: Measured | None = None
     q: Annotated[float | None, Field(gt=0, lt=1)] = None
     cap: Annotated[float | None, Field(gt=0, description="upper limit of a user's quantity")] = None
+    cap_percentile: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="the cap is this percentile of users before the start (`caps`)"),
+    ] = None
     usual: Annotated[float, Field(ge=0, description="covariate of a mean for a user without a past")] = 0.0
     share: Annotated[
         bool,
@@ -115,6 +122,10 @@ class Metric(configs.StageConfig):
             )
         if self.cap is not None and self.kind not in ("mean", "ratio"):
             raise MetricError("metric_without_cap", kind=self.kind)
+        if self.cap_percentile is not None and (
+            self.cap is not None or self.kind not in ("mean", "ratio") or self.of not in _OF_REQUESTS
+        ):
+            raise MetricError("metric_percentile_wrong", quantities=", ".join(sorted(_OF_REQUESTS)))
         if self.usual and self.kind != "mean":
             raise MetricError("metric_without_usual", kind=self.kind)
         if self.share and self.kind not in ("mean", "ratio"):
@@ -161,39 +172,58 @@ class Metric(configs.StageConfig):
         assert self.of is not None
         value = _to_sql(self.of)
         if self.kind == "mean":
-            return self._capped(value)
-        return (
-            self._is_positive(value) if self.kind == "proportion" else self._capped(f"coalesce({value}, 0)")
-        )
+            return self._limited(value)
+        if self.kind == "proportion":
+            return self._is_positive(value)
+        return self._limited(f"coalesce({value}, 0)", self.y)
 
     @property
     def y(self) -> str:
         """SQL expression of a user's y: the denominator of a ratio, else the covariate."""
         assert self.of is not None
         if self.kind == "ratio":
-            return self._per
+            assert self.per is not None
+            return self._as_denominator(_to_sql(self.per))
         before = _to_sql_before_entry(self.of)
         if before is None:
             return "0::numeric"
         if self.kind == "proportion":
             return self._is_positive(before)
-        return f"coalesce({self._capped(before)}, {self.usual})"
+        return f"coalesce({self._limited(before)}, {self.usual})"
 
     @property
-    def _per(self) -> str:
-        assert self.per is not None
-        value = f"coalesce({_to_sql(self.per)}, 0)"
+    def u(self) -> str:
+        """SQL expression of a ratio's x before the user entered; 0 for a user without a past."""
+        before = self._before_of_ratio
+        return self._limited(f"coalesce({before[0]}, 0)", self.v) if before else "0::numeric"
+
+    @property
+    def v(self) -> str:
+        """SQL expression of a ratio's y before the user entered; 0 for a user without a past."""
+        before = self._before_of_ratio
+        return self._as_denominator(before[1]) if before else "0::numeric"
+
+    @property
+    def _before_of_ratio(self) -> tuple[str, str] | None:
+        """Both quantities of a ratio before the user entered; None when one has no past."""
+        if self.kind != "ratio" or self.of is None or self.per is None:
+            return None
+        of, per = _to_sql_before_entry(self.of), _to_sql_before_entry(self.per)
+        return (of, per) if of is not None and per is not None else None
+
+    def _as_denominator(self, value: str) -> str:
+        value = f"coalesce({value}, 0)"
         return f"greatest({value}, 0)::numeric" if self.share else f"{value}::numeric"
 
     def _is_positive(self, value: str) -> str:
         return f"(coalesce({value}, 0) > 0)::int::numeric"
 
-    def _capped(self, value: str) -> str:
+    def _limited(self, value: str, most: str = "1") -> str:
+        """A value with the cap; the value of a share lies between 0 and `most`."""
         # Not `least`: it ignores NULL, and would give the cap to users without a value.
         if self.cap is not None:
             value = f"(CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END)"
         if self.share:
-            most = self._per if self.kind == "ratio" else "1"
             value = f"(CASE WHEN {value} > {most} THEN {most} WHEN {value} < 0 THEN 0 ELSE {value} END)"
         return f"{value}::numeric"
 
@@ -208,9 +238,9 @@ def _to_sql(measured: str) -> str:
 def _to_sql_before_entry(measured: str) -> str | None:
     """The same for the time before entry; None when a column has no counterpart of that time."""
     if measured in _QUANTITIES:
-        return f"before_{measured}" if measured in _OF_VOTES else None
+        return f"before_{measured}" if measured in _WITH_PAST else None
     named = _parse(measured).columns
-    if not named or not named <= _OF_VOTES:
+    if not named or not named <= _WITH_PAST:
         return None
     parsed = expressions.parse(measured, {name: BEFORE[f"before_{name}"] for name in named})
     return f"({parsed.sql})::int" if parsed.type == "boolean" else f"({parsed.sql})"

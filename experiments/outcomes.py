@@ -4,6 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import TextClause, text
@@ -13,12 +14,19 @@ from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments import own_metrics
 from experiments.analysis import ArmStatistics
+from experiments.caps import fix_caps
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
+from experiments.strata import stratify
+from experiments.user_days import BEFORE_ENTRY, summarise
 
+_StoredSums = Mapping[tuple[str, str, int, str], Mapping[int, Sums]]  # segment, metric, epoch, variant; bin
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
+# Kinds of segments: the day (UTC) of the entry (`_SEGMENTS`), and the days from the entry to a vote.
+ENTERED, SINCE_ENTRY = "entered", "since_entry"
+_MOST_DAYS = 6  # votes on later days after the entry count as of this one
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
 # A unit is counted this share of its window after the window's end: an hour after the usual 72. By then its
 # rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
@@ -104,15 +112,15 @@ _SELECT_ANSWERS = """
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """
-# Aggregates the feedback of each unit, with the values that votes had at `moment`: a vote that changed later
-# counts with its earlier value. An organisation's scores are means of its users' means, so that a user with
-# many votes does not dominate.
+# Aggregates the feedback of each unit and `part`, with the values that votes had at `moment`: a vote that
+# changed later counts with its earlier value. An organisation's scores are means of its users' means, so that
+# a user with many votes does not dominate.
 _FEEDBACK = """
-    SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
+    SELECT unit_id, period, part AS {prefix}part, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
            sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
            avg(edit_distance) AS {prefix}edit_distance, avg(vote_hours) AS {prefix}vote_hours
     FROM (
-        SELECT closing.unit_id, closing.period, count(*) AS votes,
+        SELECT closing.unit_id, closing.period, {part} AS part, count(*) AS votes,
                avg(CASE f.kind WHEN 'thumb' THEN vote.thumb_up::int
                                WHEN 'rating' THEN (vote.rating - 1) / 4.0 END) AS score,
                count(*) FILTER (WHERE vote.thumb_up OR vote.rating > 3) AS likes,
@@ -132,9 +140,9 @@ _FEEDBACK = """
                    coalesce(earlier.edit_distance, f.edit_distance) AS edit_distance
         ) AS vote
         WHERE {where}
-        GROUP BY closing.unit_id, closing.period, closing.entered_at, f.user_id
+        GROUP BY closing.unit_id, closing.period, closing.entered_at, f.user_id, 3
     ) AS by_user
-    GROUP BY unit_id, period
+    GROUP BY unit_id, period, part
 """
 # Limits feedback to the unit's arm and window: its outcomes. The constants only narrow the index scan.
 _IN_WINDOW = f"""
@@ -166,6 +174,7 @@ _QUANTITIES = """
     ),
     outcomes AS ({outcomes}),
     covariates AS ({covariates}),
+    past_days AS ({past_days}),
     failed_requests AS (
         SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
         FROM failures f JOIN closing
@@ -177,12 +186,13 @@ _QUANTITIES = """
     SELECT *, coalesce(answers, 0) + coalesce(failures, 0) AS requests
     FROM closing LEFT JOIN answer_counts USING (unit_id, period)
     LEFT JOIN outcomes USING (unit_id, period) LEFT JOIN covariates USING (unit_id, period)
+    LEFT JOIN past_days USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
-# Assigns each unit to segments by what is known when it enters: its first answer, and its votes before. A
-# unit without an answer has no segment by an answer. Apart from organisations, of which an erasure deletes
-# one, a kind has a bounded number of values: those that are stored already, then those of the most units. The
-# others are one segment.
+# Assigns each unit to segments by what is known when it enters: its first answer, its votes before, and the
+# day (UTC). A unit without an answer has no segment by an answer. Apart from organisations, of which an
+# erasure deletes one, and days, a kind has a bounded number of values: those that are stored already, then
+# those of the most units. The others are one segment.
 _SEGMENTS = """
     CREATE TEMP TABLE segments ON COMMIT DROP AS
     WITH firsts AS (
@@ -211,6 +221,8 @@ _SEGMENTS = """
            CASE WHEN place <= {most} OR kind = 'organisation' THEN segment ELSE kind || '={others}' END
                AS segment
     FROM valued LEFT JOIN ranked USING (segment)
+    UNION ALL
+    SELECT unit_id, period, '{entered}=' || (entered_at AT TIME ZONE 'UTC')::date FROM closing
 """
 _SHIPPED_SEGMENTS = {
     "transform_type": "transform_type",
@@ -221,41 +233,58 @@ _SHIPPED_SEGMENTS = {
 _MOST_VALUES = 20  # of a kind of segment
 OTHERS = "other"  # the segment of all further values
 _LONGEST_VALUE = 50  # characters: `metric_sums.segment` holds 80
+# Computes the sums of the scores of votes by the day since the unit's entry. A unit may be in several days.
+_VOTES_BY_DAY = """
+    SELECT epoch, variant, '{votes}' AS metric, '{votes}=' || part AS segment, 0 AS bin, count(*) AS n,
+           sum(score) AS x, sum(score * score) AS xx, {no_others}
+    FROM ({feedback}) AS by_day JOIN closing USING (unit_id, period)
+    WHERE score IS NOT NULL GROUP BY 1, 2, 3, 4
+"""
+# Sums of products that `_ADD_SUMS` adds. x and y are the metric's two numbers; u and v are those of a ratio
+# before the unit entered.
+_OF_METRIC = ("x", "xx", "y", "yy", "xy")
+_OF_PAST = ("u", "uu", "v", "vv", "uv", "xu", "xv", "yu", "yv")
+_ADDED = (*_OF_METRIC, *_OF_PAST)
+_NO_OTHERS = ", ".join(f"0 AS {name}" for name in _ADDED[2:])  # than x and xx
 # Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
 # total.
-_ADD_SUMS = """
+_ADD_SUMS = f"""
     INSERT INTO metric_sums AS total
-        (experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy)
-    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy FROM ({sums}) AS sums
+        (experiment_id, epoch, variant, metric, segment, bin, n, {", ".join(_ADDED)})
+    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, {", ".join(_ADDED)}
+    FROM ({{sums}}) AS sums
     ON CONFLICT (experiment_id, epoch, variant, metric, segment, bin) DO UPDATE SET
-        n = total.n + excluded.n, x = total.x + excluded.x, xx = total.xx + excluded.xx,
-        y = total.y + excluded.y, yy = total.yy + excluded.yy, xy = total.xy + excluded.xy
-"""
-# Computes the sums of all metrics but quantiles in one scan of the batch.
+        n = total.n + excluded.n,
+        {", ".join(f"{name} = total.{name} + excluded.{name}" for name in _ADDED)}
+"""  # noqa: S608 (nothing of it comes from outside)
+# Computes the sums of some metrics in one scan of the batch.
 _SUMS = """
-    SELECT epoch, variant, metric, {segment} AS segment, 0 AS bin, count(*) AS n, sum(x) AS x,
-           sum(x * x) AS xx, sum(y) AS y, sum(y * y) AS yy, sum(x * y) AS xy
-    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS unit_values(metric, x, y)
+    SELECT epoch, variant, metric, {segment} AS segment, 0 AS bin, count(*) AS n, {sums}
+    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS unit_values(metric, x, y, u, v)
     WHERE x IS NOT NULL GROUP BY 1, 2, 3, 4
 """
 # Computes the sums for quantiles. The share of misses up to the end of a bin is a ratio: for each unit, its k
 # misses up to there over all of its m misses. Bin 0 has the sums of m. The other bins have the increments of
-# the sums of k, k^2 and k m in that bin, since these are 0 for most units.
+# the sums of k, k^2 and k m in that bin, since these are 0 for most units. The past is another ratio: the sum
+# of the logarithms of the latencies before the unit entered, u, over the number of these misses, v.
 _LATENCIES = """
     WITH binned AS (
         SELECT unit_id, period, 1 + width_bucket(total_ms, CAST(:ends_ms AS float8[])) AS bin, count(*) AS c
         FROM window_answers WHERE cache = 'miss' GROUP BY unit_id, period, bin
     ),
     counted AS (
-        SELECT *, sum(c) OVER (PARTITION BY unit_id, period ORDER BY bin) AS k,
-               sum(c) OVER (PARTITION BY unit_id, period) AS m
-        FROM binned JOIN closing USING (unit_id, period)
+        SELECT epoch, variant, bin, c, sum(c) OVER (PARTITION BY unit_id, period ORDER BY bin) AS k,
+               sum(c) OVER (PARTITION BY unit_id, period) AS m, coalesce(before_log_ms, 0) AS u,
+               coalesce(before_misses, 0) AS v
+        FROM binned JOIN quantities USING (unit_id, period)
     )
     SELECT epoch, variant, '{latency}' AS metric, '' AS segment, bin, count(*) AS n, sum(c) AS x,
-           sum(k * k - (k - c) * (k - c)) AS xx, 0 AS y, 0 AS yy, sum(c * m) AS xy
+           sum(k * k - (k - c) * (k - c)) AS xx, 0 AS y, 0 AS yy, sum(c * m) AS xy,
+           0 AS u, 0 AS uu, 0 AS v, 0 AS vv, 0 AS uv, sum(c * u) AS xu, sum(c * v) AS xv, 0 AS yu, 0 AS yv
     FROM counted GROUP BY epoch, variant, bin
     UNION ALL
-    SELECT epoch, variant, '{latency}', '', 0, count(*), 0, 0, sum(m), sum(m * m), 0
+    SELECT epoch, variant, '{latency}', '', 0, count(*), 0, 0, sum(m), sum(m * m), 0,
+           sum(u), sum(u * u), sum(v), sum(v * v), sum(u * v), 0, 0, sum(m * u), sum(m * v)
     FROM counted WHERE k = m GROUP BY epoch, variant
 """
 
@@ -280,10 +309,10 @@ _ARMS = text("""
     ORDER BY splits.epoch, v.is_baseline DESC, arm.name
 """)
 # Reads the stored sums, either those of segments or those of all users.
-_STORED_SUMS = text("""
-    SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy FROM metric_sums
+_STORED_SUMS = text(f"""
+    SELECT segment, metric, epoch, variant, bin, n, {", ".join(_ADDED)} FROM metric_sums
     WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
-""")
+""")  # noqa: S608 (nothing of it comes from outside)
 
 
 def refresh(
@@ -315,13 +344,18 @@ def refresh(
     row = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
     if now is None:
         now = datetime.now(UTC)
+    is_organisation = _is_between_organisations(session, experiment_id)
+    is_holdout = row.status == Status.HOLDOUT
     parameters = {
         "experiment_id": experiment_id,
-        "is_organisation": _is_between_organisations(session, experiment_id),
-        "is_holdout": row.status == Status.HOLDOUT,
+        "is_organisation": is_organisation,
+        "is_holdout": is_holdout,
     }
+    capped = fix_caps(session, row, plan, measured, is_organisation=is_organisation, now=now)
     entered_until = now - (1 + _GRACE) * plan.window
-    durations = {"window_s": plan.window.total_seconds(), "past_s": plan.past.total_seconds()}
+    # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
+    past = timedelta() if is_holdout else plan.past
+    durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_ENTER, parameters)
@@ -329,7 +363,7 @@ def refresh(
     session.execute(text("DROP TABLE new_exposures"))
     row.seen_until = int(until)
     session.flush()
-    sum_queries = _build_sum_queries(plan, with_uncapped(measured))
+    sum_queries = _build_sum_queries(plan, with_uncapped(capped))
     queries = (
         _ANALYZE,
         text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
@@ -344,6 +378,8 @@ def refresh(
         )
         count, begin, end = session.execute(_SPAN).one()
         if count:
+            if past:
+                summarise(session, begin - past, end - plan.window)
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
             span = {"begin": begin, "end": end, "ends_ms": list(BINS_MS)}
             for query in queries:
@@ -412,23 +448,21 @@ def sum_past(
             text(_SELECT_ANSWERS.format(own_arm="true")),
             text(
                 _QUANTITIES.format(
-                    outcomes=_FEEDBACK.format(prefix="", where=_SINCE_ENTRY, moment="closing.closes_at"),
-                    covariates=_FEEDBACK.format(
-                        prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at"
+                    outcomes=_FEEDBACK.format(
+                        prefix="", part="0", where=_SINCE_ENTRY, moment="closing.closes_at"
                     ),
+                    covariates=_FEEDBACK.format(
+                        prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
+                    ),
+                    past_days=BEFORE_ENTRY,
                     own_arm="true",
                 )
             ),
         ):
             session.execute(query, parameters)
-        summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
-        values = ", ".join(f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items())
-        queries = [_SUMS.format(values=values, units="quantities", segment="''")] if summed else []
-        if len(summed) < len(measured):
-            queries.append(_LATENCIES.format(latency=LATENCY))
-        for sum_query in queries:
-            for row in session.execute(text(sum_query), parameters):
-                sums[row.metric][row.bin] = Sums(row.n, row.x, row.xx, row.y, row.yy, row.xy)
+        for sum_query in _sum_all(measured):
+            for row in session.execute(text(sum_query), parameters).mappings():
+                sums[row["metric"]][row["bin"]] = Sums(row["n"], *(row[name] for name in _ADDED))
         session.execute(text("DROP TABLE window_answers, quantities"))
     session.execute(text("DROP TABLE closing, entries"))
     last = max(by_day, default=-1)
@@ -437,10 +471,17 @@ def sum_past(
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
-    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW, moment="closing.closes_at")
-    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at")
+    unit_outcomes = _FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at")
+    covariates = _FEEDBACK.format(
+        prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
+    )
     yield text(
-        _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
+        _QUANTITIES.format(
+            outcomes=unit_outcomes,
+            covariates=covariates,
+            past_days=BEFORE_ENTRY,
+            own_arm=_OWN_ARM.format(table="f"),
+        )
     )
     kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments)
     yield text(
@@ -449,20 +490,41 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
             longest=_LONGEST_VALUE,
             most=_MOST_VALUES,
             others=OTHERS,
+            entered=ENTERED,
         )
     )
-    summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
-    values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}
-    queries = []
-    if summed:
-        queries.append(_SUMS.format(values=", ".join(values.values()), units="quantities", segment="''"))
-    if plan.primary in summed:
+    queries = list(_sum_all(measured))
+    if plan.primary in measured and measured[plan.primary].kind != "quantile":
         units = "quantities JOIN segments USING (unit_id, period)"
-        queries.append(_SUMS.format(values=values[plan.primary], units=units, segment="segment"))
-    if len(summed) < len(measured):
-        queries.append(_LATENCIES.format(latency=LATENCY))
+        queries.append(_sum_up({plan.primary: measured[plan.primary]}, units, "segment"))
+    hours = "extract(epoch FROM f.created_at - closing.entered_at) / 3600"
+    day = f"least(floor({hours} / 24)::int, {_MOST_DAYS})"
+    by_day = _FEEDBACK.format(prefix="", part=day, where=_IN_WINDOW, moment="closing.closes_at")
+    queries.append(_VOTES_BY_DAY.format(votes=SINCE_ENTRY, feedback=by_day, no_others=_NO_OTHERS))
     for query in queries:
         yield text(_ADD_SUMS.format(sums=query))
+
+
+def _sum_all(measured: Mapping[str, Metric]) -> Iterator[str]:
+    """The queries that sum up all metrics over the users in `quantities`."""
+    ratios = {name: metric for name, metric in measured.items() if metric.kind == "ratio"}
+    others = {name: metric for name, metric in measured.items() if metric.kind in ("mean", "proportion")}
+    for some in (ratios, others):
+        if some:
+            yield _sum_up(some, "quantities", "''")
+    if any(metric.kind == "quantile" for metric in measured.values()):
+        yield _LATENCIES.format(latency=LATENCY)
+
+
+def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
+    """The query that sums up some metrics: all are ratios, or none is. Only ratios have a u and a v."""
+    has_past = any(metric.kind == "ratio" for metric in measured.values())
+    sums = (
+        f"sum({' * '.join(name)}) AS {name}" if has_past or name in _OF_METRIC else f"0 AS {name}"
+        for name in _ADDED
+    )
+    values = (f"('{name}', {m.x}, {m.y}, {m.u}, {m.v})" for name, m in measured.items())
+    return _SUMS.format(sums=", ".join(sums), values=", ".join(values), units=units, segment=segment)
 
 
 def _change_and_count(
@@ -524,10 +586,12 @@ def read_segments(
     """Read the baseline's and the challenger's estimate of the primary metric in every epoch, by segment.
 
     Segments have names like `transform_type=soften`. What was known when a unit entered sets its segments.
+    With SINCE_ENTRY as `name`, the values are the scores of votes, and the segments are the days of the
+    votes.
     """
     pairs: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
     sums = _read_sums(session, experiment_id, 0, is_segment=True)
-    for segment, epoch in sorted({(segment, epoch) for segment, _, epoch, _ in sums}):
+    for segment, epoch in sorted({(segment, epoch) for segment, stored, epoch, _ in sums if stored == name}):
         pairs[segment].append(
             (
                 estimate(metric, sums.get((segment, name, epoch, baseline), {})),
@@ -537,10 +601,35 @@ def read_segments(
     return pairs
 
 
-def _read_sums(
-    session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool
-) -> dict[tuple[str, str, int, str], dict[int, Sums]]:
-    """The stored sums of every bin, by (segment, metric, epoch, variant)."""
+def read_stratified(
+    session: Session,
+    experiment_id: uuid.UUID,
+    name: str,
+    metric: Metric,
+    baseline: str,
+    challenger: str,
+    kind: str,
+) -> list[tuple[Estimate, Estimate]]:
+    """Read the baseline's and the challenger's estimate of the primary metric in every epoch, weighted by the
+    segments of a kind (`experiments.strata`).
+    """
+    nobody = Sums(0, *[Decimal(0)] * 5)
+    whole = _read_sums(session, experiment_id, 0, is_segment=False)
+    by_segment = _read_sums(session, experiment_id, 0, is_segment=True)
+    segments = sorted({segment for segment, *_ in by_segment if segment.startswith(f"{kind}=")})
+
+    def find(sums: _StoredSums, segment: str, epoch: int) -> tuple[Sums, Sums]:
+        a, b = (sums.get((segment, name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
+        return a, b
+
+    return [
+        stratify(find(whole, "", epoch), [find(by_segment, segment, epoch) for segment in segments], metric)
+        for epoch in sorted({epoch for _, stored, epoch, _ in whole if stored == name})
+    ]
+
+
+def _read_sums(session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool) -> _StoredSums:
+    """The stored sums of every bin."""
     parameters = {"experiment_id": experiment_id, "since": since, "is_segment": is_segment}
     by_bin: dict[tuple[str, str, int, str], dict[int, Sums]] = defaultdict(dict)
     for segment, metric, epoch, variant, bin_, *sums in session.execute(_STORED_SUMS, parameters):

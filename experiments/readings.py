@@ -1,19 +1,21 @@
 """Read-only queries on experiments for the dashboard. They compute only what analyses do not store:
-breakdowns, days left, and a metric without CUPED or without its cap.
+breakdowns, days left, and a metric without CUPED, without its cap, or weighted by stratum.
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from data.reasons import Reason, load
+from data.tables import Experiment
 from data.traffic import comparisons, routing
-from experiments import breakdown, effects, evidence, metrics, outcomes, power
+from experiments import breakdown, effects, evidence, metrics, novelty, outcomes, power
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult
 from experiments.breakdown import Breakdown
@@ -28,6 +30,8 @@ from experiments.power import Outlook
 from experiments.recommendation import Assessment
 
 FEWEST = 10  # users of a segment on a page: a smaller segment would reveal a person's votes
+FEWEST_A_DAY = 20  # users of an arm in a day of a curve: with fewer, its interval means little
+_SCORE = Metric(kind="mean", of="score", better="higher", says="mean score of the votes of a day")
 _SIDES = 8  # messages with the rewrites of both variants
 _MOST_LISTED = 200
 
@@ -349,6 +353,7 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
             estimates, plan.alpha, plan.n_star, primary.better, primary.largest, fewest
         )
         for segment, estimates in pairs.items()
+        if not segment.startswith(f"{outcomes.ENTERED}=")
     }
     large_enough = {
         segment: effect
@@ -356,6 +361,57 @@ def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Brea
         if effect is not None and min(effect.baseline_users, effect.challenger_users) >= FEWEST
     }
     return breakdown.break_down_by_kind(large_enough, plan.alpha)
+
+
+def compute_curves(session: Session, page: ExperimentPage) -> dict[novelty.Kind, novelty.Curve]:
+    """How the effect in the primary metric changes with the day of users' entry (UTC) and its weekday, and
+    that in votes with the days from the entry to the vote. Days with fewer than FEWEST_A_DAY users in an
+    arm are absent. Empty for a quantile, which has no sums by segment.
+    """
+    if page.plan is None or page.baseline is None:
+        return {}
+    plan = page.plan_of_each
+    assert plan is not None, page.id
+    primary = plan.all_metrics[plan.primary]
+    if primary.kind == "quantile":
+        return {}
+    names = page.baseline.name, page.challenger.name
+
+    def read(name: str, metric: Metric, kind: str) -> dict[str, list[tuple[Estimate, Estimate]]]:
+        pairs = outcomes.read_segments(session, page.id, name, metric, *names)
+        return {
+            segment.removeprefix(f"{kind}="): estimates
+            for segment, estimates in pairs.items()
+            if segment.startswith(f"{kind}=")
+        }
+
+    def compare(pairs: Mapping[int, list[tuple[Estimate, Estimate]]], metric: Metric) -> dict[int, Effect]:
+        compared = {
+            day: effects.compare_arms(
+                estimates, plan.alpha, plan.n_star, metric.better, metric.largest, FEWEST_A_DAY
+            )
+            for day, estimates in pairs.items()
+        }
+        return {day: effect for day, effect in compared.items() if effect is not None}
+
+    by_date = {
+        date.fromisoformat(day): pairs for day, pairs in read(plan.primary, primary, outcomes.ENTERED).items()
+    }
+    first = min(by_date, default=date.min)
+    by_weekday: dict[int, list[tuple[Estimate, Estimate]]] = defaultdict(list)
+    for day, pairs in by_date.items():
+        by_weekday[day.weekday()] += pairs
+    by_vote = {
+        int(day): pairs for day, pairs in read(outcomes.SINCE_ENTRY, _SCORE, outcomes.SINCE_ENTRY).items()
+    }
+    return novelty.judge(
+        {
+            "entry": compare({(day - first).days: pairs for day, pairs in by_date.items()}, primary),
+            "since_entry": compare(by_vote, _SCORE),
+            "weekday": compare(by_weekday, primary),
+        },
+        plan.alpha,
+    )
 
 
 class Total(NamedTuple):
@@ -385,13 +441,26 @@ def read_totals(
     }
 
 
-Way = Literal["as decided", "without CUPED", "without cap"]
+def read_cap(session: Session, experiment_id: uuid.UUID, metric: str) -> float | None:
+    """The most that one user counts in a metric of an experiment: what the metric says, or what a percentile
+    of the time before the start has set. None without a cap.
+    """
+    definition = metrics.load()[metric]
+    if definition.cap_percentile is None:
+        return definition.cap
+    return (session.get_one(Experiment, experiment_id).caps or {}).get(metric)
+
+
+Way = Literal["as decided", "without CUPED", "without cap", "by transform type", "by organisation"]
 
 
 def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
-    """A metric's effect as decisions use it, without CUPED, and without its cap."""
-    plan, definition = page.plan_of_each, metrics.load()[metric]
+    """A metric's effect as decisions use it, without CUPED, and without its cap. The primary one also with
+    equal shares of each transform type and organisation in both arms (`experiments.strata`).
+    """
+    plan = page.plan_of_each
     assert plan is not None, page.id
+    definition = plan.all_metrics[metric]
     assert page.baseline is not None, page.id
     arms = page.baseline.name, page.challenger.name
     pairs = outcomes.read_pairs(session, page.id, metric, definition, *arms)
@@ -399,10 +468,15 @@ def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) 
         "as decided": pairs,
         "without CUPED": [(_drop_covariate(a), _drop_covariate(b)) for a, b in pairs],
     }
-    if definition.cap is not None:
-        uncapped = definition.model_copy(update={"cap": None})
+    if read_cap(session, page.id, metric) is not None:
+        uncapped = definition.model_copy(update={"cap": None, "cap_percentile": None})
         estimates["without cap"] = outcomes.read_pairs(
             session, page.id, metrics.uncapped(metric), uncapped, *arms
+        )
+    if metric == plan.primary and definition.kind in ("mean", "proportion"):
+        estimates["by transform type"], estimates["by organisation"] = (
+            outcomes.read_stratified(session, page.id, metric, definition, *arms, kind)
+            for kind in ("transform_type", "organisation")
         )
     return {
         way: effects.compare_arms(

@@ -18,11 +18,10 @@ from data.traffic import routing
 from data.traffic.routing import HELD_OUT, Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, between_users
+from experiments.gains import PRESENT
 from experiments.lifecycle import Status
 from experiments.plan import Plan
 from models.edits.writer import rules_digest
-
-PRESENT = "present"
 
 
 def splits_after_promotion(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:

@@ -1,9 +1,10 @@
 """The flow `retain`: deletes old rows, and the weights of versions that erasures have retired.
 
 It drops answers and failures by whole days and creates the partitions of the next days. It deletes values of
-votes that people replaced as long ago. Then it deletes the outputs that no row refers to. Stored responses to
-requests with an Idempotency-Key are deleted after a day. A version that was trained on data of a person who
-was erased since loses its weights once it is no longer in force.
+votes that people replaced as long ago, and summaries of users' days after two months. Then it deletes the
+outputs that no row refers to. Stored responses to requests with an Idempotency-Key are deleted after a day. A
+version that was trained on data of a person who was erased since loses its weights once it is no longer in
+force.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.erasure import orders, rows
-from data.tables import Failure, IdempotentRequest, ReplacedVote
+from data.tables import Failure, IdempotentRequest, ReplacedVote, UserDay
 from data.traffic import answers
+from experiments.user_days import KEPT
 from models import versions
 from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
@@ -48,6 +50,7 @@ def retain(days: int = 400) -> list[str]:
             connection.execute(
                 delete(ReplacedVote).where(ReplacedVote.replaced_at < now - timedelta(days=days))
             )
+            connection.execute(delete(UserDay).where(UserDay.day < max(before, now.date() - KEPT)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
         dropped = asyncio.run(answers.drop_partitions_before(settings.database_url, before))
         swept = rows.sweep(engine, before)

@@ -49,6 +49,7 @@ from data.tables import (
     Output,
     ReplacedVote,
     User,
+    UserDay,
 )
 from data.traffic import answers, receipts, routing
 
@@ -56,7 +57,7 @@ _FEWEST = 10  # units of a segment whose sums stay; pages show a segment from so
 _TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
 # In an order that foreign keys allow; outputs are deleted after them. A vote's earlier values go with it.
-_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, Account)
+_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, UserDay, Account)
 _TOUCHED = (*_PERSONAL, ReplacedVote, Output, User, IdempotentRequest)
 
 
@@ -224,6 +225,10 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
                 *match_owner(Exposure, person), Exposure.exposed_at <= erasure.finished_at
             )
             counts["exposures"] += _change(session, late)
+            late = delete(UserDay).where(
+                *match_owner(UserDay, person), UserDay.day <= erasure.finished_at.date()
+            )
+            counts["user_days"] += _change(session, late)
             # An analysis during the erasure may have added the person to the units again.
             late = delete(ExperimentUnit).where(
                 ExperimentUnit.unit_id == person.id, ExperimentUnit.entered_at <= erasure.finished_at

@@ -7,6 +7,10 @@
 - `side_by_side`: blind comparisons of two texts.
 - `sample_ratios`: assignments whose users do not split evenly.
 - `information`: when intervals may begin.
+- `pasts`: ratios and latencies that are adjusted for what their users did before.
+- `stratified`: effects that are weighted by stratum.
+- `capped`: amounts with a cap that is a percentile of the time before.
+- `changes`: curves of effects that fade, differ by weekday, or stay.
 - `launch_series`: launches one after another, and what of them is no better.
 - `rankings`: the ranking of several versions.
 - `judges`: a judge as surrogate, corrected by people's votes.

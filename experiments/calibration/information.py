@@ -111,15 +111,15 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
             sums[:, 0, column] += value.sum(axis=1) - challenger
             sums[:, 1, column] += challenger
         effect, error, clock = _compare(sums, kind.metric)
-        has_begun = _has_begun(sums, kind.metric, plan)
+        begun = has_begun(sums, kind.metric, plan)
         excludes = np.abs(effect) > error * compute_margin_factors(clock, plan.alpha, plan.n_star)
         is_valid = error > 0
         result["by_users"] |= excludes & is_valid & (sums[..., 0].min(axis=1) >= plan.minimum_users_an_arm)
-        result["by_information"] |= excludes & is_valid & has_begun
-        result["begun"] |= has_begun & is_valid
+        result["by_information"] |= excludes & is_valid & begun
+        result["begun"] |= begun & is_valid
         if look in checked:
             row = int(rng.integers(size))
-            _check_against_production(sums[row], kind.metric, plan, bool(has_begun[row]), effect[row])
+            _check_against_production(sums[row], kind.metric, plan, bool(begun[row]), effect[row])
     return result
 
 
@@ -146,8 +146,10 @@ def _kish(total: Array, squares: Array) -> Array:
     return total**2 / np.maximum(squares, 1e-300)
 
 
-def _has_begun(sums: Array, metric: Metric, plan: Plan) -> NDArray[np.bool_]:
-    """`effects.compare_arms` begins for these experiments: an array of shape (experiments,)."""
+def has_begun(sums: Array, metric: Metric, plan: Plan) -> NDArray[np.bool_]:
+    """Whether `effects.compare_arms` begins for each experiment, of shape (experiments,). `sums` has the
+    shape (experiments, arms, 6): n, x, xx, y, yy, xy.
+    """
     n, x, xx, y, yy, xy = np.moveaxis(sums, -1, 0)
     if metric.kind == "ratio":
         users, without = _kish(y, yy), _kish(y - x, yy - 2 * xy + xx)
@@ -159,7 +161,7 @@ def _has_begun(sums: Array, metric: Metric, plan: Plan) -> NDArray[np.bool_]:
 
 
 def _check_against_production(
-    sums: Array, metric: Metric, plan: Plan, has_begun: bool, difference: float
+    sums: Array, metric: Metric, plan: Plan, is_begun: bool, difference: float
 ) -> None:
     """Assert that `effects.compare_arms` begins where the arrays do, and finds the same difference."""
     arms = [
@@ -173,7 +175,7 @@ def _check_against_production(
         metric.better,
         fewest_users=plan.minimum_users_an_arm,
     )
-    assert (effect is not None) == has_begun, f"the simulation begins: {has_begun}; production: {effect}"
+    assert (effect is not None) == is_begun, f"the simulation begins: {is_begun}; production: {effect}"
     if effect is not None:
         assert np.isclose(effect.difference, difference), (effect.difference, difference)
 

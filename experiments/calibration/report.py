@@ -4,7 +4,7 @@ A committed report must load: the names of all fields are stored in docs/results
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -100,6 +100,32 @@ class InformationResult(_Result):
     by_users: Estimate = Field(description="with the plan's minimum of users in each arm")
     by_information: Estimate = Field(description="with enough effective users and events, as shipped")
     begun: Estimate = Field(description="experiments whose interval has begun by the last analysis")
+
+
+class AdjustedResult(_Result):
+    """Intervals that are adjusted for the users' past, for strata, or by a cap, for one kind of users."""
+
+    description: str
+    experiments: int = Field(description="without an effect, and as many with one")
+    false_winner_rate: Estimate = Field(description="experiments without an effect whose interval excludes 0")
+    coverage: Estimate = Field(
+        description="experiments whose interval contains the true effect at all analyses"
+    )
+    bias: Estimate = Field(description="of the estimate at the last analysis, in true effects")
+    variance_reduction: Estimate = Field(
+        description="share of the variance that the adjustment removes at the last analysis"
+    )
+    power: Estimate = Field(description="experiments with an effect whose interval ever excludes 0")
+    power_without: Estimate = Field(description="the same without the adjustment")
+
+
+class ChangeResult(_Result):
+    """How often the curves of an effect over time warn that it changes, at one look."""
+
+    description: str
+    experiments: int
+    warned: dict[str, Estimate] = Field(description="by kind of curve (`experiments.novelty`)")
+    warned_by_any: Estimate
 
 
 class BanditResult(_Result):
@@ -226,6 +252,10 @@ class Report(_Result):
     launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
     ranking: dict[str, RankingResult] = {}
     surrogate: dict[str, JudgeResult] = Field({}, description="a judge as surrogate, by kind of judge")
+    adjusted: dict[str, AdjustedResult] = Field(
+        {}, description="intervals that are adjusted for the past, strata or caps, by kind"
+    )
+    changes: dict[str, ChangeResult] = Field({}, description="warnings of effects that change, by kind")
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -254,6 +284,26 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
     half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values))
     value = float(values.mean())
     return Estimate(value=value, low=value - half, high=value + half)
+
+
+def summarise_adjusted(description: str, chunks: Sequence[Mapping[str, NDArray[Any]]]) -> AdjustedResult:
+    """The figures of all chunks, which have arrays with an entry for each experiment.
+
+    `false`: without an effect, the interval ever excludes 0. With an effect, `missed`: it ever misses the
+    true one; `found` and, without the adjustment, `found_without`: it ever excludes 0; `bias`: the relative
+    error of the last estimate. `reduction`: the share of the variance that the adjustment removes then.
+    """
+    joined = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
+    return AdjustedResult(
+        description=description,
+        experiments=len(joined["false"]),
+        false_winner_rate=estimate_rate(joined["false"]),
+        coverage=estimate_rate(~joined["missed"]),
+        bias=estimate_mean(joined["bias"]),
+        variance_reduction=estimate_mean(joined["reduction"]),
+        power=estimate_rate(joined["found"]),
+        power_without=estimate_rate(joined["found_without"]),
+    )
 
 
 def find_missed_targets(
@@ -391,9 +441,38 @@ def format_table(report: Report) -> Iterator[str]:
     if report.surrogate:
         yield ""
         yield from format_surrogate(report.surrogate)
+    if report.adjusted:
+        yield ""
+        yield from format_adjusted(report.adjusted)
+    if report.changes:
+        yield ""
+        yield "| effect | warned by entry, % | by days since entry, % | by weekday, % | by any, % |"
+        yield "|" + "---|" * 5
+        for name, change in report.changes.items():
+            figures = (*change.warned.values(), change.warned_by_any)
+            yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)
+
+
+def format_adjusted(adjusted: Mapping[str, AdjustedResult]) -> Iterator[str]:
+    """The lines of a Markdown table of intervals that are adjusted for the past, for strata, or by a cap."""
+    yield (
+        "| users | false winners, % | coverage, % | bias, % of the effect | variance removed, % | power, % "
+        "| power without, % |"
+    )
+    yield "|" + "---|" * 7
+    for name, result in adjusted.items():
+        figures = (
+            result.false_winner_rate,
+            result.coverage,
+            result.bias,
+            result.variance_reduction,
+            result.power,
+            result.power_without,
+        )
+        yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
 
 
 def format_procedure(procedure: Mapping[str, ProcedureResult]) -> Iterator[str]:

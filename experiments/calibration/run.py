@@ -26,20 +26,26 @@ import configs
 from experiments.calibration import (
     bandits,
     between_users,
+    capped,
+    changes,
     information,
     judges,
     launch_series,
+    pasts,
     procedure,
     rankings,
     sample_ratios,
     side_by_side,
+    stratified,
 )
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.judges import JUDGES
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
+    AdjustedResult,
     BanditResult,
+    ChangeResult,
     Estimate,
     InformationResult,
     JudgeResult,
@@ -67,12 +73,14 @@ _DETERMINING = (
     "launches",
     "lifecycle",
     "metrics",
+    "novelty",
     "own_metrics",
     "plan",
     "power",
     "ranking",
     "recommendation",
     "sequential",
+    "strata",
     "surrogate",
     "validity",
 )
@@ -83,6 +91,8 @@ _Result = (
     SettingResult
     | SampleRatioResult
     | BanditResult
+    | AdjustedResult
+    | ChangeResult
     | InformationResult
     | JudgeResult
     | LaunchResult
@@ -108,6 +118,11 @@ _STUDIES = {
         for name in information.KINDS
     },
     **{name: _Study(judges.simulate, judges.summarise, JudgeResult) for name in JUDGES},
+    **{name: _Study(pasts.simulate, pasts.summarise, AdjustedResult) for name in pasts.KINDS},
+    pasts.LATENCIES: _Study(pasts.simulate_latencies, pasts.summarise, AdjustedResult),
+    **{name: _Study(stratified.simulate, stratified.summarise, AdjustedResult) for name in stratified.KINDS},
+    **{name: _Study(capped.simulate, capped.summarise, AdjustedResult) for name in capped.KINDS},
+    **{name: _Study(changes.simulate, changes.summarise, ChangeResult) for name in changes.KINDS},
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
     "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
     **{name: _Study(rankings.simulate, rankings.summarise, RankingResult) for name in rankings.KINDS},
@@ -215,4 +230,6 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         launches=results.get("launches"),
         ranking=ranked,
         surrogate={name: result for name, result in results.items() if isinstance(result, JudgeResult)},
+        changes={name: result for name, result in results.items() if isinstance(result, ChangeResult)},
+        adjusted={name: result for name, result in results.items() if isinstance(result, AdjustedResult)},
     )

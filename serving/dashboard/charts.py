@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup, escape
 
 from experiments.evidence import Exposed, Point
+from experiments.novelty import Point as DayPoint
 from experiments.readings import EpochRow
 
 if TYPE_CHECKING:
@@ -122,6 +123,32 @@ def draw_effect(
         axes.set_ylabel(ylabel)
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        return _to_svg(figure, description)
+
+
+def draw_days(
+    points: Sequence[DayPoint], names: Sequence[str], description: str, xlabel: str, ylabel: str
+) -> Markup:
+    """The effect by day with its intervals. `names` are those of the days; empty where days are numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    with _apply_style():
+        figure, axes = _make_figure(3.6, 2.6)
+        lengths = [
+            [point.difference - point.interval.low for point in points],
+            [point.interval.high - point.difference for point in points],
+        ]
+        axes.errorbar(
+            [point.day for point in points], [point.difference for point in points], yerr=lengths, fmt="o",
+            color=_FIRST, markersize=4, capsize=2,
+        )  # fmt: skip
+        axes.axhline(0, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
+        if names:
+            axes.set_xticks(range(len(names)), names)
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
         return _to_svg(figure, description)
 
 

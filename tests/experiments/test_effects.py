@@ -151,9 +151,18 @@ def test_a_rare_event_has_a_bound_before_it_has_an_interval() -> None:
     assert missed / 300 <= ALPHA
 
 
-def sum_up(x: np.ndarray, y: np.ndarray) -> Sums:
-    numbers = (x.sum(), (x * x).sum(), y.sum(), (y * y).sum(), (x * y).sum())
+def sum_up(x: np.ndarray, y: np.ndarray, u: np.ndarray | None = None, v: np.ndarray | None = None) -> Sums:
+    numbers = [x.sum(), (x * x).sum(), y.sum(), (y * y).sum(), (x * y).sum()]
+    if u is not None and v is not None:
+        numbers += [u.sum(), (u * u).sum(), v.sum(), (v * v).sum(), (u * v).sum()]
+        numbers += [(x * u).sum(), (x * v).sum(), (y * u).sum(), (y * v).sum()]
     return Sums(len(x), *(Decimal(float(number)) for number in numbers))
+
+
+def linearise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A value for each user whose mean is the ratio, and whose error is that of the ratio (delta method)."""
+    ratio = x.sum() / y.sum()
+    return ratio + (x - ratio * y) / y.mean()
 
 
 def describe(values: np.ndarray) -> SampleMeanStatistic:
@@ -198,7 +207,7 @@ def check_against_gbstats(
         assert effect.p == pytest.approx(sequential.p_value, rel=1e-6)
 
 
-@pytest.mark.parametrize("users", [(300, 300), (1000, 1000), (900, 60)])
+@pytest.mark.parametrize("users", [(300, 300), (1000, 1000), (900, 180)])
 def test_estimates_equal_those_of_gbstats(users: tuple[int, int]) -> None:
     rng = np.random.default_rng(users)
     is_balanced = users[0] == users[1]
@@ -231,3 +240,21 @@ def test_estimates_equal_those_of_gbstats(users: tuple[int, int]) -> None:
         for x, y in zip(scores, before, strict=True)
     )
     check_against_gbstats(compare_arms([tuple(with_past)], ALPHA, N_STAR), adjusted, is_balanced, theta)
+
+    rates = [rng.beta(1, 9, n) for n in users]  # of each user, now and before
+    failures = [rng.binomial(n, rate) for n, rate in zip(requests, rates, strict=True)]
+    earlier = [rng.poisson(4 * n) * (rng.random(len(n)) < 0.8) for n in requests]
+    failed_before = [rng.binomial(n, rate) for n, rate in zip(earlier, rates, strict=True)]
+    rows = list(zip(failures, requests, failed_before, earlier, strict=True))
+    with_past = [estimate(failed, {0: sum_up(*arm)}) for arm in rows]
+    now, before = ([linearise(*arm[side : side + 2]) for arm in rows] for side in (0, 2))
+    covariance = freedom @ [np.cov(x, y)[0, 1] for x, y in zip(now, before, strict=True)]
+    theta = float(covariance / (freedom @ [y.var(ddof=1) for y in before]))
+    adjusted = tuple(
+        RegressionAdjustedStatistic(len(x), describe(x), describe(y), float((x * y).sum()), theta)
+        for x, y in zip(now, before, strict=True)
+    )
+    effect = compare_arms([tuple(with_past)], ALPHA, N_STAR)
+    check_against_gbstats(effect, adjusted, is_balanced, theta)
+    assert effect is not None
+    assert effect.variance_reduction > 0.1

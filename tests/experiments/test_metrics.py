@@ -28,6 +28,15 @@ def test_the_shipped_metrics_include_those_of_the_plan() -> None:
         ({"kind": "mean", "of": "happiness"}, "there is no column happiness"),
         ({"kind": "mean", "of": "score", "cap": 0}, "greater than 0"),
         ({"kind": "proportion", "of": "likes", "usual": 0.5}, "a proportion has no usual value"),
+        (
+            {"kind": "proportion", "of": "repeats", "cap_percentile": 0.99},
+            "for a mean or a ratio that has no cap",
+        ),
+        (
+            {"kind": "mean", "of": "repeats", "cap": 5, "cap_percentile": 0.99},
+            "for a mean or a ratio that has no",
+        ),
+        ({"kind": "mean", "of": "score", "cap_percentile": 0.99}, "of one of answers, failures"),
     ],
 )
 def test_an_inconsistent_metric_raises_an_error(changes: dict[str, object], message: str) -> None:

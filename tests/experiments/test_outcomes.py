@@ -1,6 +1,7 @@
 """Sums of outcomes, computed by a real Postgres."""
 
 import asyncio
+import math
 import random
 import statistics
 import uuid
@@ -33,6 +34,7 @@ from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ArmStatistics, between_users
+from experiments.estimators import Sums
 from experiments.plan import Plan
 
 ORGANISATION = uuid.uuid4()
@@ -45,7 +47,7 @@ PRIMARY = Plan().primary
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     """An engine for a database of this module: a refresh counts committed rows only."""
     url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date(), days=9))
+    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=20), days=29))
     engine = database.engine(url)
     yield engine
     engine.dispose()
@@ -198,10 +200,19 @@ class Trial:
         """The arms as of the last refresh."""
         return outcomes.read_arms(self.session, self.id, {metric: metrics.load()[metric]}, since)[metric]
 
-    def sums(self, metric: str, variant: str = "challenger") -> MetricSum:
+    def sums(self, metric: str, variant: str = "challenger", epoch: int | None = None) -> MetricSum:
         self.refresh()
-        where = (MetricSum.experiment_id == self.id, MetricSum.metric == metric, MetricSum.variant == variant)
-        return self.session.scalars(select(MetricSum).where(*where, MetricSum.segment == "")).one()
+        where = [MetricSum.experiment_id == self.id, MetricSum.metric == metric, MetricSum.variant == variant]
+        if epoch is not None:
+            where.append(MetricSum.epoch == epoch)
+        rows = select(MetricSum).where(*where, MetricSum.segment == "")
+        return self.session.scalars(rows).one()
+
+    def latency_sums(self, variant: str = "challenger") -> list[MetricSum]:
+        """The sums of all misses, then of each bin with a miss."""
+        where = (MetricSum.experiment_id == self.id, MetricSum.metric == outcomes.LATENCY)
+        rows = select(MetricSum).where(*where, MetricSum.variant == variant).order_by(MetricSum.bin)
+        return list(self.session.scalars(rows))
 
 
 def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
@@ -387,7 +398,7 @@ def test_many_refreshes_and_one_give_the_same_sums(session: Session) -> None:
 
     def sums(trial: Trial, epoch: int) -> list[tuple[Any, ...]]:
         columns = (MetricSum.variant, MetricSum.metric, MetricSum.segment, MetricSum.bin, MetricSum.n)
-        values = (MetricSum.x, MetricSum.xx, MetricSum.y, MetricSum.yy, MetricSum.xy)
+        values = (getattr(MetricSum, name) for name in Sums._fields[1:])
         where = (MetricSum.experiment_id == trial.id, MetricSum.epoch == epoch)
         order = (MetricSum.variant, MetricSum.metric, MetricSum.segment, MetricSum.bin)
         return list(map(tuple, session.execute(select(*columns, *values).where(*where).order_by(*order))))
@@ -582,6 +593,55 @@ def test_the_covariate_is_feedback_as_it_was_at_entry(session: Session) -> None:
     assert disliked.covariate.mean == pytest.approx(2 / 3)
 
 
+def test_what_users_did_on_earlier_days_adjusts_ratios_and_latencies(session: Session) -> None:
+    """Whole days count, from a fortnight before the entry to the day before it."""
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    user, newcomer = uuid.uuid4(), uuid.uuid4()
+    day = 24 * 60
+    for minute in (-day - 60, -2 * day, -15 * day, 10):  # the last two are too early, and on the day of entry
+        trial.answer(user, "earlier", epoch, minute, cache="miss", total_ms=1000.0, fell_back=True)
+    trial.answer(user, "earlier", epoch, -90, output_id=uuid.UUID(int=1))
+    trial.answer(user, "earlier", epoch, -80, output_id=uuid.UUID(int=1))
+    trial.fail(user, "earlier", epoch, minute=-day - 30, failures=3)
+    for person in (user, newcomer):
+        trial.expose(person, "challenger", epoch, minute=30)
+        trial.answer(person, "challenger", epoch, 31, cache="miss", total_ms=250.0)
+        trial.fail(person, "challenger", epoch, minute=40)
+    failed, repeated = trial.sums("failed"), trial.sums("regenerated")
+    assert (failed.n, failed.x, failed.y) == (2, 2, 4)
+    assert (failed.u, failed.v) == (3, 7), "three failures, and four answers"
+    assert (failed.uu, failed.vv, failed.uv) == (9, 49, 21)
+    assert (failed.xu, failed.xv, failed.yu, failed.yv) == (3, 7, 6, 14)
+    assert (repeated.u, repeated.v) == (1, 4)
+    assert trial.sums("complained").u == 0
+    all_misses, slow = trial.latency_sums()
+    assert (all_misses.n, all_misses.v, all_misses.yv) == (2, 2, 2)
+    assert float(all_misses.u) == pytest.approx(2 * math.log(1000), abs=0.002)
+    assert (slow.x, slow.xv, slow.xu) == (2, 2, all_misses.u)
+
+
+def test_the_past_of_the_users_of_a_holdout_adjusts_nothing(session: Session) -> None:
+    """They keep their arm from one champion to the next, so an arm has caused their past."""
+    trial = Trial(session)
+    first, second = trial.epoch(0.5, 0.5), trial.epoch(0.5, 0.5)
+    session.get_one(Experiment, trial.id).status = "holdout"
+    for number in range(8):
+        user, variant = uuid.uuid4(), ("champion", "challenger")[number % 2]
+        trial.expose(user, variant, first)
+        trial.vote(user, variant, first, variant == "challenger", minute=5)  # the first epoch has an effect
+        trial.answer(user, variant, first, 6)
+        trial.expose(user, variant, second, minute=2 * 24 * 60)
+        trial.answer(user, variant, second, 2 * 24 * 60 + 1)
+        trial.vote(user, variant, second, True, minute=2 * 24 * 60 + 5)
+    trial.refresh(hours=72)
+    usual = metrics.load()[PRIMARY].usual
+    for arm in trial.read_arms(since=second):
+        assert arm.covariate is not None
+        assert (arm.users, arm.covariate.mean) == (4, usual)
+    assert trial.sums("regenerated", epoch=second).v == 0
+
+
 def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
@@ -604,9 +664,31 @@ def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Se
         "transform_type=soften": (4, 0.75),
         "transform_type=clarify": (2, 0.0),
         f"organisation={ORGANISATION}": (6, 0.5),
+        "entered=2026-01-01": (7, pytest.approx(4 / 7)),
     }
     assert {pairs[0][0].users for pairs in segments.values()} == {0}
     assert trial.read_arms()[1].users == 7
+
+
+def test_votes_are_stored_by_the_days_since_the_entry(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    day = 24 * 60
+    for likes in ((True, False), (False, True)):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", epoch, minute=day - 60)
+        trial.vote(user, "challenger", epoch, *likes, minute=day)
+        trial.vote(user, "challenger", epoch, True, minute=2 * day)  # an hour more than a day later
+    trial.vote(user, "challenger", epoch, False, minute=3 * day)
+    session.commit()
+    outcomes.refresh(session, trial.id, Plan(window_hours=72), metrics.load(), START + timedelta(days=9))
+    score = metrics.Metric(kind="mean", of="score", better="higher", says="x")
+    days = outcomes.read_segments(session, trial.id, outcomes.SINCE_ENTRY, score, "champion", "challenger")
+    assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in days.items()} == {
+        "since_entry=0": (2, 0.5),
+        "since_entry=1": (2, 1.0),
+        "since_entry=2": (1, 0.0),
+    }
 
 
 answered = st.tuples(

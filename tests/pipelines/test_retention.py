@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data.tables import Feedback, Output, ReplacedVote, new_id
+from data.tables import Feedback, Output, ReplacedVote, UserDay, new_id
 from pipelines.retention import retain
 
 
@@ -52,3 +52,23 @@ def test_the_earlier_values_of_a_vote_leave_and_the_vote_stays(
         query = select(ReplacedVote.replaced_at).where(ReplacedVote.feedback_id == vote.id)
         assert session.scalars(query).all() == [recent]
         assert session.get(Feedback, vote.id) is not None
+
+
+def test_summaries_of_days_leave_after_two_months(
+    local: Settings, engine: Engine, organisation_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, today = uuid.uuid4(), datetime.now(UTC).date()
+    numbers = dict.fromkeys(
+        ("answers", "misses", "fallbacks", "repeats", "failures", "service_s", "log_ms"), 1
+    )
+    with Session(engine) as session, session.begin():
+        for days in (61, 60, 1):
+            day = today - timedelta(days=days)
+            session.add(UserDay(user_id=user, day=day, organisation_id=organisation_id, **numbers))
+    assert local.database_url is not None
+    monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", local.database_url)
+    with disable_run_logger():
+        retain.fn()
+    with Session(engine) as session:
+        kept = session.scalars(select(UserDay.day).where(UserDay.user_id == user).order_by(UserDay.day)).all()
+    assert kept == [today - timedelta(days=60), today - timedelta(days=1)]

@@ -21,7 +21,18 @@ from starlette.datastructures import FormData
 from data import database
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import evidence, examples, history, judgements, metrics, outlook, own_metrics, readings
+from experiments import (
+    evidence,
+    examples,
+    gains,
+    history,
+    judgements,
+    metrics,
+    novelty,
+    outlook,
+    own_metrics,
+    readings,
+)
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
 from experiments.history import History
@@ -269,6 +280,10 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id, shown)
         counts = evidence.read_exposures_over_time(session, experiment.id, shown)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
+        holdout = (
+            gains.read_holdout(session, experiment.id, plans.load()) if experiment.plan is None else None
+        )
+        curves = readings.compute_curves(session, experiment) if experiment.result else {}
         definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
         totals = readings.read_totals(session, experiment.id, definitions)
         judged = experiment.plan_of_each and judgements.compare(
@@ -311,6 +326,11 @@ def show(
         definitions=definitions,
         totals=totals,
         breakdowns=breakdowns,
+        holdout=holdout,
+        gain_plot=_draw_gains(here, holdout) if holdout else None,
+        curves=curves,
+        curve_plots=_draw_curves(here, curves),
+        fewest_a_day=readings.FEWEST_A_DAY,
         listed_segments=examples.list_segments(experiment.plan) if experiment.plan else {},
         fewest=max(readings.FEWEST, experiment.plan.minimum_users_an_arm) if experiment.plan else None,
         pairs=pairs,
@@ -345,6 +365,52 @@ def _draw_ranking(ranking: Ranking, here: Visit) -> Markup:
     )
 
 
+def _draw_gains(here: Visit, holdout: gains.Holdout) -> Markup | None:
+    """The gain of each champion with its interval; None while no champion has one."""
+    say = here.words.say
+    rows = [
+        charts.Ranged(
+            f"{gain.champion}, {gain.since:%Y-%m-%d}", gain.effect.difference, *gain.effect.interval
+        )
+        for gain in holdout.gains
+        if gain.effect is not None
+    ]
+    if not rows:
+        return None
+    return charts.draw_ranges(
+        {"": rows},
+        say("Gain of each champion over %(held_out)s, with its interval", held_out=holdout.held_out),
+        say(
+            "%(metric)s: gain over %(held_out)s",
+            metric=say(holdout.metric.replace("_", " ")),
+            held_out=holdout.held_out,
+        ),
+        limits=[0.0],
+    )
+
+
+def _draw_curves(here: Visit, curves: Mapping[novelty.Kind, novelty.Curve]) -> dict[str, Markup]:
+    """The pictures of the effect by day."""
+    say = here.words.say
+    weekdays = [say("Mon"), say("Tue"), say("Wed"), say("Thu"), say("Fri"), say("Sat"), say("Sun")]
+    labels: dict[novelty.Kind, tuple[Sequence[str], str]] = {
+        "entry": ((), say("days since the first user came")),
+        "since_entry": ((), say("days since the user's first answer")),
+        "weekday": (weekdays, say("weekday")),
+    }
+    return {
+        kind: charts.draw_days(
+            curve.points,
+            labels[kind][0],
+            say("Effect by %(axis)s, with intervals for one look", axis=labels[kind][1]),
+            labels[kind][1],
+            say("effect"),
+        )
+        for kind, curve in curves.items()
+        if curve.points
+    }
+
+
 @router.get("/{experiment_id}/metrics/{metric}")
 def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: Challenger = None) -> Response:
     """A metric: its definition, its effect over time, and the effect without CUPED and without the cap."""
@@ -363,6 +429,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             None if metric == experiment.plan.primary else metric,
         )
         ways = readings.compute_effects_by_way(session, experiment, metric)
+        cap = readings.read_cap(session, experiment.id, metric)
         totals = readings.read_totals(session, experiment.id, definitions)
     plot = None
     if len(effects) > 1:
@@ -378,6 +445,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
         name=metric,
         definition=definitions[metric],
         ways=ways,
+        cap=cap,
         totals=totals,
         plot=plot,
     )

@@ -49,6 +49,7 @@ from data.tables import (
     ReplacedVote,
     Snapshot,
     User,
+    UserDay,
     Version,
     VersionOrder,
     new_id,
@@ -295,6 +296,21 @@ def put_into_force(engine: Engine, version: str) -> None:
         routing.publish(session, Routing(champion=Spec(version=version)), "a test")
 
 
+def user_day(world: "World", name: str) -> UserDay:
+    return UserDay(
+        user_id=world.user(name),
+        day=datetime.now(UTC).date(),
+        organisation_id=world.tenant,
+        answers=2,
+        misses=1,
+        fallbacks=0,
+        repeats=0,
+        failures=1,
+        service_s=1,
+        log_ms=7,
+    )
+
+
 def lived(world: World) -> dict[str, uuid.UUID]:
     """Ann and Bob have used everything; one output they share."""
     named = {
@@ -345,6 +361,7 @@ def lived(world: World) -> dict[str, uuid.UUID]:
                         ties=2,
                     )
                 )
+            session.add(user_day(world, name))
             session.add(
                 Exposure(
                     experiment_id=experiment,
@@ -382,7 +399,8 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
             for user in (ann, bob)
         }
     world.erase("ann", report=lines.append)
-    for table, remaining in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
+    left = {Feedback: 3, Comparison: 1, Answer: 2, Exposure: 1, Failure: 1, UserDay: 1}
+    for table, remaining in left.items():
         assert world.count(table, table.user_id == ann) == 0, table
         assert world.count(table, table.user_id == bob) == remaining, table
     with Session(world.engine) as session:
@@ -436,6 +454,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "answers": 2,
         "exposures": 1,
         "failures": 1,
+        "user_days": 1,
         "units": 1,
         "counted voters": 2,
         "sums of the organisation": 1,
@@ -962,6 +981,7 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
                     total_ms=1.0,
                 )
             )
+        session.add(user_day(world, "ann"))
         experiment = session.scalars(
             select(CountedVoter.experiment_id).where(CountedVoter.user_id == world.user("bob")).distinct()
         ).one()
@@ -978,7 +998,7 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
             )
         )
     swept = rows.sweep(world.engine, date(2020, 1, 1))
-    assert (swept["answers"], swept["counted voters"]) == (1, 1)
+    assert (swept["answers"], swept["user_days"], swept["counted voters"]) == (1, 1, 1)
     with Session(world.engine) as session:
         is_ann = CountedVoter.user_id == world.user("ann")
         assert session.scalar(select(CountedVoter.id).where(is_ann)) is None

@@ -51,6 +51,8 @@ def named() -> set[str]:
         *(kind.value for kind in TransformType),
         *(name for _, name, _ in PAGES),
         "for the decision: with CUPED and the cap", "without CUPED", "without the cap",
+        "with equal shares of each transform type in both arms",
+        "with equal shares of each organisation in both arms",
         *data.KINDS, *data.TRAITS, *lineage.COLUMNS, *operations.STATES,
         *(score.replace("_", " ") for score in models.SCORES),
         *(setting.description for setting in published.settings.values()),

@@ -1,0 +1,69 @@
+"""What each user did on each day (UTC): the past of the users who enter an experiment.
+
+`answers` has no index by user, and a fortnight of it has tens of millions of rows: to read it at each refresh
+costs more than the rest of the analysis. An index would slow each answer down. So each whole day is
+summarised once, by the first refresh that needs it, and users are looked up in the summaries.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import exists, select, text
+from sqlalchemy.orm import Session
+
+from data.tables import UserDay
+from data.traffic.answers import floor
+
+# Summaries are kept for as long. They are made again where a plan asks for an earlier past.
+KEPT = timedelta(days=60)
+
+# A logarithm is rounded, so that sums of it are exact and do not depend on the order.
+_SUMMARISE = text("""
+    INSERT INTO user_days (user_id, day, organisation_id, answers, misses, fallbacks, repeats, failures,
+                           service_s, log_ms)
+    SELECT user_id, :day, organisation_id, count(cache), count(*) FILTER (WHERE cache = 'miss'),
+           count(*) FILTER (WHERE fell_back), count(cache) - count(DISTINCT output_id),
+           coalesce(sum(failures), 0),
+           coalesce(sum(total_ms::numeric) FILTER (WHERE cache = 'miss'), 0) / 1000,
+           coalesce(sum(round(ln(greatest(total_ms, 1))::numeric, 3)) FILTER (WHERE cache = 'miss'), 0)
+    FROM (
+        SELECT user_id, organisation_id, output_id, cache, fell_back, total_ms, 0 AS failures FROM answers
+        WHERE id >= :first AND id < :last
+        UNION ALL
+        SELECT user_id, organisation_id, NULL, NULL, false, 0, failures FROM failures
+        WHERE id >= :first AND id < :last
+    ) AS requests
+    GROUP BY user_id, organisation_id
+    ON CONFLICT DO NOTHING
+""")
+# Reads the units of `closing` (`experiments.outcomes`). The day of the entry is no part of the past: an arm
+# may have caused some of it. The constants only narrow the scan.
+BEFORE_ENTRY = """
+    SELECT closing.unit_id, closing.period, sum(d.answers) AS before_answers, sum(d.misses) AS before_misses,
+           sum(d.fallbacks) AS before_fallbacks, sum(d.repeats) AS before_repeats,
+           sum(d.failures) AS before_failures, sum(d.answers + d.failures) AS before_requests,
+           sum(d.service_s) AS before_service_s, sum(d.log_ms) AS before_log_ms
+    FROM user_days d JOIN closing
+          ON closing.unit_id = CASE WHEN :is_organisation THEN d.organisation_id ELSE d.user_id END
+    WHERE d.day >= ((:begin - make_interval(secs => :past_s)) AT TIME ZONE 'UTC')::date
+      AND d.day < (:end AT TIME ZONE 'UTC')::date
+      AND d.day >= ((closing.entered_at - make_interval(secs => :past_s)) AT TIME ZONE 'UTC')::date
+      AND d.day < (closing.entered_at AT TIME ZONE 'UTC')::date
+    GROUP BY closing.unit_id, closing.period
+"""
+
+
+def summarise(session: Session, first: datetime, last: datetime) -> list[date]:
+    """Summarise the days from that of `first` to the one before that of `last`, except those that have been.
+    Returns the summarised days. The caller commits.
+
+    Answers that are stored after their day was summarised are missing from it.
+    """
+    day, end = first.astimezone(UTC).date(), last.astimezone(UTC).date()
+    summarised = []
+    while day < end:
+        following = day + timedelta(days=1)
+        if not session.scalar(select(exists().where(UserDay.day == day))):
+            session.execute(_SUMMARISE, {"day": day, "first": floor(day), "last": floor(following)})
+            summarised.append(day)
+        day = following
+    return summarised
