@@ -62,7 +62,7 @@ def test_a_random_judge_makes_it_little_wider() -> None:
 @pytest.mark.parametrize("bias", [0.3, 0.6])
 def test_a_biased_judge_moves_nothing(bias: float) -> None:
     estimates, alone, judged, missed = [], [], [], 0
-    for seed in range(10):
+    for seed in range(20):
         voters, sample = draw(np.random.default_rng(seed), bias=bias)
         result, votes = (surrogate.compare(each, sample, PLAN) for each in (voters, without_judge(voters)))
         assert result is not None
@@ -71,7 +71,7 @@ def test_a_biased_judge_moves_nothing(bias: float) -> None:
         alone.append(votes.win_rate)
         judged.append(result.judge_mean)
         missed += not result.interval.low <= 0.5 <= result.interval.high
-    assert missed <= 2, "5 % may"
+    assert missed <= 3, "5 % may"
     assert fmean(judged) == pytest.approx(0.5 + bias / 2, abs=0.02)
     assert fmean(estimates) == pytest.approx(0.5, abs=0.015)
     assert np.std(estimates) < np.std(alone)
