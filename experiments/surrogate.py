@@ -331,7 +331,7 @@ def _bet(votes: Votes, units: Units, rate: float) -> float:
         units.wins - rate * units.votes - units.weight * (units.preferences - units.shown * votes.mean)
     )
     share = np.arange(1, _BETS + 1) / (_BETS + 1)  # (bets,)
-    # The least that a unit with as many votes and shown pairs as count may have, without its sign.
+    # The largest loss of a unit: all votes are for the champion, and the judge is always for the challenger.
     limit = units.most * (rate + units.weight * (1 - votes.mean))
     log_products = np.log1p(share[:, None] * rectified / limit).sum(axis=1)
     carried = float((units.weight * units.shown / limit).sum())

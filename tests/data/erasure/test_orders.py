@@ -29,8 +29,9 @@ from data.tables import (
 )
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
+from experiments import plan as plans
 from pipelines.collect import count_new_votes
-from pipelines.experiment import _find_new_challenger, _stop_if_erased
+from pipelines.experiment import _find_new_challenger, _withdraw_erased
 from pipelines.promote import make_champion
 
 
@@ -127,7 +128,7 @@ def test_a_version_with_an_order_does_not_become_champion(
 def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, tenant: uuid.UUID) -> None:
     champion, challenger = Spec(version="v1"), Spec(version="v2")
     publish(engine, Routing(champion=champion))
-    assert _find_new_challenger(engine) == "v2"
+    assert _find_new_challenger(engine, plans.load()) == "v2"
     experiment = new_id()
     with Session(engine) as session, session.begin():
         session.add(Experiment(id=experiment, name="x", hypothesis="", plan={}, salt="s", status="running"))
@@ -148,9 +149,9 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
             session, Routing(champion=champion, challengers=(challenger,), experiments=(split,)), "a test"
         )
     order(engine, tenant, "v1")
-    assert not _stop_if_erased(engine, experiment), "a challenger may replace a champion with an order"
+    assert not _withdraw_erased(engine, experiment), "a challenger may replace a champion with an order"
     order(engine, tenant, "v2")
-    [reason] = _stop_if_erased(engine, experiment)
+    [reason] = _withdraw_erased(engine, experiment)
     assert str(reason).startswith("v2 was trained on data of a person who asked to be forgotten")
     with Session(engine) as session, session.begin():
         assert session.get_one(Experiment, experiment).status == "stopped"
@@ -159,4 +160,4 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
         orders.retire_unused(session)
         actions = session.execute(select(VersionOrder.version, VersionOrder.action)).all()
     assert dict(map(tuple, actions)) == {"v1": "retrain", "v2": "retire"}  # type: ignore[arg-type]
-    assert _find_new_challenger(engine) is None
+    assert _find_new_challenger(engine, plans.load()) is None
