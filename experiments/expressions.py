@@ -139,7 +139,7 @@ class _Writer:
             case exp.Neg():
                 return _Part(f"(- {self._number(node.this)})", "number")
             case exp.Not():
-                return _Part(f"(NOT {self._one(node.this, 'boolean')})", "boolean")
+                return _Part(f"(NOT {self._typed(node.this, 'boolean')})", "boolean")
             case exp.Div():
                 divisor = self._number(node.expression)
                 return _Part(f"({self._number(node.this)} / nullif({divisor}, 0))", "number")
@@ -179,7 +179,7 @@ class _Writer:
             (left, right), _ = self._alike(node, [node.this, node.expression])
             return _Part(f"({left} {_EQUALITY[kind]} {right})", "boolean")
         if kind in _LOGIC:
-            sides = (self._one(side, "boolean") for side in (node.this, node.expression))
+            sides = (self._typed(side, "boolean") for side in (node.this, node.expression))
             return _Part(f"({f' {_LOGIC[kind]} '.join(sides)})", "boolean")
         symbol = _ARITHMETIC.get(kind) or _ORDER.get(kind)
         if symbol is None:  # an `If` outside of a CASE
@@ -212,7 +212,7 @@ class _Writer:
         results = [branch.args["true"] for branch in branches] + ([default] if default is not None else [])
         values, type_ = self._alike(node, results)
         if node.this is None:
-            subject, conditions = "", [self._one(branch.this, "boolean") for branch in branches]
+            subject, conditions = "", [self._typed(branch.this, "boolean") for branch in branches]
         else:
             (subject, *conditions), _ = self._alike(node, [node.this, *(branch.this for branch in branches)])
         whens = " ".join(f"WHEN {c} THEN {v}" for c, v in zip(conditions, values, strict=False))
@@ -223,13 +223,13 @@ class _Writer:
         index = node.args["part_index"]
         if not (isinstance(index, exp.Literal) and not index.is_string and re.fullmatch("[1-9]", index.this)):
             raise ExpressionError("expression_not_allowed", part=_quote(node))
-        value, delimiter = self._one(node.this, "text"), self._one(node.args["delimiter"], "text")
+        value, delimiter = self._typed(node.this, "text"), self._typed(node.args["delimiter"], "text")
         return _Part(f"split_part({value}, {delimiter}, {index.this})", "text")
 
     def _number(self, node: exp.Expr) -> str:
-        return self._one(node, "number")
+        return self._typed(node, "number")
 
-    def _one(self, node: exp.Expr, needed: Type) -> str:
+    def _typed(self, node: exp.Expr, needed: Type) -> str:
         part = self.write(node)
         if part.type not in (needed, None):
             raise ExpressionError("expression_type", part=_quote(node), needed=needed)

@@ -72,7 +72,7 @@ def run(rng: np.random.Generator, kind: Kind, planned: Plan) -> tuple[bool, bool
     """
     baseline, challenger = _draw_arm(rng, kind, False), _draw_arm(rng, kind, True)
     fewest = kind.fewest or planned.minimum_users_an_arm
-    found = {
+    by_segment = {
         name: effects.compare_arms(
             [(_withhold(baseline[name], kind), _withhold(challenger[name], kind))],
             planned.alpha,
@@ -83,7 +83,7 @@ def run(rng: np.random.Generator, kind: Kind, planned: Plan) -> tuple[bool, bool
         )
         for name in sorted(baseline.keys() & challenger.keys())
     }
-    known = {name: effect for name, effect in found.items() if effect is not None}
+    known = {name: effect for name, effect in by_segment.items() if effect is not None}
     is_apart = any(not e.fixed_interval.low <= 0 <= e.fixed_interval.high for e in known.values())
     broken = breakdown.break_down_by_kind(known, planned.alpha)
     shrunk = [segment.interval for each in broken.values() for segment in each.segments.values()]
