@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 
 from data import database
 from data.records import TransformType
-from data.tables import Comparison, CountedVoter, Experiment, Feedback, Judgement, Output, new_id
+from data.tables import (
+    Comparison,
+    CountedVoter,
+    Experiment,
+    Feedback,
+    Judgement,
+    Output,
+    StoredSpec,
+    Variant,
+    new_id,
+)
 from experiments import judgements, votes
 from experiments.analysis import compare
 from experiments.judgements import NewJudgement, Task
@@ -39,6 +49,10 @@ def experiment(session: Session) -> uuid.UUID:
     session.add(
         Experiment(id=id, name="t", hypothesis="", plan={}, salt="s", status="running", started_at=START)
     )
+    session.merge(StoredSpec(digest="d", spec={}))
+    session.flush()
+    for name in (CHAMPION, CHALLENGER):
+        session.add(Variant(experiment_id=id, name=name, spec_digest="d", is_baseline=name == CHAMPION))
     session.flush()
     return id
 

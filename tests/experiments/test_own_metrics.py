@@ -223,7 +223,8 @@ def test_an_own_guardrail_of_each_kind_stops_an_experiment(session: Session, gua
     users = analysis.between_users(arms, planned, planned.all_metrics)
     assert users.metrics[guardrail].is_harmed
     nobody = analysis.compare(Tally(wins=0, losses=0, ties=0, people=0), planned)
-    decision = recommendation.decide(nobody, users, planned, timedelta(days=2))
+    result = analysis.ChallengerResult(comparison=nobody, between_users=users)
+    decision = recommendation.assess(result, planned, timedelta(days=2))
     assert decision.action is Action.ROLL_BACK
     assert guardrail in str(decision.reasons[0])
     others = {name for name in GUARDRAILS if name != guardrail}
@@ -253,6 +254,7 @@ def test_segments_are_by_what_is_known_at_entry(session: Session, own: Definitio
     counts = {row.segment: row.n for row in session.scalars(select(MetricSum).where(*where))}
     organisation = [name for name in counts if name.startswith("organisation=")]
     assert {name: n for name, n in counts.items() if name not in organisation} == {
+        "entered=2026-01-01": 5,
         "transform_type=soften": 4,
         "locale=ja-jp": 1, "locale=ja": 1, "locale=en-gb": 1,
         "channel=chat": 2,
