@@ -336,15 +336,26 @@ def show(
         pairs=pairs,
         judged=judged,
         few=readings.FEWEST,
-        replay=next(
-            (act.parameters["shadow"] for act in experiment.audit if "shadow" in act.parameters), None
-        ),
+        replay=_find_replay(experiment),
         mark_differences=mark_differences,
         plots=plots,
         list_query=list_query,
         actions=_list_actions(experiment) if here.may_decide else [],
         may_decide=here.may_decide,
     )
+
+
+def _find_replay(experiment: ExperimentPage) -> Any:
+    """The numbers of the newest shadow run of the challenger; None without one. Earlier releases stored that of
+    the only challenger.
+    """
+    for act in experiment.audit:
+        numbers = act.parameters.get("shadows", {}).get(experiment.challenger.name)
+        if numbers is None and len(experiment.challengers) == 1:
+            numbers = act.parameters.get("shadow")
+        if numbers is not None:
+            return numbers
+    return None
 
 
 def _draw_ranking(ranking: Ranking, here: Visit) -> Markup:

@@ -65,7 +65,7 @@ def _add_experiment(session: Session) -> uuid.UUID:
         Decision(
             experiment_id=id,
             action="start",
-            parameters={"shadow": _replay()},
+            parameters={"shadows": {"v2": _replay()}},
             reasons=[],
             requested_by="flow:experiment",
             idempotency_key=str(uuid.uuid4()),
