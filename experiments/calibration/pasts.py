@@ -186,7 +186,7 @@ def simulate_latencies(
         differences, reductions = np.zeros(size), np.zeros(size)
         for experiment in range(size):
             totals = [np.zeros((len(BINS_MS) + 2, len(Sums._fields))) for _ in range(2)]
-            for _ in range(_LATENCY_LOOKS):
+            for _look in range(_LATENCY_LOOKS):
                 for arm, factor in enumerate((1.0, slower)):
                     totals[arm] += _draw_latencies(rng, _LATENCY_USERS // _LATENCY_LOOKS // 2, factor)
                 a, b = (_estimate_latency(total) for total in totals)
