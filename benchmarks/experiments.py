@@ -5,8 +5,8 @@ A real Postgres gets simulated exposures, answers and votes. The earlier days ar
 measured refresh adds one more day: 50,000 users enter and their windows close. Each has three answers; one in
 five votes in the window, and one in five in the fortnight before. Half of them had twelve answers in that
 fortnight. Once a day, a refresh also summarises the day before (`experiments.user_days`), here with three
-answers of each user of that day. That is measured apart. For comparison, the same run computes the
-statistics of one metric from all rows, as one would without stored sums. Prints a table and writes it to
+answers of each user of that day. That is measured apart. For comparison, the same run computes the statistics
+of one metric from all rows, as one would without stored sums. Prints a table and writes it to
 `artifacts/bench/experiments.json`.
 """
 

@@ -167,8 +167,7 @@ def _past(sums: Sums) -> Covariate | None:
 
     Both ratios are linearised (`_linearise`). A unit without a past has u = v = 0. So it counts as one that
     had the ratio of the others: its linearised past is 0. Budylin, Drutsa, Katsev and Tsoy, "Consistent
-    transformation of ratio metrics for efficient online controlled experiments" (WSDM 2018), and Deng et al.
-    (2018), section 4.
+    transformation of ratio metrics for efficient online controlled experiments" (WSDM 2018).
     """
     n, u, v = sums.n, sums.u, sums.v
     if n < 2 or _kish(v, sums.vv) < _FEWEST_WITH_PAST:

@@ -30,7 +30,6 @@ class Point(NamedTuple):
     """
 
     day: int
-    users: int
     difference: float
     interval: Interval
 
@@ -61,13 +60,7 @@ def judge(effects: Mapping[Kind, Mapping[int, Effect]], alpha: float) -> dict[Ki
     return {
         kind: Curve(
             points=tuple(
-                Point(
-                    day,
-                    effect.baseline_users + effect.challenger_users,
-                    effect.difference,
-                    effect.fixed_interval,
-                )
-                for day, effect in sorted(days.items())
+                Point(day, effect.difference, effect.fixed_interval) for day, effect in sorted(days.items())
             ),
             p=ps.get(kind),
             finding="too few users"

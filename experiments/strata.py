@@ -2,8 +2,8 @@
 
 By chance, an arm has more users who ask for summaries, or more of a discontent organisation. A stratum is
 known before an arm can act: the transform type or the organisation of a user's first answer. Each stratum is
-weighted by its share of the users of both arms: Miratrix, Sekhon and Yu, "Adjusting treatment
-effect estimates by post-stratification in randomized experiments" (2013). Pure functions.
+weighted by its share of the users of both arms: Miratrix, Sekhon and Yu, "Adjusting treatment effect
+estimates by post-stratification in randomized experiments" (2013). Pure functions.
 """
 
 from collections.abc import Sequence

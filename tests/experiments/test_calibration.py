@@ -129,6 +129,27 @@ def test_a_launch_may_spend_its_level_on_the_claim_that_it_makes(report: Report)
     assert power["one-sided"].value > power["two-sided"].value + 0.03
 
 
+def test_adjustments_remove_variance_where_they_can(report: Report) -> None:
+    removed = {name: result.variance_reduction.value for name, result in report.adjusted.items()}
+    assert min(removed["past_ratio"], removed["past_uneven"]) > 0.5
+    assert removed["past_latency"] > 0.2
+    assert removed["past_few"] == 0
+    assert abs(removed["past_unlike"]) < 0.05
+    assert min(removed[name] for name in ("strata_apart", "strata_many", "strata_uneven")) > 0.1
+    assert abs(removed["strata_alike"]) < 0.02
+    assert removed["cap_very_skewed"] > 0.5
+    for name, result in report.adjusted.items():
+        assert result.false_winner_rate.low < 0.05, name
+        assert result.coverage.high > 0.95, name
+
+
+def test_curves_warn_of_effects_that_change(report: Report) -> None:
+    for name, kind in (("fading", "entry"), ("wearing_off", "since_entry"), ("at_weekends", "weekday")):
+        assert report.changes[name].warned[kind].value > 0.9
+    for name in ("no_effect", "lasting", "rising_level"):
+        assert report.changes[name].warned_by_any.low < 0.05, name
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_on_any_number_of_processes(
     calibrate_few: Callable[..., Report], tmp_path: Path

@@ -29,7 +29,7 @@ def test_a_trend_is_tested_as_in_a_weighted_regression() -> None:
     )
     assert curve.p == pytest.approx(fitted.pvalues[1])
     assert [point.day for point in curve.points] == [0, 1, 3, 4, 7]
-    assert curve.points[0].users == days[0].baseline_users + days[0].challenger_users
+    assert curve.points[0].interval == days[0].fixed_interval
 
 
 def test_weekdays_are_tested_by_cochran_s_q() -> None:
