@@ -346,8 +346,8 @@ def show(
 
 
 def _find_replay(experiment: ExperimentPage) -> Any:
-    """The numbers of the newest shadow run of the challenger; None without one. Earlier releases stored that of
-    the only challenger.
+    """The numbers of the newest shadow run of the challenger; None without one. Earlier releases stored that
+    of the only challenger.
     """
     for act in experiment.audit:
         numbers = act.parameters.get("shadows", {}).get(experiment.challenger.name)
