@@ -309,10 +309,11 @@ _ARMS = text("""
     ORDER BY splits.epoch, v.is_baseline DESC, arm.name
 """)
 # Reads the stored sums, either those of segments or those of all users.
-_STORED_SUMS = text(f"""
-    SELECT segment, metric, epoch, variant, bin, n, {", ".join(_ADDED)} FROM metric_sums
+_STORED_SUMS = text("""
+    SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy, u, uu, v, vv, uv, xu, xv, yu, yv
+    FROM metric_sums
     WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
-""")  # noqa: S608 (nothing of it comes from outside)
+""")
 
 
 def refresh(

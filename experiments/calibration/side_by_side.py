@@ -298,7 +298,8 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
         kinds = _list_kinds(plan.votes_a_person)
         wins, losses = np.moveaxis(counted.by_person @ kinds, -1, 0)  # each (experiments, analyses)
         log_e = _log_e(counted, plan, 0.5)
-        level = np.where(wins > losses, plan.ship_alpha, plan.alpha)
+        ship_level = sequential.one_sided_level(plan.ship_alpha)  # as `analysis.compare` does
+        level = np.where(wins > losses, ship_level, plan.alpha)
         is_decided = (log_e >= -np.log(level)) & (wins + losses >= plan.minimum_comparisons)
         winner = np.sign(wins - losses) * is_decided
         misses = _log_e(counted, plan, win_rate) > -math.log(plan.alpha)

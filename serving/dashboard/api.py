@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from data.reasons import Language, Reason, catalogue, load, reason, render, written
 from serving.dashboard.words import Words, isolated
 
+IDEMPOTENCY_KEY = r"^[!-~]{1,200}$"  # it becomes a header, which holds no other characters
 _TIMEOUT_S = 10.0
 _BETWEEN: Mapping[Language, str] = {"en": "; ", "ja": " "}  # between the faults of several fields
 

@@ -28,6 +28,7 @@ from serving.dashboard.pages import (
     calibration,
     comparisons,
     data,
+    drafts,
     examples,
     experiments,
     models,
@@ -163,7 +164,18 @@ def create_app(settings: Settings) -> Front:
     app.state.parts = made
     source.trust_proxies(app, settings.trusted_proxies)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
-    for page in (experiments, examples, models, data, calibration, operations, comparisons, accounts, entry):
+    for page in (
+        drafts,
+        experiments,
+        examples,
+        models,
+        data,
+        calibration,
+        operations,
+        comparisons,
+        accounts,
+        entry,
+    ):
         app.include_router(page.router)
     problems.install(app)
     return Front(app, settings.allowed_hosts)

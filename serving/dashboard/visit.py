@@ -76,6 +76,16 @@ class Visit:
         """Whether they may draft experiments and decide on them."""
         return self.me.runs_this and self.me.may_act_as(Role.EXPERIMENTER)
 
+    def require_decider(self) -> None:
+        """NotAllowedError unless they may draft experiments and decide on them."""
+        if not self.may_decide:
+            raise NotAllowedError(
+                self.words.say(
+                    "Only the role experimenter or above can decide on experiments. Your role is %(role)s.",
+                    role=self.words.say(self.me.role),
+                )
+            )
+
     def check(self, csrf: str) -> None:
         """ForgedError unless a form was sent from a page of this session."""
         assert self.stored is not None

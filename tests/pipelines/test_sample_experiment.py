@@ -53,7 +53,7 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     with Session(engine) as session:
         own = session.scalars(select(Organisation.id)).one()
         assert len(evidence.read_effects_over_time(session, one.id, "sample-2")) > 1
-        assert readings.read_totals(session, one.id).keys() >= {
+        assert readings.read_totals(session, one.id, metrics.load()).keys() >= {
             ("satisfaction", arm.name) for arm in one.arms
         }
         ways = readings.compute_effects_by_way(session, one, "regenerated")

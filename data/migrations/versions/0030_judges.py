@@ -78,7 +78,7 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT ON judgements, traffic_summaries TO {READING_ROLE}")
     # The pairs without the people who saw them.
     op.execute(
-        "GRANT SELECT (id, experiment_id, message_ids, wins, shown_message_ids, shown_tasks)"
+        "GRANT SELECT (id, experiment_id, challenger, opponent, message_ids, wins, shown_message_ids, shown_tasks)"
         f" ON counted_voters TO {READING_ROLE}"
     )
     op.execute(f"GRANT SELECT ON traffic_summaries TO {ONLINE_ROLE}")

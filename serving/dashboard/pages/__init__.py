@@ -1,6 +1,7 @@
 """The pages of the dashboard.
 
-- `experiments`: the list, one experiment, and drafts.
+- `experiments`: the list, one experiment, a metric, and decisions.
+- `drafts`: the form of a new experiment.
 - `examples`: the answers behind a metric.
 - `comparisons`: two rewrites of a message, without the names of their versions.
 - `data`: votes, snapshots and drift.

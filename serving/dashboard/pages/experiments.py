@@ -1,9 +1,8 @@
-"""The pages on experiments: the list, an experiment, a metric, a draft, and the actions on an experiment.
+"""The pages on experiments: the list, an experiment, a metric, and the actions on an experiment.
 
 People who may not decide see no button, and the gateway also rejects their requests.
 """
 
-import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -11,54 +10,36 @@ from difflib import SequenceMatcher
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Query, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 
 from data import database
-from data.reasons import Reason, reason
-from data.records import TransformType
 from experiments import (
     evidence,
     examples,
     gains,
-    history,
     judgements,
     metrics,
     novelty,
-    outlook,
-    own_metrics,
     readings,
 )
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
-from experiments.history import History
 from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
 from experiments.ranking import Ranking
 from experiments.readings import ExperimentPage
 from serving.dashboard import charts
-from serving.dashboard.api import GatewayError
+from serving.dashboard.api import IDEMPOTENCY_KEY, GatewayError
 from serving.dashboard.charts import Ranged
-from serving.dashboard.visit import NotAllowedError, Visit, viewer_visit
-from serving.validation import reason_of
+from serving.dashboard.visit import Visit, viewer_visit
 
 router = APIRouter(prefix="/experiments")
 
 Here = Annotated[Visit, viewer_visit]
 Challenger = Annotated[str | None, Query(max_length=63)]  # the one that a page compares with the baseline
-OFTEN_CHANGED = (
-    "primary", "smallest_effect", "power", "harm_margin", "window_hours", "minimum_days", "maximum_days",
-    "allocation", "automatic",
-)  # fmt: skip
-_OF_OUTLOOK = (
-    "smallest_effect", "power", "alpha", "n_star", "minimum_days", "maximum_days", "window_hours",
-    "harm_margin", "guardrails", "ramp", "hours_a_step", "minimum_users_an_arm",
-)  # fmt: skip
 _NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK, Action.DROP)
-_KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it becomes a header, which holds no other characters
 # SequenceMatcher needs cubic time in the worst case: a text that repeats the same word. 150 words took
 # 0.2 s and 400 words 1.3 s, and a page compares several texts.
 _MOST_WORDS = 150
@@ -81,13 +62,6 @@ def mark_differences(text: str, other: str) -> list[tuple[str, bool]]:
     ]
 
 
-async def _read_form(request: Request) -> FormData:
-    return await request.form(max_fields=200)
-
-
-Sent = Annotated[FormData, Depends(_read_form)]
-
-
 @router.get("")
 def list_experiments(
     here: Here,
@@ -107,161 +81,6 @@ def list_experiments(
         list_query=urlencode({name: value for name, value in (("status", status), ("q", q)) if value}),
         may_decide=here.may_decide,
     )
-
-
-@router.get("/new")
-def new(here: Here) -> Response:
-    """The form of a new draft."""
-    _require_decider(here)
-    return _form(here, {}, {})
-
-
-@router.post("/new")
-def draft(here: Here, sent: Sent) -> Response:
-    """Create a draft. After an error, show the form again with a message at each field."""
-    _require_decider(here)
-    here.check(str(sent.get("csrf", "")))
-    given = {name: str(value) for name, value in sent.items()}
-    idempotency_key = given.get("idempotency_key", "")
-    if not re.fullmatch(_KEY, idempotency_key):
-        raise HTTPException(422, reason("form_key_malformed"))
-    changes, faults = _read_changes(here, given)
-    target = {
-        "transform_types": [str(kind) for kind in sent.getlist("transform_types")],
-        **{name: given.get(name, "").replace(",", " ").split() for name in ("locales", "channels")},
-    }
-    challengers = [str(version) for version in sent.getlist("challengers")]
-    if not challengers:
-        faults["challengers"] = [reason("choose_challenger")]
-    if faults:
-        return _form(here, given, faults, target, challengers)
-    body = {
-        **{name: given.get(name, "") for name in ("name", "hypothesis")},
-        "challengers": challengers,
-        "plan": changes,
-        "target": target,
-    }
-    try:
-        drafted = here.ask("POST", "/experiments", body, idempotency_key)
-    except GatewayError as error:
-        faults = {name: [why] for name, why in error.fields.items()} or {"": error.reasons}
-        return _form(here, given, faults, target, challengers, error.status)
-    return RedirectResponse(f"/experiments/{drafted['id']}", 303)
-
-
-def _read_changes(
-    here: Visit, given: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
-    """The fields that differ from `configs/experiment.yaml`, and a message for each field that is invalid."""
-    own = own_metrics.load(here.settings.metrics_file)
-    defaults, changes, faults = plans.load(own=own), dict[str, Any](), dict[str, Sequence[Reason]]()
-    for name in plans.CHANGEABLE:
-        text = given.get(f"plan.{name}")
-        if text is None:
-            continue
-        text, default = text.strip(), defaults.model_dump(mode="json")[name]
-        try:
-            value = json.loads(text) if not isinstance(default, str) else text
-        except (ValueError, RecursionError):
-            faults[name] = [reason("plan_value_unreadable", value=repr(text), usual=json.dumps(default))]
-            continue
-        if value != default:
-            changes[name] = value
-    if not faults:
-        try:
-            plans.with_changes(changes, own)
-        except ValidationError as error:
-            faults = {str(e["loc"][0]) if e["loc"] else "": [reason_of(e)] for e in error.errors()}
-    return changes, faults
-
-
-def _form(
-    here: Visit,
-    given: Mapping[str, str],
-    faults: Mapping[str, Sequence[Reason]],
-    target: Mapping[str, list[str]] | None = None,
-    challengers: Sequence[str] = (),
-    status: int = 422,
-) -> Response:
-    usual = plans.load(own=own_metrics.load(here.settings.metrics_file))
-    defaults = usual.model_dump(mode="json", include=set(plans.CHANGEABLE))
-    values = {
-        name: given.get(f"plan.{name}", value if isinstance(value, str) else json.dumps(value))
-        for name, value in defaults.items()
-    }
-    with Session(here.engine) as session:
-        versions = readings.list_candidates(session)
-        past, traffic = readings.read_past(session), history.read(session)
-    users_a_day = "" if traffic or past.users_a_day is None else round(past.users_a_day)
-    return here.page(
-        "new.html",
-        status if faults else 200,
-        given=given,
-        plan=values,
-        fields={name: field.description or name for name, field in plans.CHANGEABLE.items()},
-        often=OFTEN_CHANGED,
-        choices={"primary": list(usual.all_metrics), "allocation": ["fixed", "top_two", "thompson"]},
-        target=target or {"transform_types": [], "locales": [], "channels": []},
-        types=[kind.value for kind in TransformType],
-        versions=versions,
-        challengers=challengers,
-        users_a_day=given.get("users_a_day") or users_a_day,
-        needed=_estimate_needed(
-            here, {**values, "users_a_day": str(users_a_day)} | dict(given), past, traffic
-        ),
-        faults=faults,
-        idempotency_key=given.get("idempotency_key") or str(uuid.uuid4()),
-    )
-
-
-@router.get("/needed")
-def needed(here: Here, request: Request) -> Response:
-    """The users and days that a plan needs. The form requests this part while a person fills it in."""
-    given = {name.removeprefix("plan."): value for name, value in request.query_params.items()}
-    with Session(here.engine) as session:
-        past, traffic = readings.read_past(session), history.read(session)
-    return here.page("needed.html", needed=_estimate_needed(here, given, past, traffic))
-
-
-def _estimate_needed(
-    here: Visit, given: Mapping[str, str], past: readings.Past, traffic: History | None
-) -> dict[str, Any]:
-    """The values of `needed.html`. `given` has fields of a plan as text, and `users_a_day`."""
-    own = own_metrics.load(here.settings.metrics_file)
-    defaults, values = plans.load(own=own).model_dump(mode="json"), dict[str, Any]()
-    for name in _OF_OUTLOOK:
-        try:
-            values[name] = json.loads(given.get(name, json.dumps(defaults[name])))
-        except (ValueError, RecursionError):
-            return {"fault": here.words.say("Some of the numbers cannot be read.")}
-    try:
-        plan = plans.with_changes({**values, "primary": given.get("primary", defaults["primary"])}, own)
-    except ValueError:
-        return {"fault": here.words.say("With these values there is no plan yet.")}
-    try:
-        users_a_day = float(given.get("users_a_day") or 0)
-    except ValueError:
-        users_a_day = 0.0
-    forecast = outlook.forecast(
-        plan, plan.all_metrics, traffic, past.spread, users_a_day if 0 < users_a_day < 1e12 else None
-    )
-    if plan.primary in forecast.unknown:
-        return {
-            "fault": here.words.say(
-                "How much users differ in %(metric)s is not known before an experiment has measured it.",
-                metric=here.words.say(plan.primary.replace("_", " ")),
-            )
-        }
-    if forecast.users_needed is None:
-        return {"fault": here.words.say("With these values there is no plan yet.")}
-    too_long = forecast.days_needed is None or forecast.days_needed > plan.maximum_days
-    return {
-        "fault": None,
-        "outlook": forecast,
-        "too_long": too_long,
-        "plan": plan,
-        "traffic": traffic if not 0 < users_a_day < 1e12 else None,
-    }
 
 
 @router.get("/{experiment_id}")
@@ -468,7 +287,7 @@ def ask_to_confirm(
 ) -> Response:
     """Show what an action will do, and ask for confirmation."""
     requested = _parse_action(action)
-    _require_decider(here)
+    here.require_decider()
     with Session(here.engine) as session:
         experiment = _load_experiment(session, experiment_id, challenger)
     return _confirm(here, experiment, requested, {})
@@ -480,7 +299,7 @@ def act(
     experiment_id: uuid.UUID,
     action: str,
     csrf: Annotated[str, Form(max_length=200)],
-    idempotency_key: Annotated[str, Form(pattern=_KEY)],
+    idempotency_key: Annotated[str, Form(pattern=IDEMPOTENCY_KEY)],
     reason: Annotated[str, Form(max_length=2000)] = "",
     share: Annotated[float | None, Form(gt=0, le=100)] = None,
     challenger: Annotated[str | None, Form(max_length=63)] = None,
@@ -538,16 +357,6 @@ def _confirm(
 
 def _list_actions(experiment: ExperimentPage) -> list[Action]:
     return requestable(experiment.status, experiment.share, len(experiment.tested))
-
-
-def _require_decider(here: Visit) -> None:
-    if not here.may_decide:
-        raise NotAllowedError(
-            here.words.say(
-                "Only the role experimenter or above can decide on experiments. Your role is %(role)s.",
-                role=here.words.say(here.me.role),
-            )
-        )
 
 
 def _parse_action(name: str) -> Action:

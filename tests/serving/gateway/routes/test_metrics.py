@@ -76,7 +76,8 @@ async def test_viewers_see_every_metric_with_its_definition(
     assert set(by_name) == {*metrics.load(), "unmet"}
     assert by_name["unmet"] == {
         "name": "unmet", "is_own": True, "kind": "ratio", "of": "failures + repeats", "per": "requests",
-        "q": None, "cap": None, "usual": 0.0, "share": False, "better": "lower", "says": "unmet requests",
+        "q": None, "cap": None, "cap_percentile": None, "usual": 0.0, "share": False,
+        "better": "lower", "says": "unmet requests",
     }  # fmt: skip
     assert not by_name["satisfaction"]["is_own"]
     assert listed["own_segments"] == [{"name": "voted_before", "expression": "before_votes > 0"}]
@@ -88,7 +89,7 @@ async def test_a_draft_may_name_an_own_metric_and_keeps_its_definition(
     who = a_key("experimenter")
 
     async def draft(changes: dict[str, object]) -> httpx.Response:
-        body = {"name": "x", "hypothesis": "x", "challenger": "v2", "plan": changes}
+        body = {"name": "x", "hypothesis": "x", "challengers": ["v2"], "plan": changes}
         return await client.post(
             "/experiments", json=body, headers={**who, "Idempotency-Key": str(uuid.uuid4())}
         )

@@ -60,7 +60,8 @@ def _add_experiment(session: Session) -> uuid.UUID:
     )
     session.merge(StoredSpec(digest=spec.digest, spec=spec.model_dump(mode="json")))
     session.flush()
-    session.add(Variant(experiment_id=id, name="v2", spec_digest=spec.digest, is_baseline=False))
+    for name in ("v1", "v2"):
+        session.add(Variant(experiment_id=id, name=name, spec_digest=spec.digest, is_baseline=name == "v1"))
     session.add(
         Decision(
             experiment_id=id,
@@ -88,6 +89,8 @@ def _add_experiment(session: Session) -> uuid.UUID:
         session.add(
             CountedVoter(
                 experiment_id=id,
+                challenger="v2",
+                opponent="v1",
                 user_id=uuid.uuid4(),
                 complete_at=datetime.now(UTC),
                 message_ids=[name],
