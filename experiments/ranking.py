@@ -4,8 +4,7 @@ Each version has a strength. A person prefers one version to another with log-od
 their strengths (Bradley and Terry, "Rank analysis of incomplete block designs: I", Biometrika 39, 1952). So
 votes between two challengers also tell how each of them compares with the champion.
 
-The ranking is for readers, and for the choice among challengers that meet all requirements.
-`analysis.compare` decides whether a challenger meets them.
+The ranking is for readers. `analysis.compare`, on the votes against the champion, decides.
 """
 
 import math

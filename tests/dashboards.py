@@ -215,14 +215,15 @@ def sign_in(installation: Installation, browser: "Browser") -> Iterator[SignIn]:
     assert errors == []
 
 
-def draft(page: "Page", name: str, challenger: str) -> str:
+def draft(page: "Page", name: str, *challengers: str) -> str:
     """Draft an experiment by the form; the address of its page."""
     from playwright.sync_api import expect
 
     page.goto("/experiments/new")
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
-    page.get_by_label(re.compile("^Hypothesis")).fill(f"People like {challenger} better.")
-    page.get_by_label(re.compile("^Challenger")).select_option(challenger)
+    page.get_by_label(re.compile("^Hypothesis")).fill(f"People like {challengers[0]} better.")
+    for challenger in challengers:
+        page.get_by_role("checkbox", name=challenger, exact=True).check()
     page.get_by_label(re.compile("^window hours", re.IGNORECASE)).fill("0.0001")
     page.get_by_label(re.compile("^minimum days", re.IGNORECASE)).fill("0")
     page.get_by_text("Everything else").click()
