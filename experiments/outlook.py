@@ -68,16 +68,20 @@ def forecast(
     history: History | None,
     past_spread: Mapping[str, float],
     users_a_day: float | None = None,
+    challengers: int = 1,
 ) -> Outlook:
-    """The outlook of a plan.
+    """The outlook of a plan with so many challengers, each of which is compared with the champion.
 
     `past_spread` is that of earlier experiments by metric, for those that `history` lacks. `users_a_day`, new
-    users on each day with the whole ramp, replaces the arrivals of the history. Without either, nothing is
-    known about days.
+    users in the experiment on each day with the whole ramp, replaces the arrivals of the history. Without
+    either, nothing is known about days.
     """
-    arrivals: Sequence[float] = history.arrivals if history else ()
+    arrivals: Sequence[float] = [plan.traffic_share * users for users in history.arrivals] if history else ()
     if users_a_day is not None:
         arrivals = [users_a_day]
+    plan = plan.for_each_of(challengers)
+    part = 2 / (1 + challengers)  # of the experiment's users: those of the champion and of one challenger
+    arrivals = [part * users for users in arrivals]
     curve = _accumulate(arrivals, plan) if arrivals else []
     # The window of the last users must close before the end.
     in_time = _count_at(curve, plan.maximum_days - plan.window_hours / 24) if curve else None
@@ -124,16 +128,16 @@ def forecast(
         detectable = compute_detectable(plan.primary)
         n_star = propose_n_star(plan, spread)
     return Outlook(
-        users_in_time=in_time,
-        users_needed=needed if needed is not None and math.isfinite(needed) else None,
-        users_needed_fixed=fixed,
+        users_in_time=None if in_time is None else in_time / part,
+        users_needed=needed / part if needed is not None and math.isfinite(needed) else None,
+        users_needed_fixed=None if fixed is None else fixed / part,
         days_needed=days,
         detectable=detectable,
         n_star=n_star,
         margins=margins,
         unknown=unknown,
         is_assumed=is_assumed,
-        warnings=tuple(_warn(plan, margins, in_time)) if in_time is not None else (),
+        warnings=tuple(_warn(plan, margins, in_time / part)) if in_time is not None else (),
     )
 
 

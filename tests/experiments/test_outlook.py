@@ -100,3 +100,18 @@ def test_the_proposed_n_star_needs_the_fewest_users() -> None:
 def test_a_margin_that_excludes_nothing_needs_no_users() -> None:
     plan = Plan(guardrails={"complained": 1.0})
     assert set(outlook.forecast(plan, metrics.load(), traffic(100), {}).margins) == {"satisfaction"}
+
+
+def test_several_challengers_need_more_users_and_a_smaller_share_takes_longer() -> None:
+    """Each of three challengers has half of the users that a single one has, and a third of its level."""
+    past = traffic(*[400] * 28)
+    alone, three = (outlook.forecast(PLAN, metrics.load(), past, {}, challengers=count) for count in (1, 3))
+    strict = outlook.forecast(PLAN.for_each_of(3), metrics.load(), past, {})
+    assert strict.users_needed is not None
+    assert three.users_needed == pytest.approx(2 * strict.users_needed)
+    assert alone.users_in_time is not None
+    assert three.users_in_time == pytest.approx(alone.users_in_time), "they share the same users"
+    quarter = PLAN.model_copy(update={"traffic_share": 0.25})
+    fewer = outlook.forecast(quarter, metrics.load(), past, {})
+    assert fewer.users_in_time == pytest.approx(alone.users_in_time / 4)
+    assert fewer.users_needed == alone.users_needed

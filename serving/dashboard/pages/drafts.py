@@ -30,7 +30,7 @@ OFTEN_CHANGED = (
 )  # fmt: skip
 _OF_OUTLOOK = (
     "smallest_effect", "power", "alpha", "n_star", "minimum_days", "maximum_days", "window_hours",
-    "harm_margin", "guardrails", "ramp", "hours_a_step", "minimum_users_an_arm",
+    "harm_margin", "guardrails", "ramp", "hours_a_step", "minimum_users_an_arm", "traffic_share",
 )  # fmt: skip
 
 
@@ -139,7 +139,11 @@ def _form(
         challengers=challengers,
         users_a_day=given.get("users_a_day") or users_a_day,
         needed=_estimate_needed(
-            here, {**values, "users_a_day": str(users_a_day)} | dict(given), past, traffic
+            here,
+            {**values, "users_a_day": str(users_a_day)} | dict(given),
+            past,
+            traffic,
+            max(1, len(challengers)),
         ),
         faults=faults,
         idempotency_key=given.get("idempotency_key") or str(uuid.uuid4()),
@@ -152,11 +156,12 @@ def needed(here: Here, request: Request) -> Response:
     given = {name.removeprefix("plan."): value for name, value in request.query_params.items()}
     with Session(here.engine) as session:
         past, traffic = readings.read_past(session), history.read(session)
-    return here.page("needed.html", needed=_estimate_needed(here, given, past, traffic))
+    challengers = max(1, len(request.query_params.getlist("challengers")))
+    return here.page("needed.html", needed=_estimate_needed(here, given, past, traffic, challengers))
 
 
 def _estimate_needed(
-    here: Visit, given: Mapping[str, str], past: readings.Past, traffic: History | None
+    here: Visit, given: Mapping[str, str], past: readings.Past, traffic: History | None, challengers: int
 ) -> dict[str, Any]:
     """The values of `needed.html`. `given` has fields of a plan as text, and `users_a_day`."""
     own = own_metrics.load(here.settings.metrics_file)
@@ -175,7 +180,12 @@ def _estimate_needed(
     except ValueError:
         users_a_day = 0.0
     forecast = outlook.forecast(
-        plan, plan.all_metrics, traffic, past.spread, users_a_day if 0 < users_a_day < 1e12 else None
+        plan,
+        plan.all_metrics,
+        traffic,
+        past.spread,
+        users_a_day if 0 < users_a_day < 1e12 else None,
+        challengers,
     )
     if plan.primary in forecast.unknown:
         return {

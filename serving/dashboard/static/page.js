@@ -54,7 +54,7 @@ if (form) {
     clearTimeout(timer);
     timer = setTimeout(async () => {
       const number = ++requests;
-      const fields = [...new FormData(form)].filter(([name]) => name.startsWith("plan.") || name === "users_a_day");
+      const fields = [...new FormData(form)].filter(([name]) => name.startsWith("plan.") || ["users_a_day", "challengers"].includes(name));
       const response = await fetch(`${form.dataset.needed}?${new URLSearchParams(fields)}`);
       if (response.ok && number === requests) {
         const part = new DOMParser().parseFromString(await response.text(), "text/html");

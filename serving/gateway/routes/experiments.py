@@ -222,6 +222,7 @@ class DraftPlan(BaseModel):
         float | None,
         Field(gt=0, le=1e12, description="new users a day with the whole ramp; null: as in recent traffic"),
     ] = None
+    challengers: Annotated[int, Field(ge=1, le=MOST_CHALLENGERS, description="number of challengers")] = 1
 
 
 @router.post("/outlook")
@@ -234,7 +235,7 @@ async def forecast(
     planned = _plan(body.plan, own_metrics.load(parts.settings.metrics_file))
     row = await (await connection.execute(history.NEWEST)).fetchone()
     traffic = history.parse(row[0] if row else None)
-    return outlook.forecast(planned, planned.all_metrics, traffic, {}, body.users_a_day)
+    return outlook.forecast(planned, planned.all_metrics, traffic, {}, body.users_a_day, body.challengers)
 
 
 @router.get("")
