@@ -477,18 +477,20 @@ def format_adjusted(adjusted: Mapping[str, AdjustedResult]) -> Iterator[str]:
 
 def format_procedure(procedure: Mapping[str, ProcedureResult]) -> Iterator[str]:
     """The lines of a Markdown table of whole experiments."""
+    knows_wrong = any(result.wrongly_shipped for result in procedure.values())
+    wrong = "| wrongly shipped, % " if knows_wrong else ""
     yield (
-        "| scenario | should be shipped | shipped, % | wrongly shipped, % | rolled back, % | inconclusive, % "
+        f"| scenario | should be shipped | shipped, % {wrong}| rolled back, % | inconclusive, % "
         "| path coverage, % | median days | median closed windows |"
     )
-    yield "|" + "---|" * 9
+    yield "|" + "---|" * (9 if knows_wrong else 8)
     for name, result in procedure.items():
         wanted = "no" if result.harmful or result.equal else "yes" if result.better else "either"
         cells = (
             name,
             wanted,
             _format_percent(result.shipped),
-            _format_percent(result.wrongly_shipped),
+            *([_format_percent(result.wrongly_shipped)] if knows_wrong else []),
             _format_percent(result.rolled_back),
             _format_percent(result.inconclusive),
             _format_percent(result.path_coverage),
