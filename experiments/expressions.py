@@ -147,10 +147,10 @@ class _Writer:
                 return _Part(f"abs({self._number(node.this)})", "number")
             case exp.Ln():
                 value = self._number(node.this)
-                return _Part(f"(CASE WHEN {value} > 0 THEN ln({value}) END)", "number")
+                return _Part(f"(CASE WHEN {value} > 0 THEN {_in_floats('ln', value)} END)", "number")
             case exp.Sqrt():
                 value = self._number(node.this)
-                return _Part(f"(CASE WHEN {value} >= 0 THEN sqrt({value}) END)", "number")
+                return _Part(f"(CASE WHEN {value} >= 0 THEN {_in_floats('sqrt', value)} END)", "number")
             case exp.Between():
                 values = [self._number(each) for each in (node.this, node.args["low"], node.args["high"])]
                 return _Part("({} BETWEEN {} AND {})".format(*values), "boolean")
@@ -248,6 +248,13 @@ class _Writer:
 def _with_type(part: _Part, needed: Type | None) -> str:
     """The SQL of a part. A NULL gets the type: Postgres takes a CASE without other values for a text."""
     return part.sql if part.type is not None or needed is None else f"({part.sql})::{_POSTGRES_TYPES[needed]}"
+
+
+def _in_floats(function: str, value: str) -> str:
+    """A function of a number in floating point, which is ten times as fast as in exact numbers. A float holds
+    at most 1e308, and a larger number would be an error.
+    """
+    return f"{function}(least({value}, 1e300)::float8)::numeric"
 
 
 def _write_literal(node: exp.Literal) -> _Part:

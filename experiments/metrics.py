@@ -192,6 +192,11 @@ class Metric(configs.StageConfig):
         return f"coalesce({self._limited(before)}, {self.usual})"
 
     @property
+    def has_past_ratio(self) -> bool:
+        """Whether it is a ratio, and both of its quantities are known of the time before entry."""
+        return self._before_of_ratio is not None
+
+    @property
     def u(self) -> str:
         """SQL expression of a ratio's x before the user entered; 0 for a user without a past."""
         before = self._before_of_ratio

@@ -508,9 +508,9 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
 
 def _sum_all(measured: Mapping[str, Metric]) -> Iterator[str]:
     """The queries that sum up all metrics over the users in `quantities`."""
-    ratios = {name: metric for name, metric in measured.items() if metric.kind == "ratio"}
-    others = {name: metric for name, metric in measured.items() if metric.kind in ("mean", "proportion")}
-    for some in (ratios, others):
+    summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
+    for has_past in (True, False):
+        some = {name: metric for name, metric in summed.items() if metric.has_past_ratio is has_past}
         if some:
             yield _sum_up(some, "quantities", "''")
     if any(metric.kind == "quantile" for metric in measured.values()):
@@ -518,8 +518,8 @@ def _sum_all(measured: Mapping[str, Metric]) -> Iterator[str]:
 
 
 def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
-    """The query that sums up some metrics: all are ratios, or none is. Only ratios have a u and a v."""
-    has_past = any(metric.kind == "ratio" for metric in measured.values())
+    """The query that sums up some metrics. Only ratios with a past have a u and a v."""
+    has_past = any(metric.has_past_ratio for metric in measured.values())
     sums = (
         f"sum({' * '.join(name)}) AS {name}" if has_past or name in _OF_METRIC else f"0 AS {name}"
         for name in _ADDED
