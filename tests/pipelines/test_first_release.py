@@ -50,6 +50,7 @@ def installation(
         database_url=None,
         redis_url=None,
         mlflow_uri=None,
+        holdout_share=0.0,  # a held-out person would not get a promoted version
     )
     with (
         local.servers(with_own_ports(wanted)) as settings,
