@@ -773,7 +773,7 @@ def test_a_click_acts_within_seconds(
     wanted = {
         "name": "by hand",
         "hypothesis": "It is as good.",
-        "challenger": challenger,
+        "challengers": [challenger],
         "plan": {"ramp": [1.0]},
     }
     made = people.post("/api/v1/experiments", json=wanted, headers={"Idempotency-Key": str(uuid.uuid4())})
