@@ -137,6 +137,8 @@ def test_where_everybody_is_tied_to_everybody_some_people_are_held_out_all_the_s
     shared = [rows[rng.randrange(1000)].model_copy(update={"feedback_id": new_id()}) for _ in range(100)]
     rows += [vote.model_copy(update={"user_id": uuid.UUID(int=n)}) for n, vote in enumerate(shared)]
     rows += [a_vote(n, f"do look at the very long report {n // 2} now, please", 3000 + n) for n in range(100)]
+    # Ids decide who is held out: with random ones, one run in many falls outside of the limits below.
+    rows = [row.model_copy(update={"feedback_id": uuid.UUID(int=n)}) for n, row in enumerate(rows)]
     labels = Counter(components(rows))
     assert labels.most_common(1)[0][1] > 0.75 * len(rows), "nearly all are one component"
     by_split, left_out = split_votes(rows)
