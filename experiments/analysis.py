@@ -196,8 +196,7 @@ def between_users(
 
     `arms` has, for each metric in `measured`, one entry for every arm in every epoch. It covers in-sample
     users only: their window has closed, so their values are final (`experiments.outcomes`). Raises ValueError
-    unless every epoch has the same baseline and the same challenger, and `arms`
-    has all metrics of the plan.
+    unless every epoch has the same baseline and the same challenger, and `arms` has all metrics of the plan.
     """
     if unknown := sorted({plan.primary, *plan.guardrails} - set(arms)):
         raise ValueError(

@@ -228,8 +228,9 @@ async def _refuse_a_second(connection: AsyncConnection, request: Request, standi
         )
         row, live = await cursor.fetchone(), await routing.fetch(connection)
         if row is not None and live is not None:
-            plan = plans.read(row[0]).plan or plans.load()
-            find_slots(live.routing, plan.traffic_share, Target.model_validate(row[1]))
+            plan = plans.read(row[0]).plan
+            share = plan.traffic_share if plan else 1.0
+            find_slots(live.routing, share, Target.model_validate(row[1]))
 
 
 def is_any_open(connection: Connection) -> bool:

@@ -441,14 +441,15 @@ def read_totals(
     }
 
 
-def read_cap(session: Session, experiment_id: uuid.UUID, metric: str) -> float | None:
+def read_cap(session: Session, page: ExperimentPage, metric: str) -> float | None:
     """The most that one user counts in a metric of an experiment: what the metric says, or what a percentile
     of the time before the start has set. None without a cap.
     """
-    definition = metrics.load()[metric]
+    assert page.plan is not None, page.id
+    definition = page.plan.all_metrics[metric]
     if definition.cap_percentile is None:
         return definition.cap
-    return (session.get_one(Experiment, experiment_id).caps or {}).get(metric)
+    return (session.get_one(Experiment, page.id).caps or {}).get(metric)
 
 
 Way = Literal["as decided", "without CUPED", "without cap", "by transform type", "by organisation"]
@@ -468,7 +469,7 @@ def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) 
         "as decided": pairs,
         "without CUPED": [(_drop_covariate(a), _drop_covariate(b)) for a, b in pairs],
     }
-    if read_cap(session, page.id, metric) is not None:
+    if read_cap(session, page, metric) is not None:
         uncapped = definition.model_copy(update={"cap": None, "cap_percentile": None})
         estimates["without cap"] = outcomes.read_pairs(
             session, page.id, metrics.uncapped(metric), uncapped, *arms

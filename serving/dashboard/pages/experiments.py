@@ -23,6 +23,7 @@ from experiments import (
     judgements,
     metrics,
     novelty,
+    own_metrics,
     readings,
 )
 from experiments import plan as plans
@@ -99,9 +100,10 @@ def show(
         wins = evidence.read_win_rates_over_time(session, experiment.id, shown)
         counts = evidence.read_exposures_over_time(session, experiment.id, shown)
         breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
-        holdout = (
-            gains.read_holdout(session, experiment.id, plans.load()) if experiment.plan is None else None
-        )
+        holdout = None
+        if experiment.plan is None:
+            plan = plans.load(own=own_metrics.load(here.settings.metrics_file)).without_own_metrics()
+            holdout = gains.read_holdout(session, experiment.id, plan)
         curves = readings.compute_curves(session, experiment) if experiment.result else {}
         definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
         totals = readings.read_totals(session, experiment.id, definitions)
@@ -259,7 +261,7 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             None if metric == experiment.plan.primary else metric,
         )
         ways = readings.compute_effects_by_way(session, experiment, metric)
-        cap = readings.read_cap(session, experiment.id, metric)
+        cap = readings.read_cap(session, experiment, metric)
         totals = readings.read_totals(session, experiment.id, definitions)
     plot = None
     if len(effects) > 1:
