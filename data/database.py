@@ -156,7 +156,7 @@ async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
     )
 
 
-Lock = Literal["train", "snapshot", "decide", "track"]
+Lock = Literal["train", "snapshot", "decide", "track", "prepare"]
 
 
 @contextlib.contextmanager

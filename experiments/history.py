@@ -1,7 +1,7 @@
 """What recent traffic says about an experiment that has not begun: how many users come on each day, and how
 much they differ in each metric.
 
-The flow `experiment` measures it once a day, for a sample of users as if they had entered an experiment at
+The flow `prepare` measures it once a day, for a sample of users as if they had entered an experiment at
 the start of the last weeks. It stores sums only, so the gateway and the dashboard read one row, whatever the
 traffic is.
 """

@@ -5,7 +5,8 @@
 - `llm_version`: registers a model that was not trained here as a version.
 - `champion`: makes the folder champion/; `first_release`: releases it in a new installation.
 - `shadow`: replays recent messages through a challenger before its experiment. No person sees the answers.
-- `judging`: lets a judge compare the rewrites of champion and challenger.
+- `judging`: lets a judge compare the rewrites of champion and challenger; `preparation`: does so, and
+  measures the traffic, apart from decisions.
 - `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
 - `holdout`: keeps a few users on an old champion.
 - `promote`: makes a version champion; `retention`: deletes old answers and retired weights.

@@ -24,6 +24,7 @@ from data import database
 from experiments import decisions, own_metrics
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.experiment import experiment
+from pipelines.preparation import prepare
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import train
@@ -96,6 +97,7 @@ def main() -> None:
             ],
         ),
         experiment.to_deployment("every-5-minutes", cron="*/5 * * * *"),
+        prepare.to_deployment("every-5-minutes", cron="*/5 * * * *"),
         retain.to_deployment("nightly", cron="0 4 * * *"),
         promote.to_deployment("by-hand"),
         rollback.to_deployment("by-hand"),

@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split, Target
-from experiments import bandit, evidence, history, judgements, outcomes, own_metrics, votes
+from experiments import bandit, evidence, judgements, outcomes, own_metrics, votes
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult, between_users, compare, pick_arms
 from experiments.assignment import find_slots
@@ -30,7 +30,7 @@ from experiments.lifecycle import OPEN, Action, RefusedError, Status
 from experiments.plan import Plan
 from experiments.ranking import rank
 from experiments.recommendation import Decision, decide
-from pipelines import carry_out, holdout, judging, tracking
+from pipelines import carry_out, holdout, tracking
 from pipelines.run_reasons import complete, label_failure
 from pipelines.shadow import UnsoundError
 
@@ -65,8 +65,6 @@ def _run_next_step(
     own = own_metrics.load(settings.metrics_file)
     _check_holdout(engine, plans.load(own=own).without_own_metrics())
     plan = plans.load(overrides, own)
-    with Session(engine) as session, session.begin():
-        history.refresh(session, plan, plan.all_metrics)
     with Session(engine) as session:
         open_ids = session.scalars(
             select(Experiment.id).where(Experiment.status.in_(OPEN)).order_by(Experiment.started_at)
@@ -185,10 +183,8 @@ def _withdraw_erased(engine: Engine, experiment_id: uuid.UUID) -> Sequence[Reaso
 
 def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
-    with Session(engine) as session:
-        plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
-    judging.judge_some(settings, engine, experiment_id, plan)
     with Session(engine) as session, session.begin():
+        plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
         analysis = _analyse(session, experiment_id, plan, settings.organisation)
         evidence.store(session, experiment_id, analysis)
     for cause in analysis.decision.reasons:

@@ -1,5 +1,5 @@
 """Lets a judge compare the rewrites of champion and challenger on the messages for evidence, a batch in each
-run of the flow `experiment`, until all are judged.
+run of the flow `prepare`, until all are judged.
 
 The judge is an LLM (`models.judge`) or a reward model. Votes correct it (`experiments.surrogate`), so it need
 not be right. An LLM costs money: the plan's `judged_pairs` limits the pairs.

@@ -672,6 +672,7 @@ def test_the_schedules_are_registered(loop: Settings) -> None:
         "collect/nightly": "0 2 * * *",
         "collect/enough-feedback": "*/10 * * * *",
         "experiment/every-5-minutes": "*/5 * * * *",
+        "prepare/every-5-minutes": "*/5 * * * *",
         "retain/nightly": "0 4 * * *",
         "train/on-snapshot": None,
         "promote/by-hand": None,

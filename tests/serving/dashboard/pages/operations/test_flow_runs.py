@@ -19,6 +19,7 @@ from pipelines import local as stack
 from pipelines import run_reasons
 from pipelines.collect import collect
 from pipelines.experiment import experiment
+from pipelines.preparation import prepare
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.run_reasons import FlowError
@@ -70,7 +71,7 @@ def test_a_state_of_an_unknown_name_is_shown_by_its_type() -> None:
     assert operations.explain(run_of("COMPLETED", "OfALaterRelease")).state == "Completed"
 
 
-@pytest.mark.parametrize("flow", [collect, train, experiment, retain, promote, rollback])
+@pytest.mark.parametrize("flow", [collect, train, experiment, prepare, retain, promote, rollback])
 def test_every_flow_labels_the_runs_that_fail(flow: Flow[..., object]) -> None:
     assert flow.on_failure_hooks == [run_reasons.label_failure]
 
