@@ -30,7 +30,7 @@ from configs.settings import SERVICE_USER, Settings
 from data import database
 from data.people import accounts, identities
 from data.traffic import answers
-from experiments import metrics, outcomes, plan
+from experiments import metrics, plan, stored_sums
 from experiments.analysis import ChallengerResult, Tally, between_users, compare
 from experiments.evidence import Evidence
 from experiments.recommendation import decide
@@ -79,7 +79,7 @@ def fill(engine: Engine, size: int) -> uuid.UUID:
 def _store_analyses(engine: Engine, experiment: uuid.UUID, day: int, planned: plan.Plan) -> None:
     with Session(engine) as session, session.begin():
         users = between_users(
-            outcomes.read_arms(session, experiment, metrics.load()), planned, metrics.load()
+            stored_sums.read_arms(session, experiment, metrics.load()), planned, metrics.load()
         )
         clusters = (Clusters(1, 0, 20 * day), Clusters(0, 1, 15 * day))
         tally = Tally(

@@ -32,7 +32,7 @@ from data.records import Spec
 from data.tables import Experiment, Variant, new_id
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import outcomes, user_days
+from experiments import outcomes, stored_sums, user_days
 from experiments.analysis import between_users
 from experiments.own_metrics import Definitions
 from experiments.plan import Plan
@@ -219,7 +219,7 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     assert closed == 0
     began = time.perf_counter()
     with Session(engine) as session:
-        arms = outcomes.read_arms(session, experiment, _PLAN.all_metrics)
+        arms = stored_sums.read_arms(session, experiment, _PLAN.all_metrics)
         users = between_users(arms, _PLAN, _PLAN.all_metrics)
         read_s = time.perf_counter() - began
         assert users.primary is not None

@@ -164,7 +164,8 @@ def lock(url: str, what: Lock, wait: bool = True) -> Iterator[bool]:
     """Context manager: holds a lock of the whole installation, and gives whether this process has it.
 
     `train` is for training, `snapshot` for making and changing snapshots, `decide` for deciding on
-    experiments, `track` for writing them to MLflow. With `wait` it waits for the lock, so the value is True.
+    experiments, `track` for writing them to MLflow, `prepare` for what they use. With `wait` it waits for the
+    lock, so the value is True.
     The lock belongs to a database session, so the end of the process frees it, by kill -9 too.
     """
     with psycopg.connect(url, autocommit=True) as connection:

@@ -4,8 +4,8 @@
 - `plan`: what is settled before the start; `metrics`: what is measured of a user; `own_metrics`: what an
   operator adds; `expressions`: their SQL, from a closed list; `caps`: the most that one user counts;
   `assignment`: who is in which arm.
-- `outcomes`: what users did, summed up in SQL; `user_days`: what they did on earlier days; `votes`: blind
-  votes, by person and by message; `ranking`: all versions by these votes.
+- `outcomes`: what users did, summed up in SQL; `stored_sums`: reads these sums; `user_days`: what users did
+  on earlier days; `votes`: blind votes, by person and by message; `ranking`: all versions by these votes.
 - `surrogate`: the win rate from votes and a judge; `judgements`: the judge's preferences, stored.
 - `estimators`: from sums to values with errors.
 - `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
@@ -14,6 +14,7 @@
   `novelty`: effects that change with time; `bandit`: weights that learn; `power`: users needed; `history`:
   recent traffic; `outlook`: what a plan can show of it; `launches`: alpha over launches; `gains`: what
   promotions have gained over a version that is held out.
-- `readings`: what the pages on experiments read; `examples`: the answers behind a metric.
+- `readings`: what the pages on experiments read; `page_effects`: the effects on them; `examples`:
+  the answers behind a metric.
 - `calibration/`: whether all of this keeps its promises.
 """

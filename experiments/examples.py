@@ -2,8 +2,8 @@
 
 The reader sees answers to people of their own organisation (the views of migration 0028 keep to it), and the
 text only of their own messages and of shipped ones: nobody has agreed that colleagues read what they wrote.
-Rows of colleagues have the day and no name, and are shown only while each arm has `readings.FEWEST` of the
-organisation's measured users: fewer rows would reveal whose they are.
+Rows of colleagues have the day and no name, and are shown only while each arm has `page_effects.FEWEST` of
+the organisation's measured users: fewer rows would reveal whose they are.
 """
 
 import uuid
@@ -19,8 +19,9 @@ from data.traffic import comparisons
 from data.traffic.answers import floor
 from experiments import own_metrics
 from experiments.metrics import BEFORE, Metric
+from experiments.page_effects import FEWEST
 from experiments.plan import Plan
-from experiments.readings import FEWEST, ExperimentPage
+from experiments.readings import ExperimentPage
 
 A_PAGE = 25  # answers of each arm
 MOST_PAGES = 20

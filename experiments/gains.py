@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from data.tables import Experiment
 from data.traffic.routing import HELD_OUT
-from experiments import effects, metrics, outcomes
+from experiments import effects, metrics, stored_sums
 from experiments.effects import Effect
 from experiments.plan import Plan
 
@@ -67,7 +67,7 @@ def read_holdout(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Hold
         return None
     row = session.get_one(Experiment, experiment_id)
     primary = metrics.load()[plan.primary]
-    arms = outcomes.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
+    arms = stored_sums.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
     by_epoch = {(arm.epoch, arm.variant): arm for arm in arms}
     gains = []
     for epoch in epochs:

@@ -68,12 +68,12 @@ def measure(
     first = next((day for day, users in enumerate(past.arrivals) if users), None)
     if first is None:
         return None
-    found = {}
+    past_metrics = {}
     for name, metric in measured.items():
         stored = outcomes.LATENCY if metric.kind == "quantile" else name
         value = estimate(metric, past.sums.get(stored, {}))
         if value.mean is not None:
-            found[name] = PastMetric(
+            past_metrics[name] = PastMetric(
                 mean=value.mean,
                 spread=_compute_spread(value),
                 with_value=value.users / past.closed,
@@ -83,7 +83,7 @@ def measure(
         arrivals=tuple(past.arrivals[first:]),
         window_hours=plan.window_hours,
         users=past.closed,
-        metrics=found,
+        metrics=past_metrics,
     )
 
 

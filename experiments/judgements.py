@@ -75,7 +75,7 @@ def record_shown(
         CountedVoter.user_id.is_not(None),
     )
     for voter in session.scalars(new):
-        shown = session.execute(
+        pairs = session.execute(
             _SHOWN,
             {
                 "user_id": voter.user_id,
@@ -86,8 +86,8 @@ def record_shown(
                 "most": plan.votes_a_person,
             },
         ).all()
-        voter.shown_message_ids = [row.message_id for row in shown]
-        voter.shown_tasks = [row.task for row in shown]
+        voter.shown_message_ids = [row.message_id for row in pairs]
+        voter.shown_tasks = [row.task for row in pairs]
     session.flush()
 
 
@@ -145,13 +145,13 @@ def list_open(
             *_are_between(experiment_id, challenger), CountedVoter.shown_tasks.is_not(None)
         )
     )
-    shown = {
+    shown_tasks = {
         Task(by_id[message_id], TransformType(name.split()[0]), int(name.split()[1]))
         for message_ids, names in seen
         for message_id, name in zip(message_ids or [], names or [], strict=True)
         if message_id in by_id
     }
-    tasks = [(task, False) for task in sorted(shown - set(sample))] + [(task, True) for task in sample]
+    tasks = [(task, False) for task in sorted(shown_tasks - set(sample))] + [(task, True) for task in sample]
     return [(task, is_sampled) for task, is_sampled in tasks if (task.message_id, task.name) not in judged]
 
 

@@ -21,6 +21,7 @@ from experiments.sequential import Interval
 Finding = Literal["too few users", "no sign of change", "fades", "grows", "changes"]
 Kind = Literal["entry", "since_entry", "weekday"]
 
+FEWEST_A_DAY = 20  # users of an arm in a day of a curve: with fewer, its interval means little
 _FEWEST_POINTS = 3  # days with an effect; two make any line
 
 

@@ -4,8 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
@@ -13,16 +12,13 @@ from sqlalchemy.orm import Session
 from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments import own_metrics
-from experiments.analysis import ArmStatistics
 from experiments.caps import fix_caps
-from experiments.estimators import Estimate, Sums, estimate
+from experiments.estimators import Sums
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
-from experiments.strata import stratify
 from experiments.user_days import BEFORE_ENTRY, summarise
 
-_StoredSums = Mapping[tuple[str, str, int, str], Mapping[int, Sums]]  # segment, metric, epoch, variant; bin
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 # Kinds of segments: the day (UTC) of the entry (`_SEGMENTS`), and the days from the entry to a vote.
 ENTERED, SINCE_ENTRY = "entered", "since_entry"
@@ -294,33 +290,6 @@ _LATENCIES = """
     FROM counted WHERE k = m GROUP BY epoch, variant
 """
 
-# Reads the counts of every arm in every epoch. Arms come from the epochs, not from the exposures, so that an
-# arm without users is in the result.
-_ARMS = text("""
-    WITH splits AS (
-        SELECT DISTINCT ON (split.epoch) split.epoch, split.arms
-        FROM epochs e
-        CROSS JOIN jsonb_to_recordset(e.routing->'experiments')
-            AS split(experiment_id uuid, epoch int, arms jsonb)
-        WHERE split.experiment_id = :experiment_id AND split.epoch >= :since
-        ORDER BY split.epoch, e.number
-    )
-    SELECT splits.epoch, arm.name AS variant, v.is_baseline, arm.weight, coalesce(c.exposed, 0) AS exposed,
-           coalesce(c.moved, 0) AS moved, coalesce(c.closed, 0) AS closed
-    FROM splits
-    CROSS JOIN jsonb_to_recordset(splits.arms) AS arm(name text, weight float8)
-    JOIN variants v ON v.experiment_id = :experiment_id AND v.name = arm.name
-    LEFT JOIN arm_counts c ON c.experiment_id = :experiment_id AND c.epoch = splits.epoch
-        AND c.variant = arm.name
-    ORDER BY splits.epoch, v.is_baseline DESC, arm.name
-""")
-# Reads the stored sums, either those of segments or those of all users.
-_STORED_SUMS = text("""
-    SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy, u, uu, v, vv, uv, xu, xv, yu, yv
-    FROM metric_sums
-    WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
-""")
-
 
 def refresh(
     session: Session,
@@ -561,97 +530,3 @@ def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> boo
         WHERE split.experiment_id = :experiment_id
     """)
     return bool(session.scalar(query, {"experiment_id": experiment_id}))
-
-
-def read_arms(
-    session: Session, experiment_id: uuid.UUID, measured: Mapping[str, Metric], since: int = 0
-) -> dict[str, list[ArmStatistics]]:
-    """Read every arm in every epoch of an experiment from the epoch `since` on, by metric.
-
-    An arm has the number of exposed users and of closed windows, and the metric over the users with a value.
-    Arms without users are included.
-    """
-    parameters = {"experiment_id": experiment_id, "since": since}
-    rows = [dict(row) for row in session.execute(_ARMS, parameters).mappings()]
-    sums = _read_sums(session, experiment_id, since, is_segment=False)
-
-    def build_arm(name: str, metric: Metric, row: Mapping[str, Any]) -> ArmStatistics:
-        stored = LATENCY if metric.kind == "quantile" else name
-        estimated = estimate(metric, sums.get(("", stored, row["epoch"], row["variant"]), {}))
-        return ArmStatistics(**row, **dict(estimated))
-
-    return {name: [build_arm(name, metric, row) for row in rows] for name, metric in measured.items()}
-
-
-def read_pairs(
-    session: Session, experiment_id: uuid.UUID, name: str, metric: Metric, baseline: str, challenger: str
-) -> list[tuple[Estimate, Estimate]]:
-    """Read the baseline's and the challenger's estimate of a metric in every epoch. `name` is the metric name
-    of the stored sums.
-    """
-    stored = LATENCY if metric.kind == "quantile" else name
-    sums = _read_sums(session, experiment_id, 0, is_segment=False)
-    return [
-        (
-            estimate(metric, sums.get(("", stored, epoch, baseline), {})),
-            estimate(metric, sums.get(("", stored, epoch, challenger), {})),
-        )
-        for epoch in sorted({epoch for _, metric_name, epoch, _ in sums if metric_name == stored})
-    ]
-
-
-def read_segments(
-    session: Session, experiment_id: uuid.UUID, name: str, metric: Metric, baseline: str, challenger: str
-) -> dict[str, list[tuple[Estimate, Estimate]]]:
-    """Read the baseline's and the challenger's estimate of the primary metric in every epoch, by segment.
-
-    Segments have names like `transform_type=soften`. What was known when a unit entered sets its segments.
-    With SINCE_ENTRY as `name`, the values are the scores of votes, and the segments are the days of the
-    votes.
-    """
-    pairs: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
-    sums = _read_sums(session, experiment_id, 0, is_segment=True)
-    for segment, epoch in sorted({(segment, epoch) for segment, stored, epoch, _ in sums if stored == name}):
-        pairs[segment].append(
-            (
-                estimate(metric, sums.get((segment, name, epoch, baseline), {})),
-                estimate(metric, sums.get((segment, name, epoch, challenger), {})),
-            )
-        )
-    return pairs
-
-
-def read_stratified(
-    session: Session,
-    experiment_id: uuid.UUID,
-    name: str,
-    metric: Metric,
-    baseline: str,
-    challenger: str,
-    kind: str,
-) -> list[tuple[Estimate, Estimate]]:
-    """Read the baseline's and the challenger's estimate of the primary metric in every epoch, weighted by the
-    segments of a kind (`experiments.strata`).
-    """
-    nobody = Sums(0, *[Decimal(0)] * 5)
-    whole = _read_sums(session, experiment_id, 0, is_segment=False)
-    by_segment = _read_sums(session, experiment_id, 0, is_segment=True)
-    segments = sorted({segment for segment, *_ in by_segment if segment.startswith(f"{kind}=")})
-
-    def find(sums: _StoredSums, segment: str, epoch: int) -> tuple[Sums, Sums]:
-        a, b = (sums.get((segment, name, epoch, arm), {}).get(0, nobody) for arm in (baseline, challenger))
-        return a, b
-
-    return [
-        stratify(find(whole, "", epoch), [find(by_segment, segment, epoch) for segment in segments], metric)
-        for epoch in sorted({epoch for _, stored, epoch, _ in whole if stored == name})
-    ]
-
-
-def _read_sums(session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool) -> _StoredSums:
-    """The stored sums of every bin."""
-    parameters = {"experiment_id": experiment_id, "since": since, "is_segment": is_segment}
-    by_bin: dict[tuple[str, str, int, str], dict[int, Sums]] = defaultdict(dict)
-    for segment, metric, epoch, variant, bin_, *sums in session.execute(_STORED_SUMS, parameters):
-        by_bin[segment, metric, epoch, variant][bin_] = Sums(*sums)
-    return by_bin

@@ -85,8 +85,8 @@ def forecast(
     curve = _accumulate(arrivals, plan) if arrivals else []
     # The window of the last users must close before the end.
     in_time = _count_at(curve, plan.maximum_days - plan.window_hours / 24) if curve else None
-    found = {name: _find_spread(name, measured, history, past_spread) for name in measured}
-    spreads = {name: spread for name, spread in found.items() if spread is not None}
+    spread_of_each = {name: _find_spread(name, measured, history, past_spread) for name in measured}
+    spreads = {name: spread for name, spread in spread_of_each.items() if spread is not None}
     shares = {
         name: history.metrics[name].with_value if history and name in history.metrics else 1.0
         for name in measured

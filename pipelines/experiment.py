@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split, Target
-from experiments import bandit, evidence, judgements, outcomes, own_metrics, votes
+from experiments import bandit, evidence, judgements, outcomes, own_metrics, stored_sums, votes
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult, between_users, compare, pick_arms
 from experiments.assignment import find_slots
@@ -203,7 +203,7 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: s
     alpha, plan = plan.alpha, plan.for_each_of(len(variants) - 1)
     all_metrics, now = plan.all_metrics, datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
-    arms = outcomes.read_arms(session, experiment_id, all_metrics)
+    arms = stored_sums.read_arms(session, experiment_id, all_metrics)
     results, tested = {}, carry_out.list_tested(session, experiment_id)
     for challenger in tested:
         tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
@@ -293,7 +293,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
         tested = carry_out.list_tested(session, experiment_id)
         arms = [
             arm
-            for arm in outcomes.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
+            for arm in stored_sums.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
             if arm.is_baseline or arm.variant in tested
         ]
     if split.ramp < plan.ramp[-1] or duration < timedelta(hours=plan.hours_a_batch):

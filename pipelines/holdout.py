@@ -16,7 +16,7 @@ from data.records import Spec
 from data.tables import Experiment, StoredSpec, Variant, new_id
 from data.traffic import routing
 from data.traffic.routing import HELD_OUT, Arm, Routing, Split
-from experiments import metrics, outcomes
+from experiments import metrics, outcomes, stored_sums
 from experiments.analysis import ExperimentResult, between_users
 from experiments.gains import PRESENT
 from experiments.lifecycle import Status
@@ -76,7 +76,7 @@ def measure_gain(session: Session, plan: Plan) -> ExperimentResult | None:
         return None
     all_metrics = metrics.load()
     outcomes.refresh(session, running.experiment_id, plan, all_metrics)
-    arms = outcomes.read_arms(session, running.experiment_id, all_metrics, since=running.epoch)
+    arms = stored_sums.read_arms(session, running.experiment_id, all_metrics, since=running.epoch)
     return between_users(arms, plan, all_metrics)
 
 

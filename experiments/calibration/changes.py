@@ -15,7 +15,6 @@ from experiments.plan import Plan
 
 _DAYS = 14  # of entry
 _VOTE_DAYS = 3  # since the entry
-_FEWEST = 20  # users of an arm in a day, as `readings.FEWEST_A_DAY`
 _KINDS: tuple[novelty.Kind, ...] = ("entry", "since_entry", "weekday")
 
 
@@ -97,7 +96,7 @@ def _compare_days(score: Array, is_challenger: Array, day: Array, plan: Plan) ->
             plan.n_star,
             "higher",
             1.0,
-            _FEWEST,
+            novelty.FEWEST_A_DAY,
         )
         if effect is not None:
             compared[number] = effect

@@ -211,7 +211,7 @@ def estimate_metrics(sums: Array) -> dict[str, Estimate]:
 
 
 def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
-    """The statistics of all arms by metric, as `outcomes.read_arms` gives them."""
+    """The statistics of all arms by metric, as `stored_sums.read_arms` gives them."""
     for number, epoch in enumerate(epochs):
         if not epoch.statistics:
             epoch.statistics = [

@@ -15,8 +15,8 @@ from experiments import breakdown, effects, plan
 from experiments.calibration.report import estimate_rate
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import Metric
+from experiments.page_effects import FEWEST
 from experiments.plan import Plan
-from experiments.readings import FEWEST
 
 _SCORE = Metric(kind="mean", of="score", better="higher", says="mean vote")
 _COMPLAINED = Metric(kind="proportion", of="complaints", better="lower", says="share of users who complained")

@@ -83,18 +83,18 @@ def test_each_champion_has_a_gain_over_the_version_held_out(session: Session) ->
         (second, PRESENT, 40, 20),
     ):
         add_votes(session, holdout, epoch, variant, users, ups)
-    shown = gains.read_holdout(session, holdout, PLAN)
-    assert shown is not None
-    assert (shown.held_out, shown.metric, shown.ended_at) == ("v1", PLAN.primary, None)
-    assert [(gain.champion, gain.users, gain.held_out_users) for gain in shown.gains] == [
+    stored = gains.read_holdout(session, holdout, PLAN)
+    assert stored is not None
+    assert (stored.held_out, stored.metric, stored.ended_at) == ("v1", PLAN.primary, None)
+    assert [(gain.champion, gain.users, gain.held_out_users) for gain in stored.gains] == [
         ("v2", 400, 400),
         ("v3", 40, 30),
     ]
-    effect = shown.gains[0].effect
+    effect = stored.gains[0].effect
     assert effect is not None
     assert effect.difference == pytest.approx(0.25)
     assert effect.interval.low > 0
-    assert shown.gains[1].effect is None, "too few users"
+    assert stored.gains[1].effect is None, "too few users"
 
 
 def test_an_ordinary_experiment_is_no_holdout(session: Session) -> None:

@@ -32,7 +32,7 @@ from data.tables import (
 )
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import metrics, outcomes
+from experiments import metrics, outcomes, stored_sums
 from experiments.analysis import ArmStatistics, between_users
 from experiments.estimators import Sums
 from experiments.plan import Plan
@@ -198,7 +198,7 @@ class Trial:
 
     def read_arms(self, metric: str = PRIMARY, since: int = 0) -> list[ArmStatistics]:
         """The arms as of the last refresh."""
-        return outcomes.read_arms(self.session, self.id, {metric: metrics.load()[metric]}, since)[metric]
+        return stored_sums.read_arms(self.session, self.id, {metric: metrics.load()[metric]}, since)[metric]
 
     def sums(self, metric: str, variant: str = "challenger", epoch: int | None = None) -> MetricSum:
         self.refresh()
@@ -348,14 +348,14 @@ def test_the_sums_of_the_database_can_be_analysed(session: Session) -> None:
         trial.vote(user, variant, epoch, number % 3 > 0 if variant == "challenger" else number % 4 == 0)
     trial.refresh()
     measured = metrics.load()
-    arms = outcomes.read_arms(session, trial.id, measured)
+    arms = stored_sums.read_arms(session, trial.id, measured)
     result = between_users(arms, Plan(minimum_users_an_arm=6), measured)
     assert result.primary is not None
     assert result.primary.difference == pytest.approx(2 / 3 - 1 / 2)
     assert result.health.is_sample_ratio_sound
     assert result.metrics["complained"].effect is not None
     assert result.metrics["latency_p95"].effect is None, "no misses"
-    assert outcomes.read_arms(session, trial.id, measured) == arms
+    assert stored_sums.read_arms(session, trial.id, measured) == arms
 
 
 def test_outcomes_in_the_window_count_and_are_final_when_it_closes(session: Session) -> None:
@@ -657,7 +657,7 @@ def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Se
     trial.expose(silent, "challenger", epoch)
     trial.vote(silent, "challenger", epoch, True)  # no answers: no segment
     trial.refresh()
-    segments = outcomes.read_segments(
+    segments = stored_sums.read_segments(
         session, trial.id, PRIMARY, metrics.load()[PRIMARY], "champion", "challenger"
     )
     assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in segments.items()} == {
@@ -683,7 +683,7 @@ def test_votes_are_stored_by_the_days_since_the_entry(session: Session) -> None:
     session.commit()
     outcomes.refresh(session, trial.id, Plan(window_hours=72), metrics.load(), START + timedelta(days=9))
     score = metrics.Metric(kind="mean", of="score", better="higher", says="x")
-    days = outcomes.read_segments(session, trial.id, outcomes.SINCE_ENTRY, score, "champion", "challenger")
+    days = stored_sums.read_segments(session, trial.id, outcomes.SINCE_ENTRY, score, "champion", "challenger")
     assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in days.items()} == {
         "since_entry=0": (2, 0.5),
         "since_entry=1": (2, 1.0),

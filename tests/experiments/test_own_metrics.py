@@ -15,7 +15,7 @@ from configs import ConfigError
 from data import database
 from data.tables import Feedback, MetricSum, new_id
 from data.traffic import answers
-from experiments import analysis, metrics, outcomes, own_metrics, plan, recommendation
+from experiments import analysis, metrics, outcomes, own_metrics, plan, recommendation, stored_sums
 from experiments.analysis import Tally
 from experiments.lifecycle import Action
 from experiments.metrics import Metric
@@ -219,7 +219,7 @@ def test_an_own_guardrail_of_each_kind_stops_an_experiment(session: Session, gua
         if number % 20 == 0 or (variant == "challenger" and number % 4 == 1):
             trial.fail(user, variant, epoch, 2, failures=2)
     refresh(trial, planned)
-    arms = outcomes.read_arms(session, trial.id, planned.all_metrics)
+    arms = stored_sums.read_arms(session, trial.id, planned.all_metrics)
     users = analysis.between_users(arms, planned, planned.all_metrics)
     assert users.metrics[guardrail].is_harmed
     nobody = analysis.compare(Tally(wins=0, losses=0, ties=0, people=0), planned)

@@ -13,7 +13,7 @@ from data import database, reasons
 from data.people import identities
 from data.reasons import catalogue
 from data.tables import Experiment, Organisation
-from experiments import evidence, metrics, plan, readings
+from experiments import evidence, metrics, page_effects, plan, readings
 from experiments.effects import Effect
 from pipelines import carry_out, sample_experiment, tracking
 
@@ -53,10 +53,10 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     with Session(engine) as session:
         own = session.scalars(select(Organisation.id)).one()
         assert len(evidence.read_effects_over_time(session, one.id, "sample-2")) > 1
-        assert readings.read_totals(session, one.id, metrics.load()).keys() >= {
+        assert page_effects.read_totals(session, one.id, metrics.load()).keys() >= {
             ("satisfaction", arm.name) for arm in one.arms
         }
-        ways = readings.compute_effects_by_way(session, one, "regenerated")
+        ways = page_effects.compute_effects_by_way(session, one, "regenerated")
         database.read_for(session, own)
         sides = readings.read_side_by_side(session, one)
     assert ways["as decided"] is not None

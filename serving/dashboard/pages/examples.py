@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from experiments import examples, readings
+from experiments import examples, page_effects, readings
 from experiments.decisions import UnknownExperimentError
 from experiments.examples import ArmExamples, FailedDay
 from experiments.readings import ExperimentPage
@@ -62,7 +62,7 @@ def show(
         page=page,
         size=examples.A_PAGE,
         most_pages=examples.MOST_PAGES,
-        fewest=readings.FEWEST,
+        fewest=page_effects.FEWEST,
         mark_differences=mark_differences,
     )
 

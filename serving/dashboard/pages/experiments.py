@@ -24,6 +24,7 @@ from experiments import (
     metrics,
     novelty,
     own_metrics,
+    page_effects,
     readings,
 )
 from experiments import plan as plans
@@ -95,18 +96,18 @@ def show(
     say = here.words.say
     with Session(here.engine) as session:
         experiment = _load_experiment(session, experiment_id, challenger)
-        shown = experiment.challenger.name
-        effects = evidence.read_effects_over_time(session, experiment.id, shown)
-        wins = evidence.read_win_rates_over_time(session, experiment.id, shown)
-        counts = evidence.read_exposures_over_time(session, experiment.id, shown)
-        breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
+        arm = experiment.challenger.name
+        effects = evidence.read_effects_over_time(session, experiment.id, arm)
+        wins = evidence.read_win_rates_over_time(session, experiment.id, arm)
+        counts = evidence.read_exposures_over_time(session, experiment.id, arm)
+        breakdowns = page_effects.compute_breakdowns(session, experiment) if experiment.evidence else {}
         holdout = None
         if experiment.plan is None:
             plan = plans.load(own=own_metrics.load(here.settings.metrics_file)).without_own_metrics()
             holdout = gains.read_holdout(session, experiment.id, plan)
-        curves = readings.compute_curves(session, experiment) if experiment.result else {}
+        curves = page_effects.compute_curves(session, experiment) if experiment.result else {}
         definitions = experiment.plan.all_metrics if experiment.plan else metrics.load()
-        totals = readings.read_totals(session, experiment.id, definitions)
+        totals = page_effects.read_totals(session, experiment.id, definitions)
         judged = experiment.plan_of_each and judgements.compare(
             session, experiment.id, experiment.challenger.name, experiment.plan_of_each
         )
@@ -151,12 +152,12 @@ def show(
         gain_plot=_draw_gains(here, holdout) if holdout else None,
         curves=curves,
         curve_plots=_draw_curves(here, curves),
-        fewest_a_day=readings.FEWEST_A_DAY,
+        fewest_a_day=novelty.FEWEST_A_DAY,
         listed_segments=examples.list_segments(experiment.plan) if experiment.plan else {},
-        fewest=max(readings.FEWEST, experiment.plan.minimum_users_an_arm) if experiment.plan else None,
+        fewest=max(page_effects.FEWEST, experiment.plan.minimum_users_an_arm) if experiment.plan else None,
         pairs=pairs,
         judged=judged,
-        few=readings.FEWEST,
+        few=page_effects.FEWEST,
         replay=_find_replay(experiment),
         mark_differences=mark_differences,
         plots=plots,
@@ -260,9 +261,9 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str, challenger: C
             experiment.challenger.name,
             None if metric == experiment.plan.primary else metric,
         )
-        ways = readings.compute_effects_by_way(session, experiment, metric)
-        cap = readings.read_cap(session, experiment, metric)
-        totals = readings.read_totals(session, experiment.id, definitions)
+        ways = page_effects.compute_effects_by_way(session, experiment, metric)
+        cap = page_effects.read_cap(session, experiment, metric)
+        totals = page_effects.read_totals(session, experiment.id, definitions)
     plot = None
     if len(effects) > 1:
         title = say(metric.replace("_", " "))
