@@ -17,7 +17,7 @@ from data.traffic import answers, comparisons
 from experiments import examples, metrics, outcomes, plan, readings
 from experiments.examples import ArmExamples
 from experiments.own_metrics import Definitions
-from tests.experiments.test_outcomes import CHALLENGER, CHAMPION, ORGANISATION, START, Trial, add_output
+from tests.trials import CHALLENGER, CHAMPION, ORGANISATION, START, Trial, add_output
 
 PLAN = plan.load(["window_hours=1"])
 

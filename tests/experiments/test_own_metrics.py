@@ -21,7 +21,7 @@ from experiments.lifecycle import Action
 from experiments.metrics import Metric
 from experiments.own_metrics import Definitions, OwnMetricError
 from experiments.plan import Plan, PlanError
-from tests.experiments.test_outcomes import CHALLENGER, START, Trial, add_output
+from tests.trials import CHALLENGER, START, Trial, add_output
 
 FILE = """
 metrics:

@@ -13,8 +13,8 @@ from experiments import examples, plan
 from experiments.own_metrics import Definitions
 from tests.dashboards import Installation
 from tests.experiments.test_examples import build
-from tests.experiments.test_outcomes import ORGANISATION, START
 from tests.serving.dashboard.texts import text_at
+from tests.trials import ORGANISATION, START
 
 OWN = Definitions.model_validate(
     {
