@@ -8,14 +8,14 @@ which says which version it is.
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -40,6 +40,7 @@ from serving.inference.client import Item, Rewritten
 from tests.logins import gateway_url
 
 VERSIONS = ("v1", "v2", "v3")
+Gateway = tuple[Authenticator, Directory, AnswerWriter, Online]
 
 asks = st.tuples(
     st.just("ask"),
@@ -120,6 +121,25 @@ class Expected:
     text: str
 
 
+@asynccontextmanager
+async def two_gateways(local: Settings) -> AsyncIterator[list[Gateway]]:
+    assert local.database_url is not None
+    redis = cache.connect(local.redis_url)
+    assert redis is not None
+    async with redis, database.online_pool(gateway_url(local.database_url)) as pool:
+        gateways = []
+        for _ in range(2):
+            authenticator, limiter = Authenticator(pool, "s" * 32), Limiter(rate.plans(), redis)
+            outputs = cache.Cache(redis)
+            directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
+            writer = AnswerWriter(pool)
+            upstream = Upstream(Echo())  # type: ignore[arg-type]
+            online = Online(pool, directory, outputs, upstream, writer, b"secret", 0.5)
+            gateways.append((authenticator, directory, writer, online))
+        yield gateways
+        await redis.connection_pool.disconnect()
+
+
 @given(walks)
 @settings(
     max_examples=25,
@@ -129,19 +149,11 @@ class Expected:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list[Any]) -> None:
-    assert local.database_url is not None
-    redis = cache.connect(local.redis_url)
-    pool: AsyncConnectionPool = database.online_pool(gateway_url(local.database_url))
-    await pool.open()
-    gateways = []
-    for _ in range(2):
-        authenticator, limiter = Authenticator(pool, "s" * 32), Limiter(rate.plans(), redis)
-        outputs = cache.Cache(redis)
-        directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
-        writer = AnswerWriter(pool)
-        upstream = Upstream(Echo())  # type: ignore[arg-type]
-        online = Online(pool, directory, outputs, upstream, writer, b"secret", 0.5)
-        gateways.append((authenticator, directory, writer, online))
+    async with two_gateways(local) as gateways:
+        await take_walk(gateways, engine, walk)
+
+
+async def take_walk(gateways: list[Gateway], engine: Engine, walk: list[Any]) -> None:
     keys = [identities.generate_key() for _ in range(2)]
     for key in keys:
         identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
@@ -157,7 +169,7 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
         specs = {"baseline": Spec(version=champions[-1]), "challenger": Spec(version="v2", max_new_tokens=64)}
         wanted = Routing(
             champion=specs["baseline"],
-            challenger=specs["challenger"],
+            challengers=(specs["challenger"],),
             experiments=tuple(trial.split(specs) for trial in trials),
         )
         with Session(engine) as session, session.begin():
@@ -222,7 +234,3 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
         was = expected[answer_id]
         assert answered == generated_for == was.organisation_id
         assert stored == [was.variant, was.epoch, was.version, was.text]
-    if redis is not None:
-        await redis.aclose()
-        await redis.connection_pool.disconnect()
-    await pool.close()
