@@ -133,11 +133,17 @@ class LabelledPart(_Row):
     end: Annotated[int, Field(ge=1)]
     role: Role
     need: Need
-    importance: Annotated[int, Field(ge=1, le=3)]
+    importance: Annotated[int, Field(ge=1, le=3)] | None = None
 
 
-class LabelledParts(Line):
-    """A message, by its id in the seed corpus, with the labels of its parts."""
+class LabelledMessage(Line):
+    """A message, by its id in the seed corpus; with its text if it is in no other part of the corpus."""
+
+    text: Text | None = None
+
+
+class LabelledParts(LabelledMessage):
+    """A message with the labels of its parts."""
 
     parts: Annotated[tuple[LabelledPart, ...], Field(min_length=1)]
 
@@ -151,10 +157,34 @@ class LabelledEdit(_Row):
     accepted: bool
 
 
-class LabelledEdits(Line):
-    """A message, by its id in the seed corpus, with the labels of edits that were proposed for it."""
+class LabelledEdits(LabelledMessage):
+    """A message with the labels of edits that were proposed for it."""
 
     edits: Annotated[tuple[LabelledEdit, ...], Field(min_length=1)]
+
+
+class LabelledCut(_Row):
+    """What a reader says of the characters from `start` to `end` of a message.
+
+    `intensity`: of the least intense summary that loses them; 0 when every summary keeps them.
+    """
+
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=1)]
+    intensity: Intensity
+
+
+class LabelledSummary(LabelledMessage):
+    """A message, and which of its words a summary loses."""
+
+    cuts: Annotated[tuple[LabelledCut, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _cuts_are_in_order(self) -> Self:
+        ends = [0, *(cut.end for cut in self.cuts)]
+        if any(cut.start < end for cut, end in zip(self.cuts, ends, strict=False)):
+            raise ValueError("the cuts have to be in order and apart")
+        return self
 
 
 class Labelled(_Row):

@@ -287,10 +287,11 @@ def read_votes(
             ballot.split == "validation",
             [],
             [
-                (edit.start, edit.end, index[edit.rule], int(accepted))
+                (*edit.words, index[edit.rule], int(accepted))
                 for decisions in (ballot.preferred, ballot.other, ballot.corrected)
                 for edit, accepted in decisions
             ],
+            [],
         )
         for ballot in ballots
     ]

@@ -2,16 +2,17 @@
 
     python -m models.tagger configs/tagger.yaml
 
-It learns from labels: what each part of a message does (`data/seed/roles/`), and whether a proposed edit fits
-its place (`data/seed/accepted/`). The loss is the sum of the cross-entropies of the heads, each a mean over
-its places. The weights of the epoch with the lowest held-out loss are kept. A run takes minutes, so it has no
-checkpoints.
+It learns from labels: what each part of a message does (`data/seed/roles/`), whether a proposed edit fits
+its place (`data/seed/accepted/`), and which words a summary loses (`data/seed/summaries/`). The loss is the
+sum of the cross-entropies of the heads, each a mean over its places. The weights of the epoch with the lowest
+held-out loss are kept. A run takes minutes, so it has no checkpoints.
 """
 
 import json
 import shutil
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from models.edits import tagging, writer
 
 HEADS_FILE, RULES_FILE = "heads.safetensors", "rules.json"
 _TARGETS = ["query", "key", "value", "dense"]
+_INTENSITIES = {1: 0, 2: 3, 3: 1}  # of the first summary that loses a part, by the importance of the part
 
 
 class TaggerConfig(configs.StageConfig):
@@ -45,7 +47,12 @@ class TaggerConfig(configs.StageConfig):
     accepted: Annotated[Path | None, Field(description="labels of edits; none when unset")] = (
         corpus.SEED / "accepted"
     )
-    edits: Path = Field(corpus.SEED / "edits", description="the messages that the labels are of")
+    edits: Path = Field(
+        corpus.SEED / "edits", description="the messages that the labels of parts and edits are of"
+    )
+    summaries: Annotated[Path | None, Field(description="messages with cuts; none when unset")] = (
+        corpus.SEED / "summaries"
+    )
     out: Path = Path("artifacts/tagger")
     version: Annotated[Path | None, Field(description="the version folder to export; none when unset")] = None
     epochs: Annotated[int, Field(ge=1)] = 8
@@ -68,11 +75,12 @@ class TaggerResult(BaseModel):
     held_out: int
     parts: int
     edits: int
+    cuts: int
     epoch: int
     held_out_losses: tuple[float, ...]
     role: float
     need: float
-    importance: float
+    cut: float
     edit: float | None
     edit_accepted: float | None
     seconds: float
@@ -82,13 +90,15 @@ class TaggerResult(BaseModel):
 class Example:
     """A message with its labelled places.
 
-    `parts` are (start, end, role, need, importance - 1), `edits` are (start, end, rule or -1, accepted).
+    `parts` are (start, end, role, need), `edits` are (start, end, rule or -1, accepted), `cuts` are (start,
+    end, intensity of the first summary that loses them, or 0).
     """
 
     message: str
     held_out: bool
-    parts: list[tuple[int, int, int, int, int]]
+    parts: list[tuple[int, int, int, int]]
     edits: list[tuple[int, int, int, int]]
+    cuts: list[tuple[int, int, int]]
 
 
 class Model(nn.Module):
@@ -100,7 +110,7 @@ class Model(nn.Module):
         width = encoder.config.hidden_size
         self.role = nn.Linear(width, len(tagging.ROLES))
         self.need = nn.Linear(width, len(tagging.NEEDS))
-        self.importance = nn.Linear(width, 3)
+        self.cut = nn.Linear(width, tagging.CUTS)
         # An edit's logit is (w + w_rule) . state + b + b_rule: what all rules share, and what one rule adds.
         self.edit = nn.Linear(width, 1)
         self.rule_weight = nn.Parameter(torch.zeros(rules, width))
@@ -131,37 +141,53 @@ def read_examples(
     config: TaggerConfig, rules: Sequence[str] | None = None
 ) -> tuple[list[Example], Sequence[str]]:
     """The labelled messages, and the names of the rules in their order: `rules`, or all that have labels."""
-    texts = {original.id: original.text for original in corpus.read(config.edits)}
-    rows = corpus.read_lines(config.accepted, corpus.LabelledEdits) if config.accepted else []
-    accepted: dict[str, tuple[corpus.LabelledEdit, ...]] = {}
-    for row in rows:
-        accepted[row.id] = (*accepted.get(row.id, ()), *row.edits)
+    labels: dict[str, list[corpus.LabelledMessage]] = defaultdict(list)
+    for folder, kind in (
+        (config.roles, corpus.LabelledParts),
+        (config.accepted, corpus.LabelledEdits),
+        (config.summaries, corpus.LabelledSummary),
+    ):
+        for row in corpus.read_lines(folder, kind) if folder else []:
+            labels[row.id].append(row)
     if rules is None:
-        rules = sorted({edit.rule for edits in accepted.values() for edit in edits})
-    index = {rule: i for i, rule in enumerate(rules)}
-    roles = {row.id: row.parts for row in corpus.read_lines(config.roles, corpus.LabelledParts)}
-    examples = []
-    for id in sorted(roles.keys() | accepted.keys()):
-        examples.append(
-            Example(
-                texts[id],
-                is_held_out(id, config.held_out_share),
-                [
-                    (
-                        part.start,
-                        part.end,
-                        tagging.ROLES.index(part.role),
-                        tagging.NEEDS.index(part.need),
-                        part.importance - 1,
-                    )
-                    for part in roles.get(id, ())
-                ],
-                [
-                    (edit.start, edit.end, index.get(edit.rule, -1), int(edit.accepted))
-                    for edit in accepted.get(id, ())
-                ],
-            )
+        rules = sorted(
+            {
+                edit.rule
+                for rows in labels.values()
+                for row in rows
+                if isinstance(row, corpus.LabelledEdits)
+                for edit in row.edits
+            }
         )
+    index = {rule: i for i, rule in enumerate(rules)}
+    texts = {original.id: original.text for original in corpus.read(config.edits)}
+    examples = []
+    for id, rows in sorted(labels.items()):
+        text = next((row.text for row in rows if row.text), None) or texts[id]
+        example = Example(text, is_held_out(id, config.held_out_share), [], [], [])
+        for row in rows:
+            match row:
+                case corpus.LabelledParts():
+                    example.parts.extend(
+                        (part.start, part.end, tagging.ROLES.index(part.role), tagging.NEEDS.index(part.need))
+                        for part in row.parts
+                    )
+                case corpus.LabelledEdits():
+                    example.edits.extend(
+                        (edit.start, edit.end, index.get(edit.rule, -1), int(edit.accepted))
+                        for edit in row.edits
+                    )
+                case corpus.LabelledSummary():
+                    example.cuts.extend((cut.start, cut.end, cut.intensity) for cut in row.cuts)
+        if not example.cuts:
+            example.cuts.extend(
+                (part.start, part.end, _INTENSITIES[part.importance])
+                for row in rows
+                if isinstance(row, corpus.LabelledParts)
+                for part in row.parts
+                if part.importance is not None
+            )
+        examples.append(example)
     return examples, rules
 
 
@@ -169,8 +195,9 @@ def read_examples(
 class Batch:
     """Messages as tensors: ids and mask (batch, tokens), and the places of their labels.
 
-    `part_weights` is (parts, batch * tokens): a row averages the tokens of a part. Labels are (parts, 3):
-    role, need, importance. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits.
+    `part_weights` is (parts, batch * tokens): a row averages the tokens of a part. Labels are (parts, 2):
+    role, need. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits, `cut_weights` and
+    `cut_labels` for cuts.
     """
 
     ids: torch.Tensor
@@ -180,6 +207,8 @@ class Batch:
     edit_weights: torch.Tensor
     edit_rules: torch.Tensor
     edit_labels: torch.Tensor
+    cut_weights: torch.Tensor
+    cut_labels: torch.Tensor
 
 
 def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
@@ -190,7 +219,7 @@ def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
     cls, sep, pad = (tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]"))
     ids = torch.full((len(examples), width), pad)
     mask = torch.zeros((len(examples), width), dtype=torch.long)
-    rows: dict[str, list[Any]] = {"parts": [], "part_labels": [], "edits": [], "rules": [], "edit_labels": []}
+    rows = defaultdict[str, list[Any]](list)
     for i, (example, window) in enumerate(zip(examples, windows, strict=True)):
         length = len(window.ids) + 2
         ids[i, :length] = torch.tensor([cls, *window.ids, sep])
@@ -205,15 +234,21 @@ def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
                 rows["edits"].append(_weights(window, i, width, start, stop, len(examples)))
                 rows["rules"].append(rule)
                 rows["edit_labels"].append(label)
-    places = len(examples) * width
+        for start, stop, intensity in example.cuts:
+            if stop <= end:
+                rows["cuts"].append(_weights(window, i, width, start, stop, len(examples)))
+                rows["cut_labels"].append(intensity)
+    nowhere = torch.zeros(0, len(examples) * width)
     return Batch(
         ids,
         mask,
-        torch.stack(rows["parts"]) if rows["parts"] else torch.zeros(0, places),
-        torch.tensor(rows["part_labels"], dtype=torch.long).reshape(-1, 3),
-        torch.stack(rows["edits"]) if rows["edits"] else torch.zeros(0, places),
+        torch.stack(rows["parts"]) if rows["parts"] else nowhere,
+        torch.tensor(rows["part_labels"], dtype=torch.long).reshape(-1, 2),
+        torch.stack(rows["edits"]) if rows["edits"] else nowhere,
         torch.tensor(rows["rules"], dtype=torch.long),
         torch.tensor(rows["edit_labels"], dtype=torch.float32),
+        torch.stack(rows["cuts"]) if rows["cuts"] else nowhere,
+        torch.tensor(rows["cut_labels"], dtype=torch.long),
     )
 
 
@@ -231,10 +266,14 @@ def losses(model: Model, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[in
     loss, right = torch.zeros(()), {}
     if len(batch.part_labels):
         parts = batch.part_weights @ states  # (parts, width)
-        for i, name in enumerate(("role", "need", "importance")):
+        for i, name in enumerate(("role", "need")):
             logits, labels = getattr(model, name)(parts), batch.part_labels[:, i]
             loss = loss + nn.functional.cross_entropy(logits, labels)
             right[name] = (int((logits.argmax(-1) == labels).sum()), len(labels))
+    if len(batch.cut_labels):
+        logits = model.cut(batch.cut_weights @ states)
+        loss = loss + nn.functional.cross_entropy(logits, batch.cut_labels)
+        right["cut"] = (int((logits.argmax(-1) == batch.cut_labels).sum()), len(logits))
     if len(batch.edit_labels):
         logits = model.edit_logits(batch.edit_weights @ states, batch.edit_rules)
         loss = loss + nn.functional.binary_cross_entropy_with_logits(logits, batch.edit_labels)
@@ -322,11 +361,12 @@ def main(config: TaggerConfig) -> TaggerResult:
         held_out=len(held_out),
         parts=sum(len(example.parts) for example in examples),
         edits=sum(len(example.edits) for example in examples),
+        cuts=sum(len(example.cuts) for example in examples),
         epoch=int(best["epoch"]),
         held_out_losses=tuple(held_out_losses),
         role=best["role"],
         need=best["need"],
-        importance=best["importance"],
+        cut=best["cut"],
         edit=best.get("edit"),
         edit_accepted=best.get("edit_accepted"),
         seconds=time.monotonic() - started,
@@ -347,7 +387,7 @@ def save(model: Model, rules: Sequence[str], folder: Path) -> None:
     model.encoder.save_pretrained(str(folder), save_embedding_layers=False)
     heads = {
         f"{name}.{kind}": tensor.detach().contiguous().clone()
-        for name in ("role", "need", "importance", "edit")
+        for name in ("role", "need", "cut", "edit")
         for kind, tensor in getattr(model, name).named_parameters()
     }
     heads["rule.weight"] = model.rule_weight.detach().clone()
@@ -422,6 +462,6 @@ def export(tagger: Path, out: Path) -> Path:
 if __name__ == "__main__":
     result = main(configs.from_command_line(TaggerConfig, sys.argv[1:]))
     print(
-        f"held out: roles {result.role:.1%}, needs {result.need:.1%}, importance {result.importance:.1%}, in "
+        f"held out: roles {result.role:.1%}, needs {result.need:.1%}, cuts {result.cut:.1%}, in "
         f"{result.seconds:.0f} s; wrote {result.out}"
     )

@@ -31,7 +31,7 @@ from models.tagger import TaggerConfig, TaggerResult
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _STAGES = ("tagger", "evaluate")
 C = TypeVar("C", bound=StageConfig)
-_SHARES = ("role", "need", "importance", "edit", "edit_accepted")
+_SHARES = ("role", "need", "cut", "edit", "edit_accepted")
 
 
 class ChampionConfig(StageConfig):
@@ -83,9 +83,8 @@ def main(config: ChampionConfig) -> Path:
 
 def _train(config: ChampionConfig) -> Path:
     settings = _stage_config(TaggerConfig, "tagger", config)
-    files = [
-        file for folder in (settings.roles, settings.accepted, settings.edits) for file in _files(folder)
-    ]
+    folders = (settings.roles, settings.accepted, settings.edits, settings.summaries)
+    files = [file for folder in folders for file in _files(folder)]
     name = _digest(settings.model_dump_json(exclude={"out", "version", "device"}), files)
     settings = settings.model_copy(update={"out": config.work / f"tagger-{name}", "version": None})
     _step(

@@ -8,10 +8,10 @@ from models.edits.parts import Part
 from models.edits.segments import Segment
 
 
-def decided(message: str, *labels: tuple[Role, Need, int]) -> list[Part]:
-    """The parts of a message with their role, kind of requirement and importance, one label a segment."""
+def decided(message: str, *labels: tuple[Role, Need]) -> list[Part]:
+    """The parts of a message with their role and kind of requirement, one label a segment."""
 
-    def decide(split: Sequence[Segment]) -> Sequence[tuple[Role, Need, int]]:
+    def decide(split: Sequence[Segment]) -> Sequence[tuple[Role, Need]]:
         assert len(split) == len(labels), [message[each.start : each.end] for each in split]
         return labels
 

@@ -14,16 +14,14 @@ from models.edits import segments
 
 @dataclass(frozen=True)
 class Part:
-    """A segment as decided: its text as written, its role, its kind of requirement, and its importance.
+    """A segment as decided: its text as written, its role and its kind of requirement.
 
-    `importance` is 1 for what every summary keeps, 2 for what a strong summary drops, 3 for what any drops.
     `joint` is the text between it and the part before it.
     """
 
     text: str
     role: Role
     need: Need
-    importance: int
     joint: str = ""
     opens_sentence: bool = True
     opens_line: bool = True
@@ -70,13 +68,13 @@ _LONGEST_TOPIC = 9  # words; a longer part is no heading
 
 
 def divide(
-    message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need, int]]]
+    message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need]]]
 ) -> list[Part]:
     """The parts of a message, each with what `decide` says of its segment."""
     split = segments.split(message)
     result: list[Part] = []
     end = 0
-    for segment, (role, need, importance) in zip(split, decide(split), strict=True):
+    for segment, (role, need) in zip(split, decide(split), strict=True):
         joint = message[end : segment.start - segment.mark]
         mark = message[segment.start - segment.mark : segment.start]
         text = message[segment.start : segment.end]
@@ -86,9 +84,7 @@ def divide(
         role = _checked(role, text, segment, is_first)
         if need is Need.CONSTRAINT and _UNDECIDED.search(text):
             need = Need.OPEN
-        result.append(
-            Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark)
-        )
+        result.append(Part(text, role, need, joint, segment.opens_sentence, segment.opens_line, mark))
         end = segment.end
     return result
 

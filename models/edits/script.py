@@ -34,12 +34,14 @@ class Edit:
     """Changes that are made together or not at all, from the least intensity on at which they belong.
 
     `rule` names the entry of the closed list that proposed it, such as `soften.please`: a kind of edit, not
-    its words. `level` is 1, 2 or 3. The changes are ordered and do not overlap.
+    its words. `level` is 1, 2 or 3. The changes are ordered and do not overlap. The tagger decides by the
+    words at `place`, or from `start` to `end`.
     """
 
     rule: str
     level: int
     changes: tuple[Change, ...]
+    place: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         assert self.changes, self
@@ -56,6 +58,11 @@ class Edit:
     def end(self) -> int:
         """Where its last change ends."""
         return self.changes[-1].end
+
+    @property
+    def words(self) -> tuple[int, int]:
+        """The start and the end of the words by which the tagger decides."""
+        return self.place or (self.start, self.end)
 
 
 def is_sure(edit: Edit) -> bool:

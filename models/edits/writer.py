@@ -21,7 +21,6 @@ from models.edits import (
     references,
     requirements,
     script,
-    segments,
     shorten,
     soften,
     structure,
@@ -30,7 +29,6 @@ from models.edits import (
     terminology,
 )
 from models.edits.script import Edit
-from models.edits.summary import tails
 from models.edits.tagging import Choose, Reading, Tagger
 
 FOLDER = "tagger"  # of a version folder
@@ -76,6 +74,7 @@ _TRIMMINGS = frozenset(
 # Where the tagger refuses all edits, those of a probability above 0.2 are made: readers prefer a plain note
 # to nothing.
 _LENIENT = 1.4
+_LEAST = 1e-6  # of a probability, so that it has a logit
 _SAMPLES = ("Fix the export by Friday, please.", "金曜日までに直してください。")
 
 
@@ -194,13 +193,14 @@ def _english(
             return structure.label(split, intensity)
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
-    edits = script.keep_facts(message, shorten.propose(message)) + tails.propose(message, reading.weigh)
+    edits = script.keep_facts(message, shorten.propose(message))
     shortened = script.select(edits, intensity, partial(reading.accepts, choose=choosers.edits))
-    return summary.summarize(
-        message,
-        split,
-        reading.weigh(segments.split(message)),
-        shortened,
-        intensity,
-        lambda edit, lean: reading.accepts(edit, choosers.parts, lean),
-    )
+
+    def gives_up(risk: float, most: float) -> bool:
+        return choosers.parts(np.array([_logit(risk), _logit(most)])) == 1
+
+    return summary.summarize(message, split, reading.weigh, shortened, intensity, gives_up)
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(max(probability, _LEAST) / max(1 - probability, _LEAST)))

@@ -183,16 +183,23 @@ def test_labels_of_the_edits_of_a_message_may_stand_in_several_files(tmp_path: P
         corpus.read_lines(tmp_path, corpus.LabelledEdits)
 
 
-def test_labelled_parts_and_edits_are_of_messages_of_the_seed() -> None:
+def test_labels_are_of_messages_of_the_seed() -> None:
     texts = {original.id: original.text for original in corpus.read(corpus.SEED / "edits")}
-    for row in corpus.read_lines(corpus.SEED / "roles", corpus.LabelledParts):
+    parts = corpus.read_lines(corpus.SEED / "roles", corpus.LabelledParts)
+    summaries = corpus.read_lines(corpus.SEED / "summaries", corpus.LabelledSummary)
+    for row, places in [*((row, row.parts) for row in parts), *((row, row.cuts) for row in summaries)]:
         end = 0
-        for part in row.parts:
-            assert end <= part.start < part.end <= len(texts[row.id]), row.id
-            end = part.end
+        for place in places:
+            assert end <= place.start < place.end <= len(row.text or texts[row.id]), row.id
+            end = place.end
     labels = corpus.read_lines(corpus.SEED / "accepted", corpus.LabelledEdits)
+    own = {row.id: row.text for row in labels if row.text}
     for edits in labels:
-        assert all(edit.start <= edit.end <= len(texts[edits.id]) for edit in edits.edits), edits.id
+        length = len(own.get(edits.id) or texts[edits.id])
+        assert all(edit.start <= edit.end <= length for edit in edits.edits), edits.id
     every = [edit for edits in labels for edit in edits.edits]
     assert len(every) >= 5_000
-    assert 0.1 < sum(not edit.accepted for edit in every) / len(every) < 0.35
+    assert 0.1 < sum(not edit.accepted for edit in every) / len(every) < 0.45
+    cuts = [cut for row in summaries for cut in row.cuts]
+    assert len(cuts) >= 10_000
+    assert 0.4 < sum(cut.intensity == 0 for cut in cuts) / len(cuts) < 0.8

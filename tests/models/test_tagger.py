@@ -62,7 +62,7 @@ def test_the_quantised_tagger_reads_as_the_one_that_was_trained(tmp_path: Path) 
         with torch.inference_mode():
             states = encoder(input_ids=torch.tensor([ids])).last_hidden_state[0, 1:-1]
         parts = segments.split(text)
-        for part, (role, _, _) in zip(parts, reading.parts(parts), strict=True):
+        for part, (role, _) in zip(parts, reading.parts(parts), strict=True):
             state = states[torch.from_numpy(np.asarray(tokens.at(part.start, part.end)))].mean(0)
             logits = heads["role.weight"] @ state + heads["role.bias"]
             same.append(tagging.ROLES[int(logits.argmax())] == role)

@@ -26,7 +26,13 @@ ASKED_ALREADY = re.compile(
     r"\b(?:ask|contact) (?-i:[A-Z][a-z]+)(?: if\b| about\b|\s*[,.!;]|\s*$)",
     re.I,
 )
+_GIVES_REASON = re.compile(
+    r"\b(?:because|bc|due to|owing to|so that|in order to|on account of|thanks to|as a result|otherwise"
+    r"|reasons?)\b",
+    re.I,
+)
 _MOST_LISTED = 3
+_MOST_REASONS = 12  # statements that may lack a reason
 
 
 def write_topic_notes(read: Message, topic: Topic) -> Iterator[Edit]:
@@ -49,6 +55,28 @@ def write_topic_notes(read: Message, topic: Topic) -> Iterator[Edit]:
     else:
         third = f" For those who were not involved: {_joined(listed)} {_verb(listed)} not stated here."
     yield _at_end(read, topic, 3, third)
+
+
+def note_reasons(read: Message) -> Iterator[Edit]:
+    """A note behind each statement that its reason is not stated. The tagger decides where that is so and an
+    outsider would ask; a message with a word such as "because" gets none.
+    """
+    if _GIVES_REASON.search(read.text):
+        return
+    offer = _offer(read, question=False)
+    for item in read.sentences[:_MOST_REASONS]:
+        mark = read.mark(item)
+        if "?" in mark:
+            continue
+        words = f"{mark} The reason for this is not stated here."
+        texts = (f" (the reason is not stated){mark}", words, f"{words} {offer}".rstrip())
+        for level, text in enumerate(texts, start=1):
+            yield Edit(
+                "background.why_unsure",
+                level,
+                (Change(item.stop, item.end, text),),
+                place=(item.start, item.end),
+            )
 
 
 def _at_end(read: Message, topic: Topic, level: int, note: str) -> Edit:

@@ -1,11 +1,11 @@
 """Proposes edits that tell an outsider what an English message leaves out."""
 
 from models.edits.background.frame import add_capitals, offer_answers
-from models.edits.background.notes import write_topic_notes
+from models.edits.background.notes import note_reasons, write_topic_notes
 from models.edits.background.terms import note_references, note_terms
 from models.edits.background.topic import Topic, find_topic
 from models.edits.clarify.message import Message, read_message, touches_protected
-from models.edits.script import Edit
+from models.edits.script import Edit, is_sure
 
 
 def _topic_notes(read: Message, topic: Topic | None, references: list[Edit]) -> list[Edit]:
@@ -25,6 +25,8 @@ def propose(message: str) -> list[Edit]:
     references = list(note_references(read, topic is not None and not topic.is_person))
     edits = [*_topic_notes(read, topic, references), *references]
     edits += note_terms(read, len(edits))
-    edits += offer_answers(read, edits)
+    if topic is None or topic.is_person:
+        edits = [*note_reasons(read), *edits]
+    edits += offer_answers(read, [edit for edit in edits if is_sure(edit)])
     edits += add_capitals(read)
     return [edit for edit in edits if not touches_protected(read, edit)]

@@ -243,6 +243,12 @@ _NO_ACTION = re.compile(
     re.I,
 )
 _CLOSING_RULES = frozenset(f"clarify.{name}" for name in _CLOSING_TEXTS)
+# The message says already whom to ask.
+_ASKS_SOMEBODY = re.compile(
+    r"\b(?:let me know|tell me|(?:ask|check with|talk to|speak to|call|ring|phone|text|ping) (?:me|us|him|her"
+    r"|them|whoever|(?:the|our|your) [a-z]+|(?-i:[A-Z])\w+))\b",
+    re.I,
+)
 INVITATIONS = (
     "Please ask me if anything is unclear.",
     "If anything is unclear or missing, please ask me before you act on this message.",
@@ -252,9 +258,7 @@ INVITATIONS = (
 def invite_questions(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     """Where nothing else stands at the end, the reader may ask: the highest level must change the most."""
     at = read.body_end()
-    if any(edit.rule in _CLOSING_RULES for edit in edits) or re.search(
-        r"\b(?:ask me|let me know|tell me)\b", read.text, re.I
-    ):
+    if any(edit.rule in _CLOSING_RULES for edit in edits) or _ASKS_SOMEBODY.search(read.text):
         return
     if re.search(r"https?://\S*$", read.words(at)):
         return

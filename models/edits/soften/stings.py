@@ -90,7 +90,7 @@ _MOST_JOINTS = 8  # of a sentence are tried
 
 def propose_stings(draft: Draft) -> None:
     """Adds the deletion of each sentence, and of each end of a sentence, that carries nothing needed."""
-    if draft.is_friendly or draft.message.count(" ") > _MOST_SPACES:
+    if draft.message.count(" ") > _MOST_SPACES:
         return
     dropped = {edit.end for edit in draft.edits if edit.rule.startswith("soften.drop_")}
     whole = [sentence for sentence in draft.sentences if _may_go(draft, sentence)]

@@ -1,19 +1,19 @@
-"""Summaries: an English message without the parts that matter least, and with shorter sentences.
+"""Summaries: an English message without the words that matter least, and with shorter sentences.
 
-Nothing is written anew. Parts are dropped in the order of what they cost until the summary is short enough
-for its intensity. Only a dropped part or the end of a clause takes its facts with it.
+Nothing is written anew. The tagger says of each cut, a clause or a phrase, how likely a summary keeps it.
+Cuts go in this order until the summary is short enough for its intensity. Only a cut takes its facts with
+it.
 
 Modules
     rules       a summary of a message
-    units       what is kept or dropped together
-    costs       what a summary loses without a unit
-    background  units that only tell how the point came about
+    cuts        the smallest runs of words that stay or go
+    units       cuts that stay or go together
     choice      the units that stay
+    courtesies  greetings and closings
     anaphora    what a unit does not name itself
-    tails       ends of clauses that go
     prose       the units that stay, as text
 """
 
-from models.edits.summary.rules import drop, summarize
+from models.edits.summary.rules import summarize
 
-__all__ = ["drop", "summarize"]
+__all__ = ["summarize"]

@@ -120,11 +120,6 @@ def can_stand_for(word: str, noun: str) -> bool:
     return True
 
 
-def common() -> frozenset[str]:
-    """Words, in lower case, that two parts may share although they do not speak of the same thing."""
-    return read_lists(_FILE)["common"]
-
-
 def topics(text: str) -> frozenset[str]:
     """The nouns and names in lower case, of `heads`, that say what a message is about."""
     return frozenset(noun.lower() for noun in heads(text)) - read_lists(_FILE)["no_topic"]

@@ -1,29 +1,66 @@
-"""The units that a summary keeps: the cheapest others go until it is short enough."""
+"""The units that a summary keeps: the others go in the order of how little it needs them."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from math import prod
 
 from data.records import Role
-from models.edits.segments import VERB
-from models.edits.summary import anaphora, background, costs
+from models import facts
+from models.edits import evidence
+from models.edits.segments import ORDER, VERB
+from models.edits.summary import anaphora, courtesies
 from models.edits.summary.units import Unit
 
-# By intensity: the share of the words at which no more units go, and the highest cost of one that may go.
-_TARGETS = {1: 0.75, 2: 0.6, 3: 0.45}
-_HIGHEST = {1: 0.35, 2: 0.55, 3: 0.7}
-_FREE = 0.1  # a unit of this cost goes even where the summary is short enough
+# By intensity: the share of the words at which no more units go.
+_TARGETS = {1: 0.85, 2: 0.7, 3: 0.55}
+_FREE = 0.1  # a unit of this weight and risk together goes even where the summary is short enough
+_SAFEST = 0.7  # the least probability that no summary needs any of the units that go
 _SHORT_OPENING = 8  # words
 _FRAGMENT = 2  # words of a sentence that goes on with the one before it
 _PASSES = 4  # a unit that was needed may not be needed after others are dropped
-_CONTRAST = re.compile(
-    r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead"
-    r"|so\s(?:i|we|he|she|they))\b",
+_ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION})
+# Kinds of facts by which a recipient finds something.
+_POINTERS = frozenset({"url", "email", "ticket", "channel", "identifier", "version"})
+# Words of what a recipient needs in order to act, or of the point itself.
+_NEEDED = re.compile(
+    r"\b(?:please|must|(?:need|have|has|had|needs|ought)\s+to\b(?!\s+(?:say|admit|confess))"
+    r"|don['’]?t\s+(?!know|think|want|mind|worry|get|remember|understand|see)"
+    r"|do\s+not\s+(?!know|think|want|mind)|(?:don['’]?t|do\s+not)\s+want\s+(?:any|you|people|us)\w*|should|deadline|at\s+the\s+latest|no\s+later|expires?|runs?\s+out"
+    r"|(?:actual|real|root|main|only|biggest)\s+(?:cause|reason|problem|issue|point|question|worry|concern|risk)"
+    r"|decided|decision|propose|suggest|instead|answer\s+(?:is|was)|approved|accepted|rejected|declined|refused"
+    # Where something is.
+    r"|attached|enclosed|at\s+(?:the\s+)?reception|on\s+the\s+(?:\w+\s+)?(?:drive|wiki|intranet|board)"
+    r"|in\s+(?:the|your|our)\s+(?:\w+\s+)?(?:folder|drawer|file|sheet|box|tray|fridge|cupboard|calendar|list)"
+    # What a change leaves as it was.
+    r"|goes\s+ahead|go\s+ahead|as\s+(?:usual|planned|before)|not\s+affected|unchanged|stays?|remains?)\b",
+    re.IGNORECASE,
+)
+_ORDERS = re.compile(rf"(?:(?:and|so|but|then|also)\s+)*(?:be\s|{ORDER}\b)", re.IGNORECASE)
+# Whether anyone or anything came to harm.
+_HARM = re.compile(
+    r"\b(?:hurt|injur\w*|harm\w*|casualt\w*|safe\w*|unsafe|danger\w*|blood|bleed\w*|pain\w*|allerg\w*|dose|doses"
+    r"|ill|sick|fever|ambulance|police|dead|died|poison\w*|theft|stolen|data\s+lost"
+    r"|(?:nobody|no\s+one|nothing)\s+(?:took|got|gets|was|is|lost))\b",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(
+    r"\b(?:no|not|never|nobody|nothing|none|neither|nor"
+    r"|(?:is|are|was|were|do|does|did|has|have|had|ca|wo|would|could|should|must|need)n['’]?t)\b",
     re.IGNORECASE,
 )
 _STATEMENTS = frozenset({"this", "that"})  # words that stand for what was said
 _OPINION = re.compile(r"\b(?:says?|said|thinks?|thought|wants?|prefers?)\b", re.IGNORECASE)
-_CONCLUDES = re.compile(
-    r"(?:so|therefore|hence|thus|that['’]s\s+why|this\s+is\s+why|as\s+a\s+result)\b", re.IGNORECASE
+# A sentence that opens like this goes on with the one before it.
+_GOES_ON_WITH = re.compile(
+    r"(?:so|then|still|therefore|hence|thus|otherwise|instead|that['’]s\s+why|this\s+is\s+why|as\s+a\s+result|however"
+    r"|yet|nevertheless|even\s+so|(?:the\s+)?(?:first|second|third|other|others|rest|last)\b|the\s+[a-z]{3,}est\b|another|both|neither|half)\b",
+    re.IGNORECASE,
+)
+_CONCLUDES = re.compile(r"(?:and\s+)?(?:so(?!\s+that)|therefore|hence|thus)\b", re.IGNORECASE)
+# After one of these the next clause says how it went.
+_TRIED = re.compile(
+    r"\b(?:ask\w*|tr(?:y|ied|ies)|want\w*|check\w*|test\w*|hop\w{1,3}|call\w*|rang|told|thought)\b",
+    re.IGNORECASE,
 )
 # "388 people replied. Most are happy."
 _QUANTIFIED = re.compile(
@@ -31,36 +68,46 @@ _QUANTIFIED = re.compile(
     rf"|others|over\s+half|the\s+rest|a\s+third)\s+(?:\w+ly\s+)?{VERB}\b",
     re.IGNORECASE,
 )
-_LEAD_IN = 0.06  # the highest weight of a first unit that only leads in
-_MET = re.compile(
-    r"\b(?:talked|spoke|met|call|chat|meeting|sat|went|came|been\s+(?:to|out|through|over)|looked|discussed|visited|rang|phoned)\b",
-    re.IGNORECASE,
-)
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
 
 
+def tells_of_harm(text: str) -> bool:
+    """Whether a text says that someone or something came to harm, or did not."""
+    return bool(_HARM.search(text))
+
+
 def choose(
-    units: Sequence[Unit], sizes: Sequence[int], words: int, intensity: int, may_go: Callable[[Unit], bool]
+    units: Sequence[Unit], sizes: Sequence[int], words: int, intensity: int, gives_up: Callable[[Unit], bool]
 ) -> list[int]:
     """The indices of the units that a summary of this intensity keeps.
 
-    `sizes` has the words of each unit in the summary, `words` those of the message. `may_go` is asked about
-    every unit that is cheap enough.
+    `sizes` has the words of each unit in the summary, `words` those of the message. `gives_up` is asked about
+    every unit that may go.
     """
-    rated = costs.rate(units, intensity)
-    prices = {
-        i: cost
-        for i, cost in enumerate(rated)
-        if cost is not None and cost <= _HIGHEST[intensity] and may_go(units[i])
+    may_go = {
+        i
+        for i, unit in enumerate(units)
+        if (
+            courtesies.is_empty(unit, i == 0)
+            if unit.is_courtesy
+            else not _has_to_stay(unit) and gives_up(unit)
+        )
     }
     kept = set(range(len(units)))
-    length = sum(sizes)
+    length, safe = sum(sizes), 1.0
     for _ in range(_PASSES):
         before = len(kept)
-        for i in sorted(prices, key=lambda i: prices[i]):
-            if i not in kept or (length <= _TARGETS[intensity] * words and prices[i] > _FREE):
+        for i in sorted(may_go, key=lambda i: units[i].weight + units[i].risk):
+            is_free = units[i].is_courtesy or units[i].weight + units[i].risk <= _FREE
+            if i not in kept or (length <= _TARGETS[intensity] * words and not is_free):
                 continue
-            if group := _group(units, i, kept, prices.keys()):
+            group = _group(units, i, kept, may_go)
+            if (
+                group
+                and (left := safe * prod(1 - units[j].risk for j in group if not units[j].is_courtesy))
+                >= _SAFEST
+            ):
+                safe = left
                 kept -= group
                 length -= sum(sizes[j] for j in group)
         if len(kept) == before:
@@ -68,9 +115,23 @@ def choose(
     return sorted(kept)
 
 
-def _group(units: Sequence[Unit], i: int, kept: set[int], cheap: Iterable[int]) -> set[int] | None:
+def _has_to_stay(unit: Unit) -> bool:
+    """Whether no risk is low enough: a recipient acts on it, finds something by it, or may come to harm."""
+    return bool(
+        unit.roles & _ESSENTIAL
+        or ({kind for kind, _ in facts.extract(unit.text)} & _POINTERS)
+        or _NEEDED.search(unit.text)
+        or tells_of_harm(unit.text)
+        # "One was fine with it, the dairy was not": without the end the rest says too much.
+        or (not unit.opens_sentence and not unit.is_dependent and _DENIES.search(unit.text))
+        or evidence.only_orders(unit.text)
+        or _ORDERS.match(unit.text)
+    )
+
+
+def _group(units: Sequence[Unit], i: int, kept: set[int], may_go: Iterable[int]) -> set[int] | None:
     """A unit, and the kept ones that cannot stand without it; None where one of them has to stay."""
-    group, allowed = {i}, set(cheap)
+    group, allowed = {i}, set(may_go)
     while True:
         head = -1
         for j, unit in enumerate(units):
@@ -91,55 +152,25 @@ def _needs(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
     """A kept unit that needs the unit `i`; None without one."""
     following = next((k for k in rest if k > i), None)
     leading = next((k for k in reversed(rest) if k < i), -1)
-    # "It works, but not for lists", "I upgraded it, so I went back": the first clause says too much alone.
-    if leading == i - 1 >= 0 and _CONTRAST.match(units[i].text):
+    # "I asked them, the answer was no": the question says too much alone.
+    if leading == i - 1 >= 0 and not units[i].opens_sentence and _TRIED.search(units[leading].text):
         return leading
     # "The vendor says yes, one customer says no": each of them says too much alone.
-    for k in rest:
-        later = units[max(i, k)]
-        is_beside = abs(k - i) == 1 and not later.opens_sentence
-        if is_beside and _OPINION.search(units[i].text) and _OPINION.search(units[k].text):
+    for k in (leading, following):
+        if k is None or k < 0 or abs(k - i) != 1 or units[max(i, k)].opens_sentence:
+            continue
+        if _OPINION.search(units[i].text) and _OPINION.search(units[k].text):
             return k
-    if (continuing := _continues(units, i, rest)) is not None:
-        return continuing
-    if following is not None and _refers(units, range(leading + 1, following), following, rest):
+    if following is None:
+        return None
+    # "And the second, which we liked, could not start": the cut between them goes, its subject stays.
+    if not units[following].opens_sentence and units[following].lacks_subject and not units[i].has_verb:
         return following
-    new = units[i].introduced.difference(*(units[k].words for k in rest if k < i))
-    return next((k for k in rest if k > i and new & units[k].known), None)
-
-
-def _continues(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
-    """A kept unit that tells the same series, or the same attempt, as the unit `i`; None without one."""
-    text = units[i].text
-    start, end = costs.sentence_of(units, i)
-    following = next((k for k in rest if k >= end), None)
-    if following == end and _CONCLUDES.match(units[end].text):
-        return end
-    same = [k for k in rest if start <= k < end]
-    before = units[i - 1].text if i > start else ""
-    if same and (background.SERIES.search(text) or background.DENIES.search(text)):
-        return same[0]
-    if i - 1 in same and background.TRIED.search(before):
-        return i - 1
-    if background.ENTRY.search(text):
-        near = [k for k in rest if start - 2 <= k < end + 2 and background.ENTRY.search(units[k].text)]
-        if near:
-            return near[0]
-    for k in rest:
-        if k > i:
-            if background.ASKED.search(text) and background.ANSWERED.search(units[k].text):
-                return k
-            earlier = frozenset[str]().union(*(units[j].words for j in rest if j < k))
-            if _have_one_stem(units[k].defined - earlier, units[i].words) or (
-                (units[i].named & units[k].words) - earlier - units[k].introduced - units[k].owned
-            ):
-                return k
-    return None
-
-
-def _have_one_stem(words: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether a word begins another one: "lock" and "locked"."""
-    return any(other.startswith(word) for word in words for other in others)
+    if following == i + 1 and not units[i].is_dependent:
+        goes_on = _GOES_ON_WITH if units[following].opens_sentence else _CONCLUDES
+        if goes_on.match(units[following].text):
+            return following
+    return following if _refers(units, range(leading + 1, following), following, rest) else None
 
 
 def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest: Sequence[int]) -> bool:
@@ -148,10 +179,8 @@ def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest:
     gone = [units[j] for j in dropped if Role.GREETING not in units[j].roles and not units[j].says_nothing]
     if unit.opens_sentence and len(unit.text.split()) <= _FRAGMENT and not unit.is_courtesy:
         return bool(gone)  # "Guess who has to pay. Me."
-    if unit.opens_sentence and list(dropped) and _QUANTIFIED.match(unit.text):
+    if unit.opens_sentence and gone and _QUANTIFIED.match(unit.text):
         return True
-    if unit.text.lower().startswith("so ") and not unit.opens_sentence and unit.roles <= {Role.SITUATION}:
-        return any(j == following - 1 for j in dropped)  # "One sample was bad, so we took another one."
     # "This" is a whole sentence, of which the end may go.
     if _STATEMENTS & set(unit.pronouns) and any(each.opens_sentence for each in gone):
         return True
@@ -167,34 +196,18 @@ def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest:
 
 
 def _announces(unit: Unit) -> bool:
-    """Whether a sentence only says that something follows."""
+    """Whether a unit only says that something follows."""
     return not unit.topics or (unit.is_opening and len(unit.text.split()) <= _SHORT_OPENING)
 
 
-def _only_leads_in(units: Sequence[Unit], content: Sequence[int], rest: Sequence[int]) -> bool:
-    """Whether the first unit tells only of a talk, and the next one stays and points to nothing."""
-    first = units[content[0]]
-    following = content[1] if len(content) > 1 else None
-    return (
-        first.roles <= {Role.ASIDE}
-        and first.weight <= _LEAD_IN
-        and bool(_MET.search(first.text))
-        and following in rest
-        and not units[following or 0].pronouns
-        and not _GOES_ON.match(units[following or 0].text)
-    )
-
-
 def _names_topic(units: Sequence[Unit], rest: Sequence[int]) -> bool:
-    """Whether what stays says what the message is about: its first sentence does, and the next one where the
+    """Whether what stays says what the message is about: its first unit does, and the next one where the
     first only announces it.
     """
     content = [i for i, unit in enumerate(units) if not unit.is_courtesy and not unit.says_nothing]
-    if content and _only_leads_in(units, content, rest):
-        return True
     topics = content[:1]
     if topics and _announces(units[topics[0]]):
-        topics += [i for i in content[1:] if units[i].opens_sentence][:1]
+        topics += content[1:2]
     kept, words = set(rest), frozenset[str]().union(*(units[i].words for i in rest))
     for i in topics:
         nouns = units[i].topics

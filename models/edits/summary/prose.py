@@ -7,9 +7,11 @@ from data.records import Role
 from models.edits import script
 from models.edits.parts import LINK, capital, closed
 from models.edits.script import Change, Edit
-from models.edits.summary.costs import SIGN_OFF
+from models.edits.summary import courtesies
 from models.edits.summary.units import Unit
 
+_BUT = re.compile(r"(?:but|and|also|plus)\b", re.IGNORECASE)
+_STUB = re.compile(r"[,;]?\s+(?:and|or|but|so)[,;]?\s*$", re.IGNORECASE)
 _QUESTION = re.compile(
     r"\W*(?:can|could|would|will|do|does|did|is|are|was|were|has|have|should|shall|may|what|when|where|who"
     r"|why|how|which)\b",
@@ -41,27 +43,39 @@ def write(
 ) -> str:
     """The kept units as prose; `formal`: the writer starts sentences with capitals."""
     text = ""
+    last_kept: int | None = None
     for first, last in _runs(kept):
-        start, end = units[first], units[last]
-        run = shorten(message, start.start, end.end, edits)
+        run = shorten(message, units[first].start, units[last].end, edits)
         if not run.strip(" .,;:!"):  # nothing is left of a whole remark
             continue
-        if first > 0:
-            gap = message[units[first - 1].end : start.start]
-            if not start.opens_sentence or not text or text.endswith((".", "!", "?")):
-                run = capital(LINK.sub("", run), formal)
-            after_greeting = bool(text) and Role.GREETING in _last_roles(units, kept, first)
-            joint = gap if "\n" in gap else "\n" if after_greeting else " "
-            text = (text + joint if text else "") + run
+        if last_kept is None:
+            text = run if first == 0 else _open(run, formal)
+        elif any(units[i].opens_sentence for i in range(last_kept + 1, first + 1)):
+            text = text if units[last_kept].is_courtesy else _close(text, units, last_kept)
+            gap = message[units[first - 1].end : units[first].start]
+            is_after_greeting = Role.GREETING in units[last_kept].roles
+            text += gap if "\n" in gap else "\n" if is_after_greeting else " "
+            text += _open(run, formal) if _leans(run, units[first]) else run
         else:
-            text = run
-        if last < len(units) - 1 and not end.is_courtesy:  # what is dropped may have ended the sentence
-            text = _close(text, units, last)
+            # The comma between two clauses may stand in front of what is dropped, or at its end.
+            mark = units[first - 1].text[-1]
+            text += (mark if mark in ",;" and text[-1] not in ",;:" else "") + " " + run
+        last_kept = last
     if (bare := LINK.sub("", text)) != text and not LINK.match(message):
         text = capital(bare, formal)
     if not units[kept[-1]].roles <= {Role.CLOSING}:
         return _close(text, units, kept[-1]).strip()
-    return (SIGN_OFF.sub("", text) if intensity >= 2 else text).strip()
+    return (courtesies.sign(text) if intensity >= 2 else text).strip()
+
+
+def _leans(text: str, unit: Unit) -> bool:
+    """Whether the start of a text, of which a unit is the first, leans on what stood before it."""
+    return not unit.opens_sentence or bool(_BUT.match(text))
+
+
+def _open(text: str, formal: bool) -> str:
+    """The words of a sentence that has lost its beginning."""
+    return capital(LINK.sub("", text), formal)
 
 
 def _runs(kept: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -73,13 +87,9 @@ def _runs(kept: Sequence[int]) -> Iterator[tuple[int, int]]:
             first = following or 0
 
 
-def _last_roles(units: Sequence[Unit], kept: Sequence[int], i: int) -> frozenset[Role]:
-    """The roles of the last kept unit before `i`."""
-    return units[max(k for k in kept if k < i)].roles
-
-
 def _close(text: str, units: Sequence[Unit], last: int) -> str:
     """A text that ends with a mark: a question mark where its dropped end had one and the rest asks, too."""
+    text = _STUB.sub("", text)
     end = next((unit.text for unit in units[last + 1 :] if unit.text.endswith(("?", ".", "!"))), "")
     asks = end.endswith("?") and bool(_QUESTION.match(LINK.sub("", units[last].text)))
     return closed(text, "?" if asks else ".")

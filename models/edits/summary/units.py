@@ -1,4 +1,4 @@
-"""The units of a message: parts that a summary keeps or drops together."""
+"""The units of a message: cuts that a summary keeps or drops together."""
 
 import re
 from collections.abc import Sequence
@@ -7,23 +7,42 @@ from functools import cached_property
 
 from data.records import Role
 from models.edits.parts import LINK, Part
+from models.edits.segments import VERB
 from models.edits.summary import anaphora
 
 _COURTESY = frozenset({Role.GREETING, Role.CLOSING})
 _FEW_WORDS = 3
 # A clause that opens like this can go without the one before it, and cannot stand without it.
 _DEPENDENT = re.compile(
-    r"(?:and\s+)?(?:because|since|as(?!\s+(?:soon|long|far|of))|which|who|whose|even\s+(?:though|if)|although"
+    r"(?:and\s+)?(?:because|since|as(?!\s+(?:soon|long|far|of))|which|who|whose|whereas|even\s+(?:though|if)|although"
     r"|though|so\s+that|that['’]s\s+(?:why|because)|especially)\b",
     re.IGNORECASE,
 )
-# A clause that opens like this is one with the clause before it.
+# A cut that opens like this is one with the cut before it.
 _BOUND = re.compile(
     r"(?:and\s+|but\s+)?(?:if|when|whenever|unless|until|till|or|otherwise|else|while|than|rather|whether|to"
     r"|what|how|where|why|except|only|just|not|too|including|even|that|nor|neither|whoever|whichever|before"
-    r"|after|once|depending|also)\b"
-    r"|(?:and\s+|but\s+|then\s+)+(?:was|were|is|are|has|had|went|told|got|took|said|made|came|gave|put|ran"
-    r"|wrote|[a-z]+ed)\b",
+    r"|after|once|depending|also)\b",
+    re.IGNORECASE,
+)
+_SINCE = re.compile(r"since\b", re.IGNORECASE)  # "since last winter", without a verb
+_HAS_VERB = re.compile(rf"\b(?:{VERB}|[a-z]{{3,}}ed)\b|['’](?:s|re|ll|ve|d|m)\b", re.IGNORECASE)
+# A cut that has no subject of its own: "was happy with it".
+_NO_SUBJECT = re.compile(
+    rf"(?:(?:and|but|then|so)\s+)*(?:(?:also|just|still|already|now|only)\s+)?(?!can\s+you\b|could\s+you\b|please\b)"
+    rf"(?:{VERB}|[a-z]{{2,}}ed|spent|told|took|put|wrote|sent|found)\b(?!\s+(?:i|we|you|they|he|she|it|the|a|an|my|our|your|this|that|there)\b.*\?)",
+    re.IGNORECASE,
+)
+# What such words end with goes on in the next cut.
+_STUMP = re.compile(
+    r"\b(?:of|in|on|at|to|for|with|by|from|about|after|before|the|an?|and|or|but|so|which|that|than|as|only|his|her|their|my|our"
+    r"|your)[,;]?$",
+    re.IGNORECASE,
+)
+# A sentence that opens like this is finished by its next cut.
+_SUBORDINATE = re.compile(
+    r"(?:(?:and|but|so|or)\s+)?(?:if|when|whenever|unless|because|since|as|although|though|while|once|after|before"
+    r"|until|whether|where|given|in\s+case)\b",
     re.IGNORECASE,
 )
 # "Should you be late, the boat leaves": a condition without "if".
@@ -55,32 +74,15 @@ _STATE = re.compile(
     r"|\W*(?:sorry|i\s+mean|(?:i\s+|we\s+)?hope)\b",
     re.IGNORECASE,
 )
-_INTRODUCES = re.compile(
-    r"\b(?:a|an|some|two|three|four|five|several|new|\d{1,9})\s(?:[\w-]{1,30}\s){0,2}?"
-    r"(?P<noun>[a-z][\w-]{2,30})\b",
-    re.IGNORECASE,
-)
-_KNOWN = re.compile(
-    r"\b(?:the|that|this|these|those|both|its|their|his|her)\s(?:[\w-]{1,30}\s){0,2}?"
-    r"(?P<noun>[a-z][\w-]{2,30})\b",
-    re.IGNORECASE,
-)
-# Words of a phrase that speaks of a thing as known, and names.
-_DEFINED = re.compile(
-    r"\b(?i:the|that|this|these|those|both|same|its|their|his|her)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))"
-    r"|(?<![.!?]\s)(?<!^)\b(?P<name>(?!I\b|I['’])[A-Z][\w'’-]{2,30})"
-)
-_OWNED = re.compile(r"\b(?:your|our|my)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))", re.IGNORECASE)
-_SHORTEST = 4  # characters of a word that can name a thing
 _WORD = re.compile(r"[\w'’-]+")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Parts that are kept or dropped together: `message[start:end]`, whose text is that of the parts.
+    """Cuts that are kept or dropped together: `message[start:end]`, whose text is that of the cuts.
 
-    `weight` is the highest probability that a part of it belongs to every summary. A dependent unit is a
-    clause of the unit before it, without which it cannot stand.
+    `weight` is the highest probability that a summary keeps a cut of it, `risk` that every summary does. A
+    dependent unit belongs to the unit before it, without which it cannot stand.
     """
 
     text: str
@@ -88,13 +90,25 @@ class Unit:
     end: int
     roles: frozenset[Role]
     weight: float
+    risk: float
     opens_sentence: bool
     is_dependent: bool
+    cuts: int = 1
 
     @property
     def is_courtesy(self) -> bool:
         """Whether it is a greeting or a closing."""
         return self.roles <= _COURTESY
+
+    @property
+    def has_verb(self) -> bool:
+        """Whether one of its words is a verb, as far as a list tells."""
+        return bool(_HAS_VERB.search(self.text))
+
+    @property
+    def lacks_subject(self) -> bool:
+        """Whether it starts with a verb whose subject stands before it."""
+        return bool(_NO_SUBJECT.match(self.text))
 
     @cached_property
     def nouns(self) -> frozenset[str]:
@@ -111,38 +125,6 @@ class Unit:
         """Its words in lower case, in the singular and in the plural."""
         words = _WORD.findall(self.text.lower())
         return frozenset(form for word in words for form in (word, word + "s", word.rstrip("s")))
-
-    @cached_property
-    def introduced(self) -> frozenset[str]:
-        """The nouns that it speaks of as new: "a list"."""
-        return frozenset(match["noun"].lower().rstrip("s") for match in _INTRODUCES.finditer(self.text))
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """The nouns that it speaks of as known: "the list"."""
-        return frozenset(match["noun"].lower().rstrip("s") for match in _KNOWN.finditer(self.text))
-
-    @cached_property
-    def defined(self) -> frozenset[str]:
-        """The words of its phrases that speak of a thing as known, and its names."""
-        words = {
-            word.lower()
-            for match in _DEFINED.finditer(self.text)
-            for word in (match["words"] or match["name"]).split()
-        }
-        return frozenset(word for word in words if len(word) >= _SHORTEST) - anaphora.common()
-
-    @cached_property
-    def owned(self) -> frozenset[str]:
-        """The words of its phrases such as "your regular forwarders", which need no earlier word."""
-        return frozenset(
-            word.lower() for match in _OWNED.finditer(self.text) for word in match["words"].split()
-        )
-
-    @cached_property
-    def named(self) -> frozenset[str]:
-        """The nouns that it names, in lower case, but for common ones."""
-        return frozenset(noun for noun in self.topics if len(noun) >= _SHORTEST) - anaphora.common()
 
     @cached_property
     def pronouns(self) -> tuple[str, ...]:
@@ -162,47 +144,67 @@ class Unit:
         return (self.is_opening or self.roles <= {Role.CLOSING}) and not self.topics
 
 
-def split(parts: Sequence[Part], weights: Sequence[float]) -> list[Unit]:
-    """The units of a message, in order; `weights` has the probability that every summary keeps a part."""
+def split(cuts: Sequence[Part], weights: Sequence[float], risks: Sequence[float]) -> list[Unit]:
+    """The units of a message, in order.
+
+    `weights` has the probability that the summary keeps a cut, `risks` that every summary does, by cut.
+    """
     units: list[Unit] = []
     end = 0
-    for part, weight in zip(parts, weights, strict=True):
-        start = end + len(part.joint) + len(part.mark)
-        end = start + len(part.text)
+    is_item = False
+    for cut, weight, risk in zip(cuts, weights, risks, strict=True):
+        start = end + len(cut.joint) + len(cut.mark)
+        end = start + len(cut.text)
         before = units[-1] if units else None
-        if before and not part.opens_sentence and _is_one(before, part):
+        is_item = bool(cut.mark) if cut.opens_line else is_item
+        if before and not cut.opens_sentence and _is_one(before, cut, is_item):
             units[-1] = replace(
                 before,
-                text=before.text + part.joint + part.text,
+                text=before.text + cut.joint + cut.text,
                 end=end,
-                roles=before.roles | {part.role},
+                roles=before.roles | {cut.role},
                 weight=max(before.weight, weight),
+                risk=max(before.risk, risk),
+                cuts=before.cuts + 1,
             )
             continue
-        opens_sentence = part.opens_sentence or (before is not None and before.roles == {Role.GREETING})
+        opens_sentence = cut.opens_sentence or (before is not None and before.roles == {Role.GREETING})
         units.append(
             Unit(
-                part.text,
-                start - len(part.mark),
+                cut.text,
+                start - len(cut.mark),
                 end,
-                frozenset({part.role}),
+                frozenset({cut.role}),
                 weight,
+                risk,
                 opens_sentence,
-                is_dependent=not opens_sentence and bool(_DEPENDENT.match(part.text)),
+                is_dependent=not opens_sentence and _is_dependent(cut.text),
             )
         )
     return units
 
 
-def _is_one(before: Unit, part: Part) -> bool:
-    """Whether a part that opens no sentence is one clause with what stands before it."""
+def _is_dependent(text: str) -> bool:
+    """Whether a cut needs the one before it: it gives its reason, or has no subject or verb of its own."""
+    return bool(_DEPENDENT.match(text) or _NO_SUBJECT.match(text) or not _HAS_VERB.search(text))
+
+
+def _is_one(before: Unit, part: Part, is_item: bool) -> bool:
+    """Whether a cut that opens no sentence stays and goes with what stands before it; `is_item`: both are of
+    one entry of a list.
+    """
     if before.roles == {Role.GREETING}:
         return False
     if before.text.endswith(":"):
         return not _HEADING.fullmatch(before.text)
-    if _INVERTED.match(before.text) or _EMBEDDED.match(part.text):
+    if is_item or _INVERTED.match(before.text) or _EMBEDDED.match(part.text):
+        return True
+    opening = before.opens_sentence and before.cuts == 1
+    if (opening and _SUBORDINATE.match(before.text)) or _STUMP.search(before.text):
         return True
     bare = LINK.sub("", part.text)
+    if _SINCE.match(bare) and not _HAS_VERB.search(bare):
+        return True
     return bool(_BOUND.match(bare)) or (
         part.text == bare and len(bare.split()) <= _FEW_WORDS and not _DEPENDENT.match(bare)
     )

@@ -10,7 +10,12 @@ EDITS = corpus.SEED / "edits" / "english.jsonl"
 
 
 def rewrite(message: str, intensity: int, only: str = "") -> str:
-    return rewritten(message, background.propose(message), intensity, lambda edit: only in edit.rule)
+    return rewritten(
+        message,
+        background.propose(message),
+        intensity,
+        lambda edit: script.is_sure(edit) and only in edit.rule,
+    )
 
 
 def messages() -> list[str]:
@@ -40,6 +45,22 @@ def test_the_main_decision_gets_a_specific_note(message: str, reason: str) -> No
     assert rewrite(message, 1, only="reason") == f"{stem} ({reason} is not stated)."
     capital = reason[0].upper() + reason[1:]
     assert rewrite(message, 2, only="reason").startswith(f"{message} {capital}")
+
+
+def test_the_tagger_is_asked_where_a_reason_is_missing() -> None:
+    message = "Vet decides, not the foreman. Do we have water? Blend from Hilltop at 60:40"
+    notes = [edit for edit in background.propose(message) if edit.rule == "background.why_unsure"]
+    assert [message[slice(*edit.words)] for edit in notes if edit.level == 1] == [
+        "Vet decides, not the foreman.",
+        "Blend from Hilltop at 60:40",
+    ]
+    first = script.apply(message, notes[:1])
+    assert first.startswith("Vet decides, not the foreman (the reason is not stated). Do we")
+    assert script.apply(message, notes[1:2]).startswith(
+        "Vet decides, not the foreman. The reason for this is not stated here. Do we"
+    )
+    reasons = background.propose("Vet decides, not the foreman because of the lab.")
+    assert not any(edit.rule == "background.why_unsure" for edit in reasons)
 
 
 @pytest.mark.parametrize(

@@ -62,15 +62,15 @@ def test_most_messages_of_every_type_but_summaries_are_rewritten(rewrites: list[
     assert sum(changed.values()) > 0.75 * len(CASES)
 
 
-def test_what_every_summary_keeps_has_the_largest_probability(shipped: Writer) -> None:
+def test_a_summary_of_a_higher_intensity_keeps_less(shipped: Writer) -> None:
     message = "Sorry for the long mail, it was a day. Please send the report by Friday."
     [reading] = shipped._tagger.read([message])
     split = segments.split(message)
-    weights = reading.weigh(split)
-    assert all(0 <= weight <= 1 for weight in weights)
-    for weight, (_, _, importance) in zip(weights, reading.parts(split), strict=True):
-        assert (weight > 1 / 3) if importance == 1 else (weight < 1 / 2)
-    assert weights[-1] == max(weights)
+    weights = [reading.weigh(split, intensity) for intensity in (1, 2, 3)]
+    for low, middle, high in zip(*weights, strict=True):
+        assert 0 <= high <= middle <= low <= 1
+    assert weights[2][-1] == max(weights[2]) > 0.9
+    assert min(weights[0]) < 0.5
 
 
 @pytest.mark.slow
