@@ -68,10 +68,14 @@ _LONGEST_TOPIC = 9  # words; a longer part is no heading
 
 
 def divide(
-    message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need]]]
+    message: str,
+    decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need]]],
+    split: Sequence[segments.Segment] | None = None,
 ) -> list[Part]:
-    """The parts of a message, each with what `decide` says of its segment."""
-    split = segments.split(message)
+    """The parts of a message, each with what `decide` says of its segment; `split` has other segments than
+    clauses.
+    """
+    split = segments.split(message) if split is None else split
     result: list[Part] = []
     end = 0
     for segment, (role, need) in zip(split, decide(split), strict=True):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from data.records import Need, Role
 from models import facts
-from models.edits import evidence, needs, points, wanted
+from models.edits import evidence, needs, points, segments, wanted
 from models.edits.entries import SEPARATE, Entry, apart, split
 from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, sentence
 
@@ -89,8 +89,43 @@ _ASKS_WHOM = re.compile(
     r"(?:please\s+|pls\s+|maybe\s+)?(?:ask|check|tell|i\s+(?:have\s+to|need\s+to|will)|i['’]ll|we['’]d\s+have\s+to)\b",
     re.IGNORECASE,
 )
+# A comma that may separate two requirements, and none before a subordinate clause, a doubt or an apposition.
+_LIST_COMMA = re.compile(
+    r",\s+(?!(?:which|who|whose|because|since|as|so|if|when|although|though|where|that|then|or|I\s+think|i\s+think"
+    r"|I\s+suppose|ideally|preferably|please|pls|not\s+(?:the|a|an|on|in|at)\b|like|such|including|maybe|too|though)\b)",
+)
+_LONG_LIST = 28  # words of a segment that is a list
 # "In which languages? Tell me."
 _TELL_ME = re.compile(r"(?:please\s+|pls\s+)?(?:tell|ask|advise|let)\s+\w+(?:\s+know)?\W*$", re.IGNORECASE)
+
+
+def split_lists(message: str) -> list[segments.Segment]:
+    """The segments of a message. Long ones are cut at each comma that may separate two requirements."""
+    result: list[segments.Segment] = []
+    for segment in segments.split(message):
+        start = segment.start
+        text = message[start : segment.end]
+        is_list = len(text.split()) >= _LONG_LIST and "(" not in text and '"' not in text
+        for match in _LIST_COMMA.finditer(text) if is_list else ():
+            end = segment.start + match.start() + 1
+            rest = message[segment.start + match.end() : segment.end]
+            # A word alone says too little: it stays with what stands before it.
+            if len(message[start:end].split()) > 1 and len(rest.split(",")[0].split()) > 1:
+                result.append(_piece(segment, start, end))
+                start = segment.start + match.end()
+        result.append(_piece(segment, start, segment.end))
+    return result
+
+
+def _piece(segment: segments.Segment, start: int, end: int) -> segments.Segment:
+    is_first = start == segment.start
+    return segments.Segment(
+        start,
+        end,
+        is_first and segment.opens_sentence,
+        is_first and segment.opens_line,
+        segment.mark if is_first else 0,
+    )
 
 
 def sort(parts: Sequence[Part], intensity: int) -> str | None:

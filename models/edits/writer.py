@@ -187,7 +187,8 @@ def _english(
             if not all(edit.rule in _TRIMMINGS for edit in chosen):
                 return script.apply(message, chosen)
         return None
-    split = parts.divide(message, lambda places: reading.parts(places, choosers.parts))
+    places = requirements.split_lists(message) if transform_type is TransformType.REQUIREMENTS else None
+    split = parts.divide(message, lambda places: reading.parts(places, choosers.parts), places)
     match transform_type:
         case TransformType.STRUCTURE:
             return structure.label(split, intensity)

@@ -3,8 +3,9 @@ from itertools import takewhile
 import pytest
 
 from data.records import Need, Role
-from models.edits import requirements
+from models.edits import requirements, segments
 from models.edits.parts import Part
+from tests.edits import growth
 from tests.parts import decided
 
 R, S = Role.REQUEST, Role.SITUATION
@@ -276,3 +277,21 @@ def _under(label: str, split: list[Part]) -> list[str]:
         return []
     rest = lines[lines.index(f"{label}:") + 1 :]
     return list(takewhile(lambda line: line.startswith("- "), rest))
+
+
+def test_a_long_sentence_is_cut_at_commas_between_requirements() -> None:
+    message = (
+        "Client wants 12 units on the plot, though the zoning gives us ten at most, at least 3 barrier free,"
+        " timber, but the fire brigade needs to agree on the stair, and passive standard would be nice."
+    )
+    texts = [message[cut.start : cut.end] for cut in requirements.split_lists(message)]
+    assert texts == [
+        "Client wants 12 units on the plot",
+        "though the zoning gives us ten at most,",
+        "at least 3 barrier free, timber,",
+        "but the fire brigade needs to agree on the stair,",
+        "and passive standard would be nice.",
+    ]
+    short = "We need a shelf, two hooks, a lamp and some paint."
+    assert requirements.split_lists(short) == segments.split(short)
+    assert growth(requirements.split_lists, "a needed thing, ") < 9

@@ -476,3 +476,9 @@ def test_milder_words_stay_where_a_question_ends_before_them():
     assert rewrite(message, 3).startswith(
         "Could you please make it scroll? Either is fine with me, but it goes"
     )
+
+
+def test_an_adjective_that_a_sentence_needs_stays():
+    message = "stop stacking boxes up there. its stupid and its dangerous"
+    assert "its stupid and its dangerous" in rewrite(message, 1)
+    assert "stupid" not in rewrite("Fix your stupid printer.", 1)
