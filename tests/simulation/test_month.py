@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.mark.timeout(400)
 def test_the_good_one_is_shipped_and_the_broken_one_paused_in_seconds(tmp_path: Path) -> None:
     challengers = "[{name: good, quality: 0.95}, {name: broken, quality: 0.95, breaks_after: 100}]"
-    config = ["configs/month.yaml", "days=9", f"challengers={challengers}"]
+    config = ["configs/month.yaml", "days=14", f"challengers={challengers}"]
     env = {**os.environ, "TONEBRIDGE_ARTIFACTS": str(tmp_path), "TONEBRIDGE_STATE": str(tmp_path / "state")}
     subprocess.run([sys.executable, "-m", "simulation.month", *config], env=env, cwd=ROOT, check=True)
     report = MonthReport.model_validate_json((tmp_path / "month" / "report.json").read_text("utf-8"))
