@@ -184,6 +184,7 @@ def test_the_command_fails_when_the_report_misses_more_than_the_published_one(tm
     assert process.stderr.splitlines()[-len(newly_missed) :] == [f"  {sentence}" for sentence in newly_missed]
 
 
+@pytest.mark.slow
 def test_a_killed_calibration_resumes(
     calibrate_few: Callable[..., Report], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
