@@ -91,8 +91,9 @@ _ASKS_WHOM = re.compile(
 )
 # A comma that may separate two requirements, and none before a subordinate clause, a doubt or an apposition.
 _LIST_COMMA = re.compile(
-    r",\s+(?!(?:which|who|whose|because|since|as|so|if|when|although|though|where|that|then|or|I\s+think|i\s+think"
-    r"|I\s+suppose|ideally|preferably|please|pls|not\s+(?:the|a|an|on|in|at)\b|like|such|including|maybe|too|though)\b)",
+    r",\s+(?!(?:which|who|whose|because|since|as|so|if|when|although|though|where|that|then|or|i\s+(?:think|suppose)"
+    r"|ideally|preferably|please|pls|not\s+(?:the|a|an|on|in|at)\b|like|such|including|maybe|too)\b)",
+    re.IGNORECASE,
 )
 _LONG_LIST = 28  # words of a segment that is a list
 # "In which languages? Tell me."
@@ -103,29 +104,18 @@ def split_lists(message: str) -> list[segments.Segment]:
     """The segments of a message. Long ones are cut at each comma that may separate two requirements."""
     result: list[segments.Segment] = []
     for segment in segments.split(message):
-        start = segment.start
-        text = message[start : segment.end]
+        start, end = segment.start, segment.end
+        text = message[start:end]
         is_list = len(text.split()) >= _LONG_LIST and "(" not in text and '"' not in text
-        for match in _LIST_COMMA.finditer(text) if is_list else ():
-            end = segment.start + match.start() + 1
-            rest = message[segment.start + match.end() : segment.end]
+        for match in _LIST_COMMA.finditer(message, start, end) if is_list else ():
+            comma = message.find(",", match.end(), end)
+            following = message[match.end() : end if comma < 0 else comma]
             # A word alone says too little: it stays with what stands before it.
-            if len(message[start:end].split()) > 1 and len(rest.split(",")[0].split()) > 1:
-                result.append(_piece(segment, start, end))
-                start = segment.start + match.end()
-        result.append(_piece(segment, start, segment.end))
+            if min(len(message[start : match.start()].split()), len(following.split())) > 1:
+                result.append(segment.cut(start, match.start() + 1))
+                start = match.end()
+        result.append(segment.cut(start, end))
     return result
-
-
-def _piece(segment: segments.Segment, start: int, end: int) -> segments.Segment:
-    is_first = start == segment.start
-    return segments.Segment(
-        start,
-        end,
-        is_first and segment.opens_sentence,
-        is_first and segment.opens_line,
-        segment.mark if is_first else 0,
-    )
 
 
 def sort(parts: Sequence[Part], intensity: int) -> str | None:

@@ -138,6 +138,12 @@ class Segment(NamedTuple):
     opens_line: bool
     mark: int = 0
 
+    def cut(self, start: int, end: int) -> "Segment":
+        """Its part `message[start:end]`. Only the first part can open a sentence or line, and has the mark."""
+        if start == self.start:
+            return self._replace(end=end)
+        return Segment(start, end, opens_sentence=False, opens_line=False)
+
 
 def sentences(message: str) -> list[Segment]:
     """The sentences and lines of a message, in order."""

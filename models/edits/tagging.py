@@ -101,16 +101,16 @@ class Reading:
             result.append((ROLES[role], NEEDS[need]))
         return result
 
-    def weigh(self, segments: Sequence[Segment], intensity: int) -> list[float]:
-        """The probability that a summary of this intensity keeps a segment, by segment."""
+    def weigh(self, segments: Sequence[Segment]) -> np.ndarray:
+        """The probability that a summary keeps a segment, (segments, 3), by intensity from 1 to 3."""
         heads = self._tagger.heads
-        result = []
-        for segment in segments:
-            state = self._mean(segment.start, segment.end)  # (width,)
-            logits = heads["cut.weight"] @ state + heads["cut.bias"]  # (CUTS,)
-            powers = np.exp(logits - logits.max())
-            result.append(float(1 - powers[1 : intensity + 1].sum() / powers.sum()))
-        return result
+        states = np.array(
+            [self._mean(segment.start, segment.end) for segment in segments]
+        )  # (segments, width)
+        logits = states @ heads["cut.weight"].T + heads["cut.bias"]  # (segments, CUTS)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        lost = np.cumsum(powers[:, 1:], axis=1) / powers.sum(axis=1, keepdims=True)
+        return np.asarray(1 - lost)
 
     def accepts(self, edit: Edit, choose: Choose = likeliest, lean: float = 0.0) -> bool:
         """Whether the edit fits its place; `lean` is added to the logit of that it does.

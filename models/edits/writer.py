@@ -187,8 +187,12 @@ def _english(
             if not all(edit.rule in _TRIMMINGS for edit in chosen):
                 return script.apply(message, chosen)
         return None
-    places = requirements.split_lists(message) if transform_type is TransformType.REQUIREMENTS else None
-    split = parts.divide(message, lambda places: reading.parts(places, choosers.parts), places)
+    is_list = transform_type is TransformType.REQUIREMENTS
+    split = parts.divide(
+        message,
+        lambda places: reading.parts(places, choosers.parts),
+        requirements.split_lists(message) if is_list else None,
+    )
     match transform_type:
         case TransformType.STRUCTURE:
             return structure.label(split, intensity)

@@ -245,8 +245,8 @@ _NO_ACTION = re.compile(
 _CLOSING_RULES = frozenset(f"clarify.{name}" for name in _CLOSING_TEXTS)
 # The message says already whom to ask.
 _ASKS_SOMEBODY = re.compile(
-    r"\b(?:let me know|tell me|(?:ask|check with|talk to|speak to|call|ring|phone|text|ping) (?:me|us|him|her"
-    r"|them|whoever|(?:the|our|your) [a-z]+|(?-i:[A-Z])\w+))\b",
+    r"\b(?:let me know|tell me|(?:call|ring|phone|text|ping) (?:me|us)"
+    r"|(?:ask|check with|talk to|speak to) (?:me|us|whoever|(?-i:[A-Z])\w+))\b",
     re.I,
 )
 INVITATIONS = (

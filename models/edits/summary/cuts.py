@@ -19,13 +19,7 @@ _JOINT = re.compile(
 def split(message: str) -> list[Segment]:
     """The cuts of a message, in order."""
     return [
-        Segment(
-            segment.start + start,
-            segment.start + end,
-            segment.opens_sentence and start == 0,
-            segment.opens_line and start == 0,
-            segment.mark if start == 0 else 0,
-        )
+        segment.cut(segment.start + start, segment.start + end)
         for segment in segments.split(message)
         for start, end in _places(message[segment.start : segment.end])
     ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from models import facts
 from models.edits.parts import Part, is_formal
 from models.edits.script import Edit
@@ -15,7 +17,7 @@ _LONGEST = {1: 0.94, 2: 0.92, 3: 0.9}
 _RISKS = {1: 0.12, 2: 0.12, 3: 0.13}
 _MOST_UNITS = 200  # the work grows with their square
 
-Weigh = Callable[[Sequence[Segment], int], Sequence[float]]
+Weigh = Callable[[Sequence[Segment]], np.ndarray]
 
 
 def summarize(
@@ -28,13 +30,13 @@ def summarize(
 ) -> str | None:
     """A summary of an English message, or None when too little can go or the message is very long.
 
-    `weigh` gives the probability that a summary of an intensity keeps a cut, by cut. `edits` shorten
+    `weigh` gives the probability that a summary keeps a cut, (cuts, 3), by intensity. `edits` shorten
     sentences, fit together and lose no fact. `gives_up` decides by the probability that every summary keeps a
     unit, and the largest with which one may go. A summary has all facts of the words that it keeps, and no
     others.
     """
-    places = cuts.split(message)
-    split = units.split(cuts.divide(parts), weigh(places, intensity), weigh(places, max(_RISKS)))
+    weights = weigh(cuts.split(message))
+    split = units.split(cuts.divide(parts), weights[:, intensity - 1].tolist(), weights[:, -1].tolist())
     if len(split) > _MOST_UNITS:
         return None
 

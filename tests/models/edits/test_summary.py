@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from data.records import Need, Role
@@ -28,9 +29,10 @@ def summarized(
     bar, that every summary keeps with the probability `risk`.
     """
 
-    def weigh(places: Sequence[Segment], intensity: int) -> list[float]:
+    def weigh(places: Sequence[Segment]) -> np.ndarray:
         texts = [message[place.start : place.end] for place in places]
-        return [risk if any(words in text for words in light.split("|")) else 0.95 for text in texts]
+        is_light = [any(words in text for words in light.split("|")) for text in texts]
+        return np.where(np.array(is_light)[:, None], risk, np.full(3, 0.95))
 
     roles = roles or (S,) * len(segments.split(message))
     parts = decided(message, *[(role, Need.CONTEXT) for role in roles])

@@ -65,12 +65,11 @@ def test_most_messages_of_every_type_but_summaries_are_rewritten(rewrites: list[
 def test_a_summary_of_a_higher_intensity_keeps_less(shipped: Writer) -> None:
     message = "Sorry for the long mail, it was a day. Please send the report by Friday."
     [reading] = shipped._tagger.read([message])
-    split = segments.split(message)
-    weights = [reading.weigh(split, intensity) for intensity in (1, 2, 3)]
-    for low, middle, high in zip(*weights, strict=True):
+    weights = reading.weigh(segments.split(message))
+    for low, middle, high in weights:
         assert 0 <= high <= middle <= low <= 1
-    assert weights[2][-1] == max(weights[2]) > 0.9
-    assert min(weights[0]) < 0.5
+    assert weights[-1, 2] == max(weights[:, 2]) > 0.9
+    assert min(weights[:, 0]) < 0.5
 
 
 @pytest.mark.slow
