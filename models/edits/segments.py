@@ -139,7 +139,7 @@ class Segment(NamedTuple):
     mark: int = 0
 
     def cut(self, start: int, end: int) -> "Segment":
-        """Its part `message[start:end]`. Only the first part can open a sentence or line, and has the mark."""
+        """The part `message[start:end]`. Only the first one opens a sentence or a line, and has the mark."""
         if start == self.start:
             return self._replace(end=end)
         return Segment(start, end, opens_sentence=False, opens_line=False)
