@@ -55,6 +55,9 @@ _SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answ
 BINS_MS = tuple(round(20 * 1.2 ** (n / 10), 3) for n in range(-160, 411))
 
 
+ZERO = "0::numeric"  # SQL of a number that a metric does not have
+
+
 def _column(quantity: str, name: str) -> Column:
     return Column(
         f"{name}::numeric" if quantity in _OF_VOTERS_ONLY else f"coalesce({name}, 0)::numeric", "number"
@@ -186,7 +189,7 @@ class Metric(configs.StageConfig):
             return self._as_denominator(_to_sql(self.per))
         before = _to_sql_before_entry(self.of)
         if before is None:
-            return "0::numeric"
+            return ZERO
         if self.kind == "proportion":
             return self._is_positive(before)
         return f"coalesce({self._limited(before)}, {self.usual})"
@@ -200,13 +203,13 @@ class Metric(configs.StageConfig):
     def u(self) -> str:
         """SQL expression of a ratio's x before the user entered; 0 for a user without a past."""
         before = self._before_of_ratio
-        return self._limited(f"coalesce({before[0]}, 0)", self.v) if before else "0::numeric"
+        return self._limited(f"coalesce({before[0]}, 0)", self.v) if before else ZERO
 
     @property
     def v(self) -> str:
         """SQL expression of a ratio's y before the user entered; 0 for a user without a past."""
         before = self._before_of_ratio
-        return self._as_denominator(before[1]) if before else "0::numeric"
+        return self._as_denominator(before[1]) if before else ZERO
 
     @property
     def _before_of_ratio(self) -> tuple[str, str] | None:

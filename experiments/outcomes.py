@@ -15,7 +15,7 @@ from experiments import own_metrics
 from experiments.caps import fix_caps
 from experiments.estimators import Sums
 from experiments.lifecycle import Status
-from experiments.metrics import BINS_MS, Metric, with_uncapped
+from experiments.metrics import BINS_MS, ZERO, Metric, with_uncapped
 from experiments.plan import Plan
 from experiments.user_days import BEFORE_ENTRY, summarise
 
@@ -29,6 +29,8 @@ _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits
 # (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
 _GRACE = 1 / 72
 
+# Enough for a batch: with the usual 4 MB its sorts and hash tables go to disk.
+_SET_MEMORY = text("SET LOCAL work_mem = '64MB'")
 # Selects the exposures of transactions that ended since the last refresh. In the order of commits, an
 # exposure that commits late is read later, and not missed.
 _SELECT_NEW_EXPOSURES = text("""
@@ -48,9 +50,12 @@ _CHANGE_AND_COUNT = """
     ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET
         {counter} = arm_counts.{counter} + excluded.{counter}
 """
+_CREATE_ENTERED = text("""
+    CREATE TEMP TABLE entered (unit_id uuid, period int, variant text) ON COMMIT DROP
+""")
 # Inserts and counts new units by their first exposure: it alone sets a unit's arm and epoch.
 _ENTER = text("""
-    WITH entered AS (
+    WITH new_units AS (
         INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
         SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
                exposed_at
@@ -58,18 +63,25 @@ _ENTER = text("""
         ON CONFLICT DO NOTHING RETURNING *
     ), counted AS (
         INSERT INTO arm_counts (experiment_id, epoch, variant, exposed)
-        SELECT experiment_id, epoch, variant, count(*) FROM entered GROUP BY experiment_id, epoch, variant
+        SELECT experiment_id, epoch, variant, count(*) FROM new_units GROUP BY experiment_id, epoch, variant
         ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET
             exposed = arm_counts.exposed + excluded.exposed
+    ), opened AS (
+        INSERT INTO open_units (experiment_id, unit_id, period, epoch, variant, entered_at)
+        SELECT experiment_id, unit_id, period, epoch, variant, entered_at FROM new_units
     )
-    INSERT INTO open_units (experiment_id, unit_id, period, epoch, variant, entered_at)
-    SELECT experiment_id, unit_id, period, epoch, variant, entered_at FROM entered
+    INSERT INTO entered SELECT unit_id, period, variant FROM new_units
 """)
-# Marks units that another arm served, too: they mix the arms, and a validity check limits their share.
+# Marks units that another arm served, too: they mix the arms, and a validity check limits their share. Most
+# exposures are the first ones of their units; they are left out before the others look for their units.
 _MOVE = """
-    UPDATE units SET moved = true FROM new_exposures
-    WHERE units.experiment_id = :experiment_id AND units.unit_id = new_exposures.unit_id
-      AND units.period = new_exposures.period AND units.variant <> new_exposures.variant AND NOT units.moved
+    UPDATE units SET moved = true FROM (
+        SELECT unit_id, period, new_exposures.variant
+        FROM new_exposures LEFT JOIN entered USING (unit_id, period)
+        WHERE entered.variant IS DISTINCT FROM new_exposures.variant OFFSET 0
+    ) AS others
+    WHERE units.experiment_id = :experiment_id AND units.unit_id = others.unit_id
+      AND units.period = others.period AND units.variant <> others.variant AND NOT units.moved
 """
 # Removes the units of this round from the open ones, so that no later refresh counts them again.
 _CLOSE = """
@@ -214,9 +226,9 @@ _SEGMENTS = """
         WHERE segment <> kind || '={others}'
     )
     SELECT unit_id, period,
-           CASE WHEN place <= {most} OR kind = 'organisation' THEN segment ELSE kind || '={others}' END
-               AS segment
-    FROM valued LEFT JOIN ranked USING (segment)
+           CASE WHEN kind = 'organisation' OR segment IN (SELECT segment FROM ranked WHERE place <= {most})
+                THEN segment ELSE kind || '={others}' END AS segment
+    FROM valued
     UNION ALL
     SELECT unit_id, period, '{entered}=' || (entered_at AT TIME ZONE 'UTC')::date FROM closing
 """
@@ -238,9 +250,7 @@ _VOTES_BY_DAY = """
 """
 # Sums of products that `_ADD_SUMS` adds. x and y are the metric's two numbers; u and v are those of a ratio
 # before the unit entered.
-_OF_METRIC = ("x", "xx", "y", "yy", "xy")
-_OF_PAST = ("u", "uu", "v", "vv", "uv", "xu", "xv", "yu", "yv")
-_ADDED = (*_OF_METRIC, *_OF_PAST)
+_ADDED = ("x", "xx", "y", "yy", "xy", "u", "uu", "v", "vv", "uv", "xu", "xv", "yu", "yv")
 _NO_OTHERS = ", ".join(f"0 AS {name}" for name in _ADDED[2:])  # than x and xx
 # Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
 # total.
@@ -332,11 +342,14 @@ def refresh(
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
     past = timedelta() if is_holdout else plan.past
     durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
+    session.execute(_SET_MEMORY)
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
+    session.execute(_CREATE_ENTERED)
     session.execute(_ENTER, parameters)
+    session.execute(text("ANALYZE new_exposures, entered"))
     session.execute(_change_and_count(_MOVE, "moved", "units"), parameters)
-    session.execute(text("DROP TABLE new_exposures"))
+    session.execute(text("DROP TABLE new_exposures, entered"))
     row.seen_until = int(until)
     session.flush()
     sum_queries = _build_sum_queries(plan, with_uncapped(capped))
@@ -471,8 +484,11 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
     )
     queries = list(_sum_all(measured))
     if plan.primary in measured and measured[plan.primary].kind != "quantile":
-        units = "quantities JOIN segments USING (unit_id, period)"
-        queries.append(_sum_up({plan.primary: measured[plan.primary]}, units, "segment"))
+        primary = measured[plan.primary]
+        units = f"(SELECT * FROM quantities WHERE {primary.x} IS NOT NULL) AS with_value"  # noqa: S608
+        queries.append(
+            _sum_up({plan.primary: primary}, f"{units} JOIN segments USING (unit_id, period)", "segment")
+        )
     hours = "extract(epoch FROM f.created_at - closing.entered_at) / 3600"
     day = f"least(floor({hours} / 24)::int, {_MOST_DAYS})"
     by_day = _FEEDBACK.format(prefix="", part=day, where=_IN_WINDOW, moment="closing.closes_at")
@@ -484,32 +500,42 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
 def _sum_all(measured: Mapping[str, Metric]) -> Iterator[str]:
     """The queries that sum up all metrics over the users in `quantities`."""
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
-    for has_past in (True, False):
-        some = {name: metric for name, metric in summed.items() if metric.has_past_ratio is has_past}
-        if some:
-            yield _sum_up(some, "quantities", "''")
+    if summed:
+        yield _sum_up(summed, "quantities", "''")
     if any(metric.kind == "quantile" for metric in measured.values()):
         yield _LATENCIES.format(latency=LATENCY)
 
 
 def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
-    """The query that sums up some metrics. Only ratios with a past have a u and a v."""
-    has_past = any(metric.has_past_ratio for metric in measured.values())
-    names = _ADDED if has_past else _OF_METRIC
-    values, sums, rows = [], [], []
-    for i, (name, metric) in enumerate(measured.items()):
-        expressions = {"x": metric.x, "y": metric.y} | ({"u": metric.u, "v": metric.v} if has_past else {})
-        values += [f"{expression} AS {letter}{i}" for letter, expression in expressions.items()]
-        sums.append(f"count(x{i}) AS n{i}")
-        for added in names:
-            product = " * ".join(f"{letter}{i}" for letter in added)
-            sums.append(f"sum({product}) FILTER (WHERE x{i} IS NOT NULL) AS {added}{i}")
-        columns = (f"{added}{i}" if added in names else "0" for added in _ADDED)
-        rows.append(f"('{name}', n{i}, {', '.join(columns)})")
+    """The query that sums up some metrics. What several metrics have, such as the denominator of two ratios,
+    is computed once.
+    """
+    values: dict[str, str] = {}  # columns of a unit's numbers, by expression
+    sums: dict[str, str] = {}  # columns of sums, by expression
+    rows = []
+    for name, metric in measured.items():
+        numbers = {"x": metric.x, "y": metric.y, "u": metric.u, "v": metric.v}
+        columns = {
+            letter: values.setdefault(number, f"v{len(values)}")
+            for letter, number in numbers.items()
+            if number != ZERO
+        }
+        # Only a mean leaves out units: those without a value.
+        where = f" FILTER (WHERE {columns['x']} IS NOT NULL)" if metric.kind == "mean" else ""
+        row = [sums.setdefault(f"count({columns['x']})", f"s{len(sums)}")]
+        for added in _ADDED:
+            # The numbers of a proportion are 0 or 1, so they are their own squares.
+            factors = dict.fromkeys(added) if metric.kind == "proportion" else added
+            if columns.keys() >= set(added):
+                product = " * ".join(columns[letter] for letter in factors)
+                row.append(sums.setdefault(f"sum({product}){where}", f"s{len(sums)}"))
+            else:
+                row.append("0")
+        rows.append(f"('{name}', {', '.join(row)})")
     return _SUMS.format(
         columns=", ".join(("n", *_ADDED)),
-        sums=", ".join(sums),
-        values=", ".join(values),
+        sums=", ".join(f"{total} AS {column}" for total, column in sums.items()),
+        values=", ".join(f"{number} AS {column}" for number, column in values.items()),
         metrics=", ".join(rows),
         units=units,
         segment=segment,
