@@ -166,7 +166,7 @@ class LabelledEdits(LabelledMessage):
 class LabelledCut(_Row):
     """What a reader says of the characters from `start` to `end` of a message.
 
-    `intensity`: of the least intense summary that loses them; 0 when every summary keeps them.
+    `intensity`: of the least intense rewrite that loses them; 0 when every rewrite keeps them.
     """
 
     start: Annotated[int, Field(ge=0)]
@@ -174,8 +174,8 @@ class LabelledCut(_Row):
     intensity: Intensity
 
 
-class LabelledSummary(LabelledMessage):
-    """A message, and which of its words a summary loses."""
+class LabelledCuts(LabelledMessage):
+    """A message, and which of its words a rewrite loses."""
 
     cuts: Annotated[tuple[LabelledCut, ...], Field(min_length=1)]
 
@@ -185,6 +185,14 @@ class LabelledSummary(LabelledMessage):
         if any(cut.start < end for cut, end in zip(self.cuts, ends, strict=False)):
             raise ValueError("the cuts have to be in order and apart")
         return self
+
+
+class LabelledSummary(LabelledCuts):
+    """A message, and which of its words a summary loses."""
+
+
+class LabelledStings(LabelledCuts):
+    """A message, and which of its words only hurt, so that a softer message loses them."""
 
 
 class Labelled(_Row):

@@ -88,6 +88,7 @@ class ShippedOrigin(BaseModel):
     held_out: int
     parts: int
     edits: int
+    cuts: int
     shares: dict[str, float]
 
 
@@ -109,6 +110,7 @@ def shipped(origin: ShippedOrigin, evaluation: Evaluation, language: Language) -
         held_out=origin.held_out,
         parts=origin.parts,
         edits=origin.edits,
+        cuts=origin.cuts,
     )
     verdict = evaluation.verdict
     return f"""# {say(reason("card_shipped_title"))}

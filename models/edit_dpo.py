@@ -285,13 +285,11 @@ def read_votes(
         Example(
             ballot.message,
             ballot.split == "validation",
-            [],
-            [
+            edits=[
                 (*edit.words, index[edit.rule], int(accepted))
                 for decisions in (ballot.preferred, ballot.other, ballot.corrected)
                 for edit, accepted in decisions
             ],
-            [],
         )
         for ballot in ballots
     ]

@@ -30,6 +30,8 @@ POLICY = "policy"  # free text, the default before the edit writer; the judges w
 CHAMPION = "champion"  # the version that an installation starts with, on messages that nothing was chosen on
 _READINGS = (
     "champion_before",
+    "seventh_reading",
+    "seventh_reading_before",
     "sixth_reading",
     "sixth_reading_before",
     "fifth_reading",
@@ -46,10 +48,10 @@ This page answers how many rewrites a person could send as they are. `python -m 
 from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
-edit writer was read seven times. After each of the first five readings its rules were mended by what the
-readers had found, and after the sixth it learned from new labels, so the next one was on messages by another
-author. Those of the champion were opened when
-its rules were finished; their author had written nothing else here.
+edit writer was read eight times. After each of the first five readings its rules were mended by what the
+readers had found, and after the sixth and the seventh it learned from new labels, so the next one was on
+messages by another author. Those of the champion were opened when its rules were finished; their author had
+written nothing else here.
 
 The readers were two runs of a large language model. They did not know which system wrote a rewrite or what
 the other reader said, and read in random order. They followed [a written
@@ -69,9 +71,12 @@ not that it is right.
 {systems}
 
 - `champion`: the edit writer that an installation starts with ([how it works](edits.md)), on 154 messages of
-  a seventh author in `data/seed/ordinary/sealed/`
-- `champion_before`: the version of the sixth reading, on the same 154 messages, on the same sheet. The two
-  versions wrote 29 of the 154 rewrites differently
+  an eighth author in `data/seed/ordinary/sealed/`
+- `champion_before`: the version of the seventh reading, with requirements mended after it, on the same 154
+  messages, on the same sheet. The two versions wrote 28 of the 154 rewrites differently
+- `seventh_reading`: the edit writer before, on 154 messages of a seventh author, in the same folder
+- `seventh_reading_before`: the version of the sixth reading, on the messages of the seventh author, on the
+  same sheet. The two versions wrote 29 of the 154 rewrites differently
 - `sixth_reading`: the edit writer before, on 154 messages of a sixth author, in the same folder
 - `sixth_reading_before`: the edit writer before it was mended by the fourth and the fifth reading, on the
   messages of the sixth author, read by two other runs. The two versions wrote 41 of the 154 rewrites

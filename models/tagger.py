@@ -3,9 +3,10 @@
     python -m models.tagger configs/tagger.yaml
 
 It learns from labels: what each part of a message does (`data/seed/roles/`), whether a proposed edit fits
-its place (`data/seed/accepted/`), and which words a summary loses (`data/seed/summaries/`). The loss is the
-sum of the cross-entropies of the heads, each a mean over its places. The weights of the epoch with the lowest
-held-out loss are kept. A run takes minutes, so it has no checkpoints.
+its place (`data/seed/accepted/`), which words only hurt (`data/seed/stings/`), and which words a summary
+loses (`data/seed/summaries/`). The loss is the sum of the cross-entropies of the heads, each a mean over its
+places; stings have a mean of their own, so that they do not outweigh the other edits. The weights of the
+epoch with the lowest held-out loss are kept. A run takes minutes, so it has no checkpoints.
 """
 
 import json
@@ -14,7 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -34,6 +35,7 @@ import configs
 from data import corpus
 from models import curation, loading, shipped, training, version_file
 from models.edits import tagging, writer
+from models.edits.soften import stings
 
 HEADS_FILE, RULES_FILE = "heads.safetensors", "rules.json"
 _TARGETS = ["query", "key", "value", "dense"]
@@ -49,6 +51,9 @@ class TaggerConfig(configs.StageConfig):
     )
     edits: Path = Field(
         corpus.SEED / "edits", description="the messages that the labels of parts and edits are of"
+    )
+    stings: Annotated[Path | None, Field(description="messages with cuts that hurt; none when unset")] = (
+        corpus.SEED / "stings"
     )
     summaries: Annotated[Path | None, Field(description="messages with cuts; none when unset")] = (
         corpus.SEED / "summaries"
@@ -75,6 +80,7 @@ class TaggerResult(BaseModel):
     held_out: int
     parts: int
     edits: int
+    stings: int
     cuts: int
     epoch: int
     held_out_losses: tuple[float, ...]
@@ -83,6 +89,8 @@ class TaggerResult(BaseModel):
     cut: float
     edit: float | None
     edit_accepted: float | None
+    sting: float | None
+    sting_accepted: float | None
     seconds: float
 
 
@@ -90,15 +98,17 @@ class TaggerResult(BaseModel):
 class Example:
     """A message with its labelled places.
 
-    `parts` are (start, end, role, need), `edits` are (start, end, rule or -1, accepted), `cuts` are (start,
-    end, intensity of the first summary that loses them, or 0).
+    `parts` are (start, end, role, need), `edits` are (start, end, rule or -1, accepted), and so are `stings`,
+    which are deletions of what may only hurt. `cuts` are (start, end, intensity of the first summary that
+    loses them, or 0).
     """
 
     message: str
     held_out: bool
-    parts: list[tuple[int, int, int, int]]
-    edits: list[tuple[int, int, int, int]]
-    cuts: list[tuple[int, int, int]]
+    parts: list[tuple[int, int, int, int]] = field(default_factory=list)
+    edits: list[tuple[int, int, int, int]] = field(default_factory=list)
+    stings: list[tuple[int, int, int, int]] = field(default_factory=list)
+    cuts: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 class Model(nn.Module):
@@ -145,26 +155,22 @@ def read_examples(
     for folder, kind in (
         (config.roles, corpus.LabelledParts),
         (config.accepted, corpus.LabelledEdits),
+        (config.stings, corpus.LabelledStings),
         (config.summaries, corpus.LabelledSummary),
     ):
         for row in corpus.read_lines(folder, kind) if folder else []:
             labels[row.id].append(row)
     if rules is None:
-        rules = sorted(
-            {
-                edit.rule
-                for rows in labels.values()
-                for row in rows
-                if isinstance(row, corpus.LabelledEdits)
-                for edit in row.edits
-            }
-        )
+        every = [row for rows in labels.values() for row in rows]
+        named = {edit.rule for row in every if isinstance(row, corpus.LabelledEdits) for edit in row.edits}
+        has_stings = any(isinstance(row, corpus.LabelledStings) for row in every)
+        rules = sorted(named | set(stings.RULES.values() if has_stings else ()))
     index = {rule: i for i, rule in enumerate(rules)}
     texts = {original.id: original.text for original in corpus.read(config.edits)}
     examples = []
     for id, rows in sorted(labels.items()):
         text = next((row.text for row in rows if row.text), None) or texts[id]
-        example = Example(text, is_held_out(id, config.held_out_share), [], [], [])
+        example = Example(text, is_held_out(id, config.held_out_share))
         for row in rows:
             match row:
                 case corpus.LabelledParts():
@@ -176,6 +182,12 @@ def read_examples(
                     example.edits.extend(
                         (edit.start, edit.end, index.get(edit.rule, -1), int(edit.accepted))
                         for edit in row.edits
+                    )
+                case corpus.LabelledStings():
+                    example.stings.extend(
+                        (cut.start, cut.end, index.get(rule, -1), int(0 < cut.intensity <= level))
+                        for cut in row.cuts
+                        for level, rule in stings.RULES.items()
                     )
                 case corpus.LabelledSummary():
                     example.cuts.extend((cut.start, cut.end, cut.intensity) for cut in row.cuts)
@@ -196,8 +208,8 @@ class Batch:
     """Messages as tensors: ids and mask (batch, tokens), and the places of their labels.
 
     `part_weights` is (parts, batch * tokens): a row averages the tokens of a part. Labels are (parts, 2):
-    role, need. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits, `cut_weights` and
-    `cut_labels` for cuts.
+    role, need. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits and stings, which
+    `is_sting` tells apart, `cut_weights` and `cut_labels` for cuts.
     """
 
     ids: torch.Tensor
@@ -207,6 +219,7 @@ class Batch:
     edit_weights: torch.Tensor
     edit_rules: torch.Tensor
     edit_labels: torch.Tensor
+    is_sting: torch.Tensor
     cut_weights: torch.Tensor
     cut_labels: torch.Tensor
 
@@ -229,11 +242,13 @@ def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
             if stop <= end:
                 rows["parts"].append(_weights(window, i, width, start, stop, len(examples)))
                 rows["part_labels"].append(labels)
-        for start, stop, rule, label in example.edits:
-            if stop <= end:
-                rows["edits"].append(_weights(window, i, width, start, stop, len(examples)))
-                rows["rules"].append(rule)
-                rows["edit_labels"].append(label)
+        for places, is_sting in ((example.edits, False), (example.stings, True)):
+            for start, stop, rule, label in places:
+                if stop <= end:
+                    rows["edits"].append(_weights(window, i, width, start, stop, len(examples)))
+                    rows["rules"].append(rule)
+                    rows["edit_labels"].append(label)
+                    rows["is_sting"].append(is_sting)
         for start, stop, intensity in example.cuts:
             if stop <= end:
                 rows["cuts"].append(_weights(window, i, width, start, stop, len(examples)))
@@ -247,6 +262,7 @@ def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
         torch.stack(rows["edits"]) if rows["edits"] else nowhere,
         torch.tensor(rows["rules"], dtype=torch.long),
         torch.tensor(rows["edit_labels"], dtype=torch.float32),
+        torch.tensor(rows["is_sting"], dtype=torch.bool),
         torch.stack(rows["cuts"]) if rows["cuts"] else nowhere,
         torch.tensor(rows["cut_labels"], dtype=torch.long),
     )
@@ -276,10 +292,13 @@ def losses(model: Model, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[in
         right["cut"] = (int((logits.argmax(-1) == batch.cut_labels).sum()), len(logits))
     if len(batch.edit_labels):
         logits = model.edit_logits(batch.edit_weights @ states, batch.edit_rules)
-        loss = loss + nn.functional.binary_cross_entropy_with_logits(logits, batch.edit_labels)
-        accepted = logits > 0
-        right["edit"] = (int((accepted == (batch.edit_labels > 0)).sum()), len(logits))
-        right["edit_accepted"] = (int(batch.edit_labels[accepted].sum()), int(accepted.sum()))
+        each = nn.functional.binary_cross_entropy_with_logits(logits, batch.edit_labels, reduction="none")
+        for name, group in (("edit", ~batch.is_sting), ("sting", batch.is_sting)):
+            if group.any():
+                loss = loss + each[group].mean()
+                accepted, labels = logits[group] > 0, batch.edit_labels[group]
+                right[name] = (int((accepted == (labels > 0)).sum()), len(labels))
+                right[f"{name}_accepted"] = (int(labels[accepted].sum()), int(accepted.sum()))
     return loss, right
 
 
@@ -361,6 +380,7 @@ def main(config: TaggerConfig) -> TaggerResult:
         held_out=len(held_out),
         parts=sum(len(example.parts) for example in examples),
         edits=sum(len(example.edits) for example in examples),
+        stings=sum(len(example.stings) for example in examples) // len(stings.RULES),
         cuts=sum(len(example.cuts) for example in examples),
         epoch=int(best["epoch"]),
         held_out_losses=tuple(held_out_losses),
@@ -369,6 +389,8 @@ def main(config: TaggerConfig) -> TaggerResult:
         cut=best["cut"],
         edit=best.get("edit"),
         edit_accepted=best.get("edit_accepted"),
+        sting=best.get("sting"),
+        sting_accepted=best.get("sting_accepted"),
         seconds=time.monotonic() - started,
     )
     (partial / training.METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")

@@ -31,7 +31,7 @@ from models.tagger import TaggerConfig, TaggerResult
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _STAGES = ("tagger", "evaluate")
 C = TypeVar("C", bound=StageConfig)
-_SHARES = ("role", "need", "cut", "edit", "edit_accepted")
+_SHARES = ("role", "need", "cut", "edit", "edit_accepted", "sting", "sting_accepted")
 
 
 class ChampionConfig(StageConfig):
@@ -73,6 +73,7 @@ def main(config: ChampionConfig) -> Path:
         held_out=result.held_out,
         parts=result.parts,
         edits=result.edits,
+        cuts=result.cuts + result.stings,
         shares={name: share for name in _SHARES if (share := getattr(result, name)) is not None},
     )
     cards = {language: card.shipped(origin, evaluated, language) for language in LANGUAGES}
@@ -83,7 +84,7 @@ def main(config: ChampionConfig) -> Path:
 
 def _train(config: ChampionConfig) -> Path:
     settings = _stage_config(TaggerConfig, "tagger", config)
-    folders = (settings.roles, settings.accepted, settings.edits, settings.summaries)
+    folders = (settings.roles, settings.accepted, settings.edits, settings.stings, settings.summaries)
     files = [file for folder in folders for file in _files(folder)]
     name = _digest(settings.model_dump_json(exclude={"out", "version", "device"}), files)
     settings = settings.model_copy(update={"out": config.work / f"tagger-{name}", "version": None})

@@ -32,6 +32,7 @@ def config(labels: Path, out: Path) -> "TaggerConfig":
     return TaggerConfig(
         roles=labels / "roles",
         accepted=labels / "accepted",
+        stings=None,
         summaries=None,
         out=out,
         epochs=1,

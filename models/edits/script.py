@@ -13,12 +13,18 @@ from models import facts
 
 _SEAM = "\0"  # stands where words were deleted; the gateway accepts no message that contains it
 _AT_SEAMS = (
+    # A sentence of which nothing is left.
+    (re.compile(r"(?:(?m:^)|(?<=[.!?])) *\0[ ,;:\0–—-]*[.!?…]+(?=\s|$)"), ""),
     (re.compile(r"(?m)^\0+[ ,;]*"), ""),  # the start of a line
     (re.compile(r"(?<=[.!?])\s*\0+[.,]"), ""),  # after the end of a sentence
-    (re.compile(r" *,? *\0+ *(?=[.;:!?\n]|$)"), ""),  # before the end of a clause
+    (re.compile(r"(?: *[,;:–—-])? *\0[ ,;\0]*(?=[.;:!?\n]|$)"), ""),  # before the end of a clause
+    (re.compile(r" *[–—-]+ *\0+ *(?=[–—-])"), " "),  # between two dashes
     (re.compile(r" *, *\0+ *(?=,)"), ""),
     (re.compile(r" *\0+ *(?=,)| \0+(?= )|\0+"), ""),
 )
+_OPENING = re.compile(r"^(?P<gap>[\s,;:–—-]*)(?:(?:and|but|so|or)\s+)?(?P<letter>[^\W\d_])", re.IGNORECASE)
+_I = re.compile(r"I\b")
+_BEFORE = 20  # characters before a place in which the end of a sentence is looked for
 
 
 class Change(NamedTuple):
@@ -101,16 +107,41 @@ def decide(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool
 
 
 def apply(message: str, edits: Iterable[Edit]) -> str:
-    """The message with edits that fit together. Where words are deleted, no double space or comma remains."""
-    parts, end = [], 0
+    """The message with edits that fit together. Where words are deleted, no double space or comma remains,
+    and the capital of a deleted start of a sentence goes to what follows it.
+    """
+    parts: list[str] = []
+    end, lost_start = 0, False
     for change in sorted(change for edit in edits for change in edit.changes):
         assert change.start >= end, (message, change)
-        parts += [message[end : change.start], change.text or _SEAM]
+        kept = message[end : change.start]
+        if lost_start and kept.strip():
+            kept, lost_start = _capital(kept), False
+        parts += [kept, _capital(change.text) if lost_start and change.text else change.text or _SEAM]
+        opens = not change.text and _has_capital(message, change)
+        lost_start = (lost_start and not change.text) or (opens and _opens_sentence(message, change.start))
         end = change.end
-    text = "".join([*parts, message[end:]])
+    parts.append(_capital(message[end:]) if lost_start else message[end:])
+    text = "".join(parts)
     for pattern, replacement in _AT_SEAMS:
         text = pattern.sub(replacement, text)
     return text.strip()
+
+
+def _has_capital(message: str, change: Change) -> bool:
+    """Whether words start with a capital that their sentence needs; "I" always has one."""
+    words = message[change.start : change.end].lstrip()
+    return words[:1].isupper() and not (_I.match(words) and message.lstrip()[:1].islower())
+
+
+def _opens_sentence(message: str, at: int) -> bool:
+    before = message[max(0, at - _BEFORE) : at].rstrip(" ")
+    return not before or before[-1] in ".!?…\n"
+
+
+def _capital(text: str) -> str:
+    """Words that open a sentence now, with a capital and without "and"; the end of a sentence as it is."""
+    return _OPENING.sub(lambda match: match.group("gap") + match.group("letter").upper(), text, count=1)
 
 
 def keeps_facts(message: str, edit: Edit) -> bool:

@@ -13,7 +13,7 @@ _ABBREVIATIONS = (
     r"|incl|excl|cf|est|jr|sr|prob|p\.a|p\.m|a\.m)"
 )
 _ABBREVIATED = re.compile(rf"{_ABBREVIATIONS}\.$|\b(?:no|nr)\.$", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n+")
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]+[\"')\]]*(?=\s)|\n+")
 _NUMBERED = re.compile(r"\d{1,2}\.")
 _BULLET = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s+")
 

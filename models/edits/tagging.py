@@ -26,9 +26,14 @@ WINDOW_TOKENS = 384  # MiniLM reads 512; a longer message is read in windows of 
 _CAUTION = -0.4  # is added to the logit of an edit that is wrong more often than others
 _CAUTION_OF = {  # chosen by precision and recall on held-out labels
     "background.why_unsure": 0.4,
-    "soften.sting_sentence_unsure": 0.0,
-    "soften.sting_end_unsure": 0.0,
+    "soften.sting_1_unsure": 0.0,
+    "soften.sting_2_unsure": 0.0,
+    "soften.sting_3_unsure": 0.0,
 }
+
+# Is added to the logit of edits of a transform type whose labels are stricter than readers of whole rewrites:
+# they prefer a note too many to a vague message.
+_LEAN_OF = {"clarify": 1.4}
 
 Choose = Callable[[np.ndarray], int]  # an index, from logits
 
@@ -121,6 +126,7 @@ class Reading:
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
             return is_sure(edit)
+        lean = max(lean, _LEAN_OF.get(edit.rule.partition(".")[0], 0.0))
         if not is_sure(edit):
             lean = _CAUTION_OF.get(edit.rule, _CAUTION)
         state = self._mean(*edit.words)  # (width,)

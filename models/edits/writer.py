@@ -184,6 +184,8 @@ def _english(
         for lean in (0.0, _LENIENT):
             accepts = partial(reading.accepts, choose=choosers.edits, lean=lean)
             chosen = script.select(edits, intensity, accepts)
+            if transform_type is TransformType.SOFTEN:
+                chosen = soften.without_idle_thanks(message, chosen)
             if not all(edit.rule in _TRIMMINGS for edit in chosen):
                 return script.apply(message, chosen)
         return None

@@ -105,6 +105,7 @@ SHIPPED = card.ShippedOrigin(
     held_out=104,
     parts=4448,
     edits=7000,
+    cuts=90,
     shares={"role": 0.755, "need": 0.78, "cut": 0.81, "edit": 0.9, "edit_accepted": 0.93},
 )
 
@@ -114,7 +115,7 @@ def test_the_card_of_the_shipped_tagger_says_how_to_make_it_and_what_it_cannot_d
     for phrase in (
         f"blake2b `{'a' * 32}`; rules `{'b' * 32}`",
         "`python -m pipelines.champion configs/champion.yaml`",
-        "4448 labelled parts and 7000 labelled edits of 1113 messages",
+        "4448 labelled parts, 7000 labelled edits and 90 labelled cuts of 1113 messages",
         "roles 75.5%, kinds of requirement 78.0%, cuts of summaries 81.0%, edits 90.0%, accepted edits 93.0%",
         "168 held-out messages",
         "Accepted.",

@@ -75,7 +75,7 @@ def test_a_correction_says_which_edits_the_person_took_back() -> None:
 
 def test_feedback_that_says_nothing_about_edits_is_counted() -> None:
     first, _ = sample(MESSAGE, SOFTEN, 0)
-    second, _ = sample(MESSAGE, SOFTEN, 2)
+    second, _ = sample(MESSAGE, SOFTEN, 1)
     assert first != second
     row = {"text": MESSAGE, "transform_type": SOFTEN, "intensity": 3}
     versions = {"chosen_version": "v1", "rejected_version": "v1"}

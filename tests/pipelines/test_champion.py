@@ -51,6 +51,7 @@ def config(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Champio
         overrides=(
             f"tagger.roles={training.roles}",
             f"tagger.accepted={training.accepted}",
+            "tagger.stings=null",
             "tagger.summaries=null",
             f"tagger.epochs={training.epochs}",
             f"tagger.lora_rank={training.lora_rank}",

@@ -24,12 +24,13 @@ Rules
     complaints    complaints and blame
     hedges        hedges in front of a complaint
     harshness     harsh words and phrases
-    stings        sentences and ends of sentences that may only hurt
+    stings        cuts that may only hurt
     openings      fixed fronts of blame, and empty ends
     verbless      complaints without a verb
     greetings     greetings and thanks
 """
 
+from models.edits.soften.greetings import without_idle_thanks
 from models.edits.soften.rules import propose
 
-__all__ = ["propose"]
+__all__ = ["propose", "without_idle_thanks"]

@@ -1,14 +1,20 @@
 """At level 3 a message opens with a greeting, and one that requests something ends with thanks."""
 
 import re
+from collections.abc import Sequence
 
 from data.redaction import names
+from models.edits import script
 from models.edits.script import Change, Edit
 from models.edits.soften.clauses import NAME_LEAD, may_be_name
 from models.edits.soften.draft import Draft, Sentence, ends_in_link
 from models.edits.soften.words import tables
 
 _THANKS = re.compile(r"\b(?:thanks?|thx|cheers|grateful|appreciate[ds]?|regards|ty)\b", re.I)
+_ASKS = re.compile(
+    r"\?|\b(?:please|kindly|could you|would you|can you|may i ask|like to ask|like you to)\b", re.I
+)
+_THANKS_RULE = "soften.thanks"
 _GREETING = re.compile(
     r"\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|evening|"
     r"afternoon|team|all)\b",
@@ -26,6 +32,13 @@ def open_and_close(draft: Draft) -> None:
             _greet_first(draft, first)
     if draft.requests and not _THANKS.search(message) and last.stop == len(message.rstrip()):
         _thank(draft, last)
+
+
+def without_idle_thanks(message: str, chosen: Sequence[Edit]) -> list[Edit]:
+    """The chosen edits without the thanks for a request that one of the others deletes."""
+    others = [edit for edit in chosen if edit.rule != _THANKS_RULE]
+    asks = len(others) == len(chosen) or _ASKS.search(script.apply(message, others))
+    return list(chosen) if asks else others
 
 
 def _starts_with_name(draft: Draft, first: Sentence) -> bool:

@@ -6,7 +6,6 @@ it.
 
 Modules
     rules       a summary of a message
-    cuts        the smallest runs of words that stay or go
     units       cuts that stay or go together
     choice      the units that stay
     courtesies  greetings and closings

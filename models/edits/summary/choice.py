@@ -14,7 +14,7 @@ from models.edits.summary.units import Unit
 # By intensity: the share of the words at which no more units go.
 _TARGETS = {1: 0.85, 2: 0.7, 3: 0.55}
 _FREE = 0.1  # a unit of this weight and risk together goes even where the summary is short enough
-_SAFEST = 0.7  # the least probability that no summary needs any of the units that go
+_SAFEST = 0.6  # the least probability that no summary needs any of the units that go
 _SHORT_OPENING = 8  # words
 _FRAGMENT = 2  # words of a sentence that goes on with the one before it
 _PASSES = 4  # a unit that was needed may not be needed after others are dropped

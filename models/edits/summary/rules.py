@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from models import facts
+from models.edits import cuts
 from models.edits.parts import Part, is_formal
 from models.edits.script import Edit
 from models.edits.segments import Segment
-from models.edits.summary import choice, cuts, prose, units
+from models.edits.summary import choice, prose, units
 from models.edits.summary.units import Unit
 
 # By intensity: the share of the words; a longer "summary" is none, since nobody would see that it is shorter.
 _LONGEST = {1: 0.94, 2: 0.92, 3: 0.9}
 # By intensity: the probability that every summary keeps a unit, up to which it may go.
-_RISKS = {1: 0.12, 2: 0.12, 3: 0.13}
+_RISKS = {1: 0.2, 2: 0.2, 3: 0.2}
 _MOST_UNITS = 200  # the work grows with their square
 
 Weigh = Callable[[Sequence[Segment]], np.ndarray]

@@ -10,7 +10,8 @@ from models.edits.terminology.scan import WORD, Scan
 def propose(message: str, own_terms: Mapping[str, str] | None = None) -> list[Edit]:
     """Glosses for the terms of a message: level 1 for the most specialised ones, 2 for all, 3 fuller ones.
 
-    A lone term has its fuller gloss at level 2, and both at 3, unless the two say nearly the same.
+    A lone term has its fuller gloss at level 2. An abbreviation has both at level 3, what it stands for and
+    what that is, unless the two say nearly the same.
     `own_terms` maps terms of the message's organisation to their glosses. They are explained at every level
     and win over the glossary.
     """
@@ -25,14 +26,13 @@ def propose(message: str, own_terms: Mapping[str, str] | None = None) -> list[Ed
     for rank, place in enumerate(ranked):
         entry = place.entry
         short, fuller = entry.named(entry.short, place.form), entry.named(entry.fuller, place.form)
-        rest = entry.gloss(entry.fuller, place.form)
-        joined = f"{short}: {rest}" if "e" in entry.kind else f"{short}, that is, {rest}"
+        fullest = fuller
+        if "e" in entry.kind and not _repeats(short, fuller):
+            fullest = f"{short}: {entry.gloss(entry.fuller, place.form)}"
         if len(places) > 1:
-            glosses = [(1 if rank < at_once else 2, short), (3, joined if "e" in entry.kind else fuller)]
-        elif _repeats(short, fuller):
-            glosses = [(1, short), (3, fuller)]
+            glosses = [(1 if rank < at_once else 2, short), (3, fullest)]
         else:
-            glosses = [(1, short), (2, fuller), (3, joined)]
+            glosses = [(1, short), (2, fuller), *([(3, fullest)] if fullest != fuller else [])]
         edits += [
             Edit(place.rule, level, (Change(place.at, place.at, f" ({place.label}{gloss})"),))
             for level, gloss in glosses

@@ -48,9 +48,25 @@ def test_two_insertions_at_one_place_do_not_fit_together() -> None:
 def test_a_deletion_leaves_no_double_space_and_no_lonely_comma() -> None:
     message = "It is, honestly, late."
     assert script.apply(message, [edit(1, (7, 15, ""))]) == "It is, late."
-    assert script.apply("Just a test , really.", [edit(1, (0, 5, ""))]) == "a test , really."
-    assert script.apply("By the way, it is late.", [edit(1, (0, 10, ""))]) == "it is late."
+    assert script.apply("just a test , really.", [edit(1, (0, 5, ""))]) == "a test , really."
     assert script.apply("It is late, honestly.", [edit(1, (12, 20, ""))]) == "It is late."
+    assert script.apply("It is late - as you know - again.", [edit(1, (13, 24, ""))]) == "It is late - again."
+
+
+def test_the_capital_of_a_deleted_start_goes_to_the_next_word() -> None:
+    message = "You fool, and I mean it, the pump is off. Are you blind? We wait."
+    start, aside, question = (0, 9, ""), (10, 24, ""), (42, 55, "")
+    assert script.apply("By the way, it is late.", [edit(1, (0, 10, ""))]) == "It is late."
+    assert script.apply(message, [edit(1, start)]).startswith("I mean it, the pump")
+    assert script.apply(message, [edit(1, start), edit(1, aside)]).startswith("The pump is off.")
+    assert script.apply(message, [edit(1, start, aside), edit(1, (34, 36, "was"))]).startswith("The pump was")
+    assert script.apply(message.lower(), [edit(1, start)]).startswith("and i mean it")
+    assert script.apply(message, [edit(1, question)]).endswith("the pump is off. We wait.")
+
+
+def test_a_sentence_of_which_nothing_is_left_goes_with_its_mark() -> None:
+    message = "It is off. You fool, are you blind? We wait."
+    assert script.apply(message, [edit(1, (11, 20, "")), edit(1, (21, 34, ""))]) == "It is off. We wait."
 
 
 def test_an_edit_that_loses_a_fact_is_found() -> None:

@@ -51,7 +51,8 @@ def test_a_single_term_grows_with_the_intensity() -> None:
     one, two, three = (explained(message, intensity) for intensity in (1, 2, 3))
     assert "idempotent (safe to repeat)," in one
     assert "idempotent (a repeated call has the same effect as a single one)," in two
-    assert "idempotent (safe to repeat, that is, a repeated call has" in three
+    assert three == two, "a word has nothing more; an abbreviation has"
+    assert "SLA (service level agreement: the level of service" in explained("We missed the SLA.", 3)
 
 
 def test_the_most_specialised_terms_come_first() -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from data.records import TransformType
 from models.edits import script, soften, writer
+from models.edits.soften.stings import RULES
 from tests.edits import growth, rewritten
 
 
@@ -29,31 +30,31 @@ def test_nothing_is_deleted_unless_the_tagger_says_so():
 @pytest.mark.parametrize(
     ("message", "needed"),
     [
-        ("Fix the door. Call Marek before you start.", "Call Marek before you start."),
         ("The pump is loud. It was at 90 decibels.", "It was at 90 decibels."),
+        ("Ask Marek, he knows why.", "Ask Marek,"),
+        ("This is late. Split it or I'm not looking at it.", "Split it or I'm not looking at it."),
         ("This is late. Could you send it today?", "Could you send it today?"),
-        ("This is late. Somebody needs to call the client.", "Somebody needs to call the client."),
-        ("I read the offer. I won't sign it.", "I won't sign it."),
-        ("Who did this? Yours is the only key.", "Yours is the only key"),
-        ("Whose job is that? Yours. So do it.", "Whose job is that?"),
-        ("This text is useless. Did you sleep?", "This text is useless."),
-        ("It leaked and I had to mop the floor.", "and I had to mop the floor"),
-        ("- Is this a zoo?\n- The floor is wet.", "Is this a zoo?"),
+        ("It would be nice if some of you had the score 12 open.", "It would be nice"),
+        ("Your plan is, I am afraid, a heap of platitudes.", "a heap of platitudes"),
         ('The sign says "Are you blind?" and that is rude.', "Are you blind?"),
     ],
 )
-def test_a_request_a_fact_a_refusal_and_a_verdict_are_not_proposed(message, needed):
+def test_what_is_needed_and_what_the_rest_hangs_on_is_not_proposed(message, needed):
+    assert stings("Are you blind? It is late. We wait.")
     assert needed not in stings(message)
 
 
-def test_a_name_that_a_sting_addresses_joins_the_sentence_next_to_it():
-    first = "It must be nice to sleep in, Delphine. The rest of us open at 6."
-    assert without_stings(first, 1) == "Delphine, the rest of us open at 6."
-    last = "You sold the van. You surely have a plan for this, Marek. We need it by 6."
-    assert "sold the van, Marek." in without_stings(last, 2)
-    assert rewrite("The cup is gone. I have no words, Marek. It was new.", 1).endswith(
-        "gone, Marek. It was new."
-    )
+def test_what_depends_on_a_clause_goes_with_it():
+    assert without_stings("It is 9. You could try because you never do. We wait.", 2) == "It is 9."
+    assert "because you never do" in stings("It is 9. You could try because you never do. We wait.")
+
+
+def test_nobody_is_thanked_for_a_request_that_goes():
+    message = "The bread is raw. Could you bake it again today?"
+    thanks = next(edit for edit in soften.propose(message) if edit.rule == "soften.thanks")
+    request = script.Edit("test.deletion", 1, (script.Change(17, len(message), ""),))
+    assert soften.without_idle_thanks(message, [thanks]) == [thanks]
+    assert soften.without_idle_thanks(message, [request, thanks]) == [request]
 
 
 def test_something_of_the_message_always_remains():
@@ -62,25 +63,22 @@ def test_something_of_the_message_always_remains():
         assert len(without_stings(message, intensity)) > 10
 
 
-def test_an_accusing_question_at_the_end_becomes_a_request_where_nothing_else_asks():
-    message = "Bed 14 has been waiting since 10:20. Are they asleep down there?"
-    assert without_stings(message, 2) == "Bed 14 has been waiting since 10:20."
-    assert "Could you please look into it?" in without_stings(message, 3)
-    asked = "Please send somebody to bed 14. Are they asleep down there?"
-    assert "look into it" not in without_stings(asked, 3)
+def test_the_mark_fits_the_rest():
+    message = "We waited for an hour on 5 May, are you proud of it?"
+    assert without_stings(message, 2).endswith("5 May.")
+    question = "When will the 9 boxes arrive, or is that a secret?"
+    assert without_stings(question, 2).endswith("arrive?")
+    whole = "It was 9 then. You lot, are you proud of it? It is 10 now."
+    assert without_stings(whole, 2) == "It was 9 then. It is 10 now."
 
 
-def test_an_end_is_cut_and_the_mark_fits_the_rest():
-    message = "We waited for an hour, are you proud of it?"
-    assert without_stings(message, 2).endswith("waited for an hour.")
-    assert ", like some circus act" in stings("The rack came down, like some circus act.")
-
-
-def test_a_higher_intensity_keeps_the_deletions_of_a_lower_one():
+def test_each_level_is_a_decision_of_its_own():
     message = "The bread is burnt. Did a dragon help you? Bake it again by 6."
-    levels = [edit.level for edit in soften.propose(message) if edit.rule == "soften.sting_sentence_unsure"]
-    assert max(levels) == 3
-    assert all("dragon" not in without_stings(message, intensity) for intensity in (2, 3))
+    edits = [edit for edit in soften.propose(message) if "dragon" in message[edit.start : edit.end]]
+    assert {(edit.level, edit.rule) for edit in edits} >= set(RULES.items())
+    from_two = rewritten(message, edits, 2, lambda edit: edit.rule == RULES[2])
+    assert "dragon" not in from_two
+    assert "dragon" in rewritten(message, edits, 1, lambda edit: edit.rule == RULES[2])
 
 
 @pytest.mark.parametrize(
@@ -135,3 +133,11 @@ def test_the_proposals_keep_every_fact():
     message = "Ticket 4411 is open. Must I dance for it? Ana waited until 10:30, as usual."
     for edit in writer.propose(message, TransformType.SOFTEN) or []:
         assert script.keeps_facts(message, edit)
+
+
+def test_an_accusing_question_at_the_end_becomes_a_request_where_nothing_else_asks():
+    message = "Bed 14 has been waiting since 10:20. Are they asleep down there?"
+    assert without_stings(message, 2) == "Bed 14 has been waiting since 10:20."
+    assert "Could you please look into it?" in without_stings(message, 3)
+    asked = "Please send somebody to bed 14. Are they asleep down there?"
+    assert "look into it" not in without_stings(asked, 3)

@@ -97,24 +97,3 @@ def test_a_threat_to_a_person_becomes_a_regretted_result():
     assert "I'm afraid your firm is off the site." in rewrite(
         "If I catch it again your firm is off the site."
     )
-
-
-@pytest.mark.parametrize(
-    ("message", "order"),
-    [
-        ("The sink is full. You lazy fools, wash the cups.", "You lazy fools, wash the cups."),
-        ("The cash is short. Your mistake, so fix it.", "Your mistake, so fix it."),
-        ("It is noon. Don't even think about leaving early.", "Don't even think about leaving early."),
-    ],
-)
-def test_an_order_behind_an_insult_is_no_sting(message, order):
-    assert not any(
-        order in message[edit.start : edit.end]
-        for edit in soften.propose(message)
-        if edit.rule.startswith("soften.sting_")
-    )
-
-
-def test_half_of_a_choice_is_no_sting():
-    message = "Either you don't know how to set it up or you don't care about it at all."
-    assert not any(edit.rule == "soften.sting_end_unsure" for edit in soften.propose(message))

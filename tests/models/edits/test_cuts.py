@@ -3,7 +3,7 @@
 import pytest
 
 from data.records import Need, Role
-from models.edits.summary import cuts
+from models.edits import cuts
 from tests.edits import growth
 from tests.parts import decided
 

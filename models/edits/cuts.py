@@ -1,4 +1,4 @@
-"""The cuts of a message: the smallest runs of words that a summary keeps or loses."""
+"""The cuts of a message: the smallest runs of words that a summary, or a softer message, keeps or loses."""
 
 import re
 from collections.abc import Iterator, Sequence
