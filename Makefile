@@ -1,8 +1,9 @@
 # Each target does its own set-up: a virtual environment, the locked packages, the model.
 PYTHON ?= python3
 BIN := .venv/bin
-# Two processes of tests, a file in one of them, each with one thread for numbers.
-PARALLEL := -n 2 --dist loadfile
+# Two processes of tests, a file in one of them, each with one thread for numbers. Files keep their order, in
+# which the longest are first (tests/conftest.py); by default the files with the fewest tests would be last.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock

@@ -29,8 +29,9 @@ _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits
 # (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
 _GRACE = 1 / 72
 
-# Enough for a batch: with the usual 4 MB its sorts and hash tables go to disk.
-_SET_MEMORY = text("SET LOCAL work_mem = '64MB'")
+# Enough for a batch: with the usual 4 MB its sorts and hash tables go to disk. With the usual cost of a
+# random page, that of disks with heads, Postgres reads the votes of all users instead of the batch's.
+_SET_COSTS = text("SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)")
 # Selects the exposures of transactions that ended since the last refresh. In the order of commits, an
 # exposure that commits late is read later, and not missed.
 _SELECT_NEW_EXPOSURES = text("""
@@ -124,8 +125,9 @@ _SELECT_ANSWERS = """
 # changed later counts with its earlier value. An organisation's scores are means of its users' means, so that
 # a user with many votes does not dominate.
 _FEEDBACK = """
-    SELECT unit_id, period, part AS {prefix}part, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
-           sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
+    SELECT unit_id, period, part AS {prefix}part, sum(votes)::bigint AS {prefix}votes,
+           avg(score) AS {prefix}score, sum(likes)::bigint AS {prefix}likes,
+           sum(complaints)::bigint AS {prefix}complaints, sum(edits)::bigint AS {prefix}edits,
            avg(edit_distance) AS {prefix}edit_distance, avg(vote_hours) AS {prefix}vote_hours
     FROM (
         SELECT closing.unit_id, closing.period, {part} AS part, count(*) AS votes,
@@ -342,7 +344,7 @@ def refresh(
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
     past = timedelta() if is_holdout else plan.past
     durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
-    session.execute(_SET_MEMORY)
+    session.execute(_SET_COSTS)
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_CREATE_ENTERED)

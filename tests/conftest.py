@@ -47,6 +47,15 @@ TEXTS = [
 ]
 
 
+# Files that take minutes. They start first, so that at the end no process waits for another.
+_LONGEST = {"test_secrets.py", "test_loop.py", "test_interrupted.py", "test_calibration.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and keep the order of the others."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run a temporary folder of its own, removed at its end, unless `--basetemp` names one.
 

@@ -17,6 +17,7 @@ Proposals for English messages
 
 Parts of English messages
     segments      sentences and clauses
+    cuts          the smallest runs of words that may go
     parts         what each does in the message, and which belong together
     evidence      what the words of a clause do: order, ask, doubt
     points        parts that can stand alone in a list
