@@ -168,8 +168,12 @@ def keep_facts(message: str, edits: Iterable[Edit]) -> list[Edit]:
 
 
 def collide(edit: Edit, other: Edit) -> bool:
-    """Whether two edits touch the same words, so that only one of them can be made."""
-    return any(_touch(a, b) for a in edit.changes for b in other.changes)
+    """Whether two edits touch the same words or write the same sentence, so that only one can be made."""
+    return any(_touch(a, b) or _repeat(a, b) for a in edit.changes for b in other.changes)
+
+
+def _repeat(a: Change, b: Change) -> bool:
+    return a.text == b.text and ". " in a.text
 
 
 def _touch(a: Change, b: Change) -> bool:

@@ -126,7 +126,8 @@ class Reading:
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
             return is_sure(edit)
-        lean = max(lean, _LEAN_OF.get(edit.rule.partition(".")[0], 0.0))
+        if choose is likeliest:  # samples show what the tagger is not sure of, so that people compare it
+            lean = max(lean, _LEAN_OF.get(edit.rule.partition(".")[0], 0.0))
         if not is_sure(edit):
             lean = _CAUTION_OF.get(edit.rule, _CAUTION)
         state = self._mean(*edit.words)  # (width,)

@@ -45,6 +45,14 @@ def test_two_insertions_at_one_place_do_not_fit_together() -> None:
     assert script.select([first, second], 1, everything) == [first]
 
 
+def test_a_sentence_is_written_once() -> None:
+    note = ". The reason for this is not stated here."
+    edits = [edit(2, (7, 8, note)), edit(2, (16, 17, note))]
+    assert script.apply("Stop it. Send it.", script.select(edits, 2, everything)).count("The reason") == 1
+    both = [edit(1, (7, 7, " (which one)")), edit(1, (16, 16, " (which one)"))]
+    assert len(script.select(both, 2, everything)) == 2
+
+
 def test_a_deletion_leaves_no_double_space_and_no_lonely_comma() -> None:
     message = "It is, honestly, late."
     assert script.apply(message, [edit(1, (7, 15, ""))]) == "It is, late."
