@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from models import curation
 from models.edits import tagging
+from models.edits.script import Change, Edit
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +45,21 @@ def test_equal_seeds_draw_equal_choices_by_their_probability():
     assert 0.7 < np.mean(drawn) < 0.9
     cold = tagging.sampler(np.random.default_rng(7), 0.01)
     assert {cold(logits) for _ in range(100)} == {1}
+
+
+def test_a_note_that_clarifies_needs_less_certainty_except_in_samples(tokenizer):
+    heads = {
+        "edit.weight": np.zeros((1, 4)),
+        "edit.bias": np.array([-1.0]),
+        "rule.weight": np.zeros((2, 4)),
+        "rule.bias": np.zeros(2),
+    }
+    tagger = SimpleNamespace(heads=heads, rules={"clarify.by_when": 0, "background.gap": 1})
+    tokens = tagging.tokenize(tokenizer, "Send it soon.")
+    reading = tagging.Reading(tagger, tokens, np.zeros((len(tokens.ids), 4)))
+    edits = {rule: Edit(rule, 1, (Change(8, 12, "today"),)) for rule in tagger.rules}
+    assert reading.accepts(edits["clarify.by_when"])
+    assert not reading.accepts(edits["background.gap"])
+    assert reading.accepts(edits["background.gap"], lean=1.4)
+    drawn = tagging.sampler(np.random.default_rng(0), 0.01)
+    assert not reading.accepts(edits["clarify.by_when"], drawn)
