@@ -152,6 +152,10 @@ async def variants(client: httpx.AsyncClient, users: Iterable[str], **changes: A
     variants = {}
     for user in users:
         response = await client.post("/api/v1/transform", json={**body, "user_id": user})
+        while response.status_code == 503:  # a stalled machine may make the database too slow for a request
+            await asyncio.sleep(0.1)
+            response = await client.post("/api/v1/transform", json={**body, "user_id": user})
+        assert response.status_code == 200, response.text
         variants[user] = response.json()["variant"]
     return variants
 
