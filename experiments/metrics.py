@@ -55,8 +55,6 @@ _SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answ
 # one before, so a quantile is less than 2 % off. Bins without a miss are not stored. Every tenth end was one
 # before revision 0025, too.
 BINS_MS = tuple(round(20 * 1.2 ** (n / 10), 3) for n in range(-160, 411))
-
-
 ZERO = "0::numeric"  # SQL of a number that a metric does not have
 
 
@@ -195,11 +193,6 @@ class Metric(configs.StageConfig):
         if self.kind == "proportion":
             return self._is_positive(before)
         return f"coalesce({self._limited(self.of, before)}, {self.usual})"
-
-    @property
-    def has_past_ratio(self) -> bool:
-        """Whether it is a ratio, and both of its quantities are known of the time before entry."""
-        return self._before_of_ratio is not None
 
     @property
     def u(self) -> str:
