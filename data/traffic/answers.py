@@ -116,6 +116,14 @@ async def find_exposures(connection: psycopg.AsyncConnection, person: Person) ->
         return dict(await cursor.fetchall())
 
 
+class _Batch(NamedTuple):
+    """What one transaction stores: answers, failed requests, and texts of comparisons by organisation."""
+
+    answers: list[NewAnswer]
+    failed: Counter[tuple[Person, Placement]]
+    written: Counter[uuid.UUID]
+
+
 class AnswerWriter:
     """Collects answers and writes them every `interval_s` seconds, with users, exposures and usage.
 
@@ -128,18 +136,20 @@ class AnswerWriter:
         self._waiting: list[NewAnswer] = []
         self._failed: Counter[tuple[Person, Placement]] = Counter()
         self._written: Counter[uuid.UUID] = Counter()  # texts of comparisons, by organisation
+        self._unsure: _Batch | None = None  # its transaction has not ended, or failed, maybe after the commit
+        self._flushing = asyncio.Lock()
         self._partitions_until = date.min
         self._task: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
         """The number of answers that are not stored yet."""
-        return len(self._waiting)
+        return len(self._waiting) + (len(self._unsure.answers) if self._unsure else 0)
 
     @property
     def is_full(self) -> bool:
         """Whether the next `add` would raise FullError."""
-        return len(self._waiting) >= self._bound
+        return self.waiting >= self._bound
 
     def add(self, answer: NewAnswer) -> None:
         """Add an answer to the next batch; FullError past the bound."""
@@ -175,7 +185,7 @@ class AnswerWriter:
             async with asyncio.timeout(5):
                 await self.flush()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
-            log.error("answers lost at stop: %d (%s)", len(self._waiting), error)
+            log.error("answers lost at stop: %d (%s)", self.waiting, error)
 
     async def _run(self) -> None:
         while True:
@@ -183,27 +193,36 @@ class AnswerWriter:
             try:
                 await self.flush()
             except (psycopg.Error, PoolTimeout, OSError) as error:
-                log.warning("answers wait for Postgres: %d (%s)", len(self._waiting), error)
+                log.warning("answers wait for Postgres: %d (%s)", self.waiting, error)
 
     async def flush(self) -> None:
-        """Store the waiting answers in one transaction; if it fails, they keep waiting."""
-        if not self._waiting and not self._failed and not self._written:
-            return
-        batch, self._waiting = self._waiting, []
-        failed, self._failed = self._failed, Counter()
-        written, self._written = self._written, Counter()
+        """Store the waiting answers in one transaction; if it fails, they keep waiting.
+
+        A connection that breaks at the end of a transaction leaves open whether it was committed. So a batch
+        that failed is stored again alone and as it was: where its answers are stored already, all of it is.
+        """
+        async with self._flushing:
+            if self._unsure is not None:
+                await self._store(self._unsure)
+            if self._waiting or self._failed or self._written:
+                batch = _Batch(self._waiting, self._failed, self._written)
+                self._waiting, self._failed, self._written = [], Counter(), Counter()
+                await self._store(batch)
+
+    async def _store(self, batch: _Batch) -> None:
+        is_again, self._unsure = batch is self._unsure, batch
         try:
             await self._ensure_partitions()
             async with self._pool.connection() as connection, connection.transaction():
-                await self._write(connection, batch, failed, written)
-        except BaseException:
-            self._waiting = batch + self._waiting
-            self._failed = failed + self._failed
-            self._written = written + self._written
-            raise
-        for answer in batch:
+                await self._write(connection, *batch)
+        except psycopg.errors.UniqueViolation:
+            if not is_again:
+                raise
+        self._unsure = None
+        for answer in batch.answers:
             answer.person.is_stored = True
-        for person, placement in [*((answer.person, answer.placement) for answer in batch), *failed]:
+        answered = ((answer.person, answer.placement) for answer in batch.answers)
+        for person, placement in (*answered, *batch.failed):
             if placement.exposure is not None and placement.exposure not in person.exposures:
                 person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], placement.exposure)
 

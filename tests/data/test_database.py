@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -322,6 +323,46 @@ async def test_answers_wait_for_postgres_up_to_a_bound() -> None:
     assert writer.waiting == 2
     with pytest.raises(FullError):
         writer.add(an_answer(output))
+
+
+async def test_a_connection_that_breaks_after_the_commit_loses_no_answer_and_stores_none_twice(
+    pool: AsyncConnectionPool, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    class Breaking:
+        """A pool whose connection breaks once, after the transaction was committed."""
+
+        is_broken = False
+
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
+            async with pool.connection() as connection:
+                yield connection
+            if self.is_broken:
+                self.is_broken = False
+                raise psycopg.OperationalError("the connection is lost")
+
+    breaking = Breaking()
+    writer = AnswerWriter(breaking)  # type: ignore[arg-type]
+    output = an_output(organisation_id)
+    first, second = an_answer(output), an_answer(output)
+    writer.add(first)
+    await writer._ensure_partitions()  # its connection must not be the one that breaks
+    breaking.is_broken = True
+    with pytest.raises(psycopg.OperationalError):
+        await writer.flush()
+    assert writer.waiting == 1
+    writer.add(second)
+    await writer.flush()
+    assert writer.waiting == 0
+    with engine.connect() as connection:
+        stored = connection.exec_driver_sql(
+            "SELECT id FROM answers WHERE organisation_id = %s", (organisation_id,)
+        ).scalars()
+        assert {id.bytes for id in stored} == {first.id, second.id}
+        used = connection.exec_driver_sql(
+            "SELECT answers FROM usage WHERE organisation_id = %s", (organisation_id,)
+        ).scalar_one()
+        assert used == 2
 
 
 async def test_old_partitions_are_dropped_whole(database_url: str) -> None:
