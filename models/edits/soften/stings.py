@@ -19,7 +19,7 @@ from models.edits.soften.imperatives import find_order
 RULES = {level: f"soften.sting_{level}_unsure" for level in (3, 2, 1)}
 
 _NUMBER = re.compile(r"[\d@#/_]")
-_LINK = re.compile(r"(?:(?:and|but|so|then|now)[ ,]+)*", re.I)
+_LINK = re.compile(r"^(?:(?:and|but|so|then|now)[ ,]+)+", re.I)
 # What somebody asks for, announces or refuses.
 _REQUEST = re.compile(
     r"\b(?:(?<!oh )(?<!you )please|pls|let me know|tell (?:me|us)|(?:could|would) you|"
@@ -60,7 +60,7 @@ def propose_stings(draft: Draft) -> None:
     split = cuts.split(draft.message)
     if not draft.sentences or len(split) > _MOST_CUTS:
         return
-    found = [
+    deletions = [
         (cut, changes)
         for sentence in draft.sentences
         if not is_quoted(draft, sentence)
@@ -68,11 +68,13 @@ def propose_stings(draft: Draft) -> None:
             draft, sentence, [cut for cut in split if sentence.start <= cut.start < sentence.end]
         )
     ]
-    spans = [(changes[0].start, changes[-1].end) for _, changes in found]
+    spans = [(changes[0].start, changes[-1].end) for _, changes in deletions]
     if all(any(start <= cut.start < end for start, end in spans) for cut in split):
         longest = max(draft.sentences, key=lambda sentence: sentence.end - sentence.start)
-        found = [each for each in found if not longest.start <= each[0].start < longest.end]
-    for cut, changes in found:
+        deletions = [
+            (cut, changes) for cut, changes in deletions if not longest.start <= cut.start < longest.end
+        ]
+    for cut, changes in deletions:
         draft.edits += [Edit(rule, level, changes, (cut.start, cut.end)) for level, rule in RULES.items()]
     _ask_at_the_end(draft)
 
@@ -102,7 +104,7 @@ def _is_needed(draft: Draft, sentence: Sentence, cut: Segment) -> bool:
     text = draft.message[cut.start : cut.end]
     if any(cut.start < end and start < cut.end for start, end in draft.facts) or _NUMBER.search(text):
         return True
-    start = cut.start + _LINK.match(text).end()  # type: ignore[union-attr]
+    start = cut.end - len(_LINK.sub("", text, count=1))
     is_accusing = "?" in draft.mark(sentence) and _ASKS.match(text)
     return bool(_REQUEST.search(text)) or (not is_accusing and find_order(draft, sentence, start) is not None)
 
