@@ -126,14 +126,22 @@ def main(settings: Settings) -> None:
         engine.dispose()
 
 
+def export_shipped(settings: Settings) -> Path:
+    """Export the shipped tagger, unless it has been; the folder of its run, whose `version` is served."""
+    run = settings.state / "runs" / shipped.run_name(settings.champion)
+    if not (run / "version" / version_file.NAME).exists():
+        from models import tagger
+
+        tagger.export(settings.champion, run / "version")
+    return run
+
+
 def register_shipped(settings: Settings, engine: Engine) -> str:
     """Export and register the shipped tagger; the name of its version. It has no parent and no snapshot."""
-    from models import tagger, training
+    from models import training
     from pipelines.registration import register
 
-    folder, run = settings.champion, settings.state / "runs" / shipped.run_name(settings.champion)
-    if not (run / "version" / version_file.NAME).exists():
-        tagger.export(folder, run / "version")
+    folder, run = settings.champion, export_shipped(settings)
     for name in CARD_FILES.values():
         if (folder / name).is_file():
             shutil.copyfile(folder / name, run / "version" / name)
