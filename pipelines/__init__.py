@@ -1,6 +1,7 @@
 """The Prefect flows, and the processes of one machine.
 
-- `collect`: writes a snapshot of the votes; `quality`: writes the page of its quality.
+- `collect`: writes a snapshot of the votes; `quality`: writes the page of its quality and draws its figures;
+  `feedback_plots`: figures of who votes and of drift.
 - `train`: trains a version on a snapshot, evaluates it and registers it; `registration`: the last of these.
 - `llm_version`: registers a model that was not trained here as a version.
 - `champion`: makes the folder champion/; `first_release`: releases it in a new installation.

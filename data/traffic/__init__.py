@@ -5,6 +5,7 @@
 - `answers`: which output a person got.
 - `receipts`: signed tokens that feedback needs.
 - `feedback`: votes on outputs.
+- `participation`: how many votes there are, of whom, and on which share of the answers.
 - `comparisons`: two outputs of one message, for a person to choose from.
 - `evidence_messages`: the messages that are for evidence only, on which no model trains.
 """

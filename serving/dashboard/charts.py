@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,6 +83,16 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     svg = re.sub(r'^<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     svg = svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(description)}" ', 1)
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
+
+
+def standalone(plot: Markup) -> Markup:
+    """A plot for a place without the pages' style sheet, such as a notebook: as HTML in the light colours."""
+    style = (Path(__file__).parent / "static" / "style.css").read_text(encoding="utf-8")
+    light = style[style.index(":root") : style.index("}")]
+    colours = "; ".join(re.findall(r"--[a-z-]+: #[0-9a-f]{6}", light))
+    return Markup(  # noqa: S704 (our own style sheet)
+        f'<div style="max-width: 44rem; background: #ffffff; {colours}">{plot}</div>'
+    )
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:

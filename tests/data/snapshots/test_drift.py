@@ -67,7 +67,7 @@ def test_chance_reaches_its_bound_hardly_ever() -> None:
 @pytest.mark.parametrize(("now", "before"), [(drift.LEAST - 1, 5000), (5000, drift.LEAST - 1), (0, 0)])
 def test_of_few_messages_nothing_is_said(now: int, before: int) -> None:
     result = drift.compare({"a": now}, {"b": before})
-    assert result == drift.Drift(now, before, None, None)
+    assert result == drift.Drift(now, before, None, None, None)
 
 
 def test_each_week_is_held_against_the_four_before_it() -> None:
