@@ -62,14 +62,16 @@ class Exposed(NamedTuple):
     challenger: int
 
 
-def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence) -> None:
-    """Store an analysis' evidence, unless it equals the one before. The caller commits."""
+def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence, at: datetime | None = None) -> None:
+    """Store an analysis' evidence, unless it equals the one before. The caller commits. `at` is the time of
+    the analysis: now, if it is left out.
+    """
     previous = read_newest(session, experiment_id)
     if previous is None or previous.evidence != evidence:
         session.add(
             Analysis(
                 experiment_id=experiment_id,
-                analysed_at=func.clock_timestamp(),
+                analysed_at=at or func.clock_timestamp(),
                 evidence=evidence.model_dump(mode="json"),
             )
         )

@@ -94,7 +94,7 @@ def _execute(settings: Settings, engine: Engine, command: Command) -> None:
             withdraw(engine, command)
         case Action.DISCARD:
             with Session(engine) as session, session.begin():
-                _record_end(session, command, {})
+                record_end(session, command, {})
         case action:
             raise RefusedError("cannot_request", action=action.value)
 
@@ -116,17 +116,34 @@ def start_without_draft(settings: Settings, engine: Engine, challenger: str, pla
             _store_experiment(session, command, champion, spec, plan)
             session.add(_make_variant(command, champion, is_baseline=True))
             stop = Command(command.experiment_id, Action.STOP, error.reasons)
-            _record_end(session, stop, _extract_measurements(error))
+            record_end(session, stop, _extract_measurements(error))
         raise
     with Session(engine) as session, session.begin():
-        _store_experiment(session, command, _read_routing(session).champion, spec, plan)
-        epoch = _publish_split(session, command, {spec: shadow_result})
+        epoch = open_experiment(session, command, spec, plan, shadow_result)
     routing.wait_until_acknowledged(engine, epoch)
     return command
 
 
+def open_experiment(
+    session: Session,
+    command: Command,
+    challenger: Spec,
+    plan: Plan,
+    shadow_result: Shadow | None,
+    salt: str | None = None,
+) -> int:
+    """Store and start an experiment of a challenger with all users; the number of its epoch. The caller
+    commits.
+
+    `shadow_result` is that of the challenger's shadow run, if there was one. `salt` assigns users to arms; it
+    is random if it is left out.
+    """
+    _store_experiment(session, command, _read_routing(session).champion, challenger, plan, salt)
+    return _publish_split(session, command, {challenger: shadow_result})
+
+
 def _store_experiment(
-    session: Session, command: Command, champion: Spec, challenger: Spec, plan: Plan
+    session: Session, command: Command, champion: Spec, challenger: Spec, plan: Plan, salt: str | None = None
 ) -> None:
     """Store an experiment with all users that has not started."""
     session.add(
@@ -135,7 +152,7 @@ def _store_experiment(
             name=f"{challenger.version} against {champion.version}",
             hypothesis=f"People prefer {challenger.version} to {champion.version}.",
             plan=plan.model_dump(mode="json"),
-            salt=secrets.token_hex(8),
+            salt=salt or secrets.token_hex(8),
         )
     )
     session.merge(StoredSpec(digest=challenger.digest, spec=challenger.model_dump(mode="json")))
@@ -330,7 +347,7 @@ def ship(settings: Settings, engine: Engine, command: Command) -> None:
     else:
         make_champion(settings, engine, make_servable(settings, challenger), command.reasons)
     with Session(engine) as session, session.begin():
-        _record_end(session, command, {"challenger": challenger})
+        record_end(session, command, {"challenger": challenger})
 
 
 def withdraw(engine: Engine, command: Command) -> None:
@@ -343,11 +360,12 @@ def withdraw(engine: Engine, command: Command) -> None:
             _route(live, others),
             _choose_epoch_reasons(command, reason("was_withdrawn", decision=str(command.id))),
         )
-        _record_end(session, command, {})
+        record_end(session, command, {})
     routing.wait_until_acknowledged(engine, epoch)
 
 
-def _record_end(session: Session, command: Command, parameters: dict[str, object]) -> None:
+def record_end(session: Session, command: Command, parameters: dict[str, object]) -> None:
+    """Record that a command has ended its experiment, with its results. The caller commits."""
     row = session.get_one(Experiment, command.experiment_id)
     status = Status(row.status)
     # A promotion stops every open experiment. The experiment that it ships still ends as shipped.

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+from pydantic_settings import EnvSettingsSource
+
 from configs import secret_store
 from configs.settings import SERVICE_USER, SecretName, Settings
 from data import database
@@ -159,15 +161,33 @@ def _mlflow_accounts(settings: Settings) -> Path:
     return path.absolute()
 
 
+_FILE = "env"  # of the state folder
+
+
 def write_environment(settings: Settings) -> Path:
     """Write a file for shells, `. <file>`: their commands then use the running installation as its owner.
 
     Returns the file's path.
     """
-    path = settings.state / "env"
+    path = settings.state / _FILE
     prefixes = ("TONEBRIDGE_", "PREFECT_", "MLFLOW_", "BENTOML_")
     values = {name: value for name, value in environment(settings).items() if name.startswith(prefixes)}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())]
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def read_environment(state: Path) -> Settings | None:
+    """The settings in the file of `write_environment`, whatever the shell says; None without such a file.
+
+    The installation that wrote it may have stopped since.
+    """
+    path = state / _FILE
+    if not path.exists():
+        return None
+    words = shlex.split(path.read_text(encoding="utf-8"), comments=True)
+    assignments = (word.partition("=") for word in words if "=" in word)
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, _, value in assignments}
+    return Settings(**source())

@@ -185,7 +185,7 @@ def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUI
     log = get_run_logger()
     with Session(engine) as session, session.begin():
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
-        analysis = _analyse(session, experiment_id, plan, settings.organisation)
+        analysis = analyse(session, experiment_id, plan, settings.organisation, datetime.now(UTC))
         evidence.store(session, experiment_id, analysis)
     for cause in analysis.decision.reasons:
         log.info(str(cause))
@@ -193,15 +193,17 @@ def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUI
     return analysis
 
 
-def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: str) -> Evidence:
-    """Add the new rows to the counts, and analyse all counts. `operator` is the name of the organisation that
-    runs the installation.
+def analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: str, now: datetime) -> Evidence:
+    """Add the new rows to the counts, and analyse all counts. The caller commits, and may store the evidence.
+
+    `operator` is the name of the organisation that runs the installation. Windows that have closed by `now`
+    and votes that were cast by then count.
     """
     row = session.get_one(Experiment, experiment_id)
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id)).all()
     champion = next(variant.name for variant in variants if variant.is_baseline)
     alpha, plan = plan.alpha, plan.for_each_of(len(variants) - 1)
-    all_metrics, now = plan.all_metrics, datetime.now(UTC)
+    all_metrics = plan.all_metrics
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
     arms = stored_sums.read_arms(session, experiment_id, all_metrics)
     results, tested = {}, carry_out.list_tested(session, experiment_id)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.traffic import routing
-from models import shipped, version_file
+from models import shipped
 from models.results import CARD_FILES
 from pipelines.environments import environment
 from pipelines.local import Process
@@ -126,14 +126,17 @@ def main(settings: Settings) -> None:
         engine.dispose()
 
 
+def export_shipped(settings: Settings) -> Path:
+    """Export the shipped tagger, unless it has been; the folder of its run, whose `version` is served."""
+    return shipped.export_once(settings).parent
+
+
 def register_shipped(settings: Settings, engine: Engine) -> str:
     """Export and register the shipped tagger; the name of its version. It has no parent and no snapshot."""
-    from models import tagger, training
+    from models import training
     from pipelines.registration import register
 
-    folder, run = settings.champion, settings.state / "runs" / shipped.run_name(settings.champion)
-    if not (run / "version" / version_file.NAME).exists():
-        tagger.export(folder, run / "version")
+    folder, run = settings.champion, export_shipped(settings)
     for name in CARD_FILES.values():
         if (folder / name).is_file():
             shutil.copyfile(folder / name, run / "version" / name)

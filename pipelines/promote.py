@@ -60,6 +60,38 @@ def refuse_unfit(session: Session, version: str) -> None:
     orders.refuse_version(session, version)
 
 
+def record_champion(session: Session, spec: Spec, reasons: Sequence[Reason], holdout_share: float) -> int:
+    """Route everybody to a spec, and record the release and its lineage: the part of a promotion in Postgres.
+    Returns the number of the new epoch. The caller commits.
+
+    `holdout_share` of the users stay with the champion until now, if no holdout runs. RefusedError and
+    OrderedError as in `refuse_unfit`.
+    """
+    refuse_unfit(session, spec.version)
+    former = routing.current(session)
+    replaced = former.routing.champion.version if former else None
+    splits = holdout.splits_after_promotion(session, spec, holdout_share)
+    epoch = routing.publish(session, Routing(champion=spec, experiments=splits), reasons)
+    # A running or paused experiment loses its baseline and its users, so it ends here.
+    session.execute(
+        update(Experiment)
+        .where(Experiment.status.in_(OPEN))
+        .values(status=Status.STOPPED, ended_at=func.now())
+    )
+    row = Release(
+        version=spec.version, replaced=replaced, spec_digest=spec.digest, epoch=epoch, reasons=list(reasons)
+    )
+    session.add(row)
+    session.flush()
+    orders.retire_unused(session)
+    session.execute(
+        insert(Lineage)
+        .values(source=f"version:{spec.version}", target=f"release:{row.id}")
+        .on_conflict_do_nothing()
+    )
+    return epoch
+
+
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Sequence[Reason]) -> int:
     """Route everybody to a spec, record the release and its lineage, and move the alias. Returns the number
@@ -67,28 +99,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Seq
     """
     reasons = written(why) if isinstance(why, str) else list(why)
     with Session(engine) as session, session.begin():
-        refuse_unfit(session, spec.version)
-        former = routing.current(session)
-        replaced = former.routing.champion.version if former else None
-        splits = holdout.splits_after_promotion(session, spec, settings.holdout_share)
-        epoch = routing.publish(session, Routing(champion=spec, experiments=splits), reasons)
-        # A running or paused experiment loses its baseline and its users, so it ends here.
-        session.execute(
-            update(Experiment)
-            .where(Experiment.status.in_(OPEN))
-            .values(status=Status.STOPPED, ended_at=func.now())
-        )
-        row = Release(
-            version=spec.version, replaced=replaced, spec_digest=spec.digest, epoch=epoch, reasons=reasons
-        )
-        session.add(row)
-        session.flush()
-        orders.retire_unused(session)
-        session.execute(
-            insert(Lineage)
-            .values(source=f"version:{spec.version}", target=f"release:{row.id}")
-            .on_conflict_do_nothing()
-        )
+        epoch = record_champion(session, spec, reasons, settings.holdout_share)
     routing.wait_until_acknowledged(engine, epoch)
     versions.set_alias(settings.registry_uri, "champion", spec.version)
     return epoch

@@ -132,18 +132,23 @@ def plan_requests(config: PeopleConfig, messages: Sequence[corpus.Message]) -> l
     planned = []
     for place, person in enumerate(make_people(config)):
         own_messages = messages[place :: config.people] or [messages[place % len(messages)]]
-        for number in range(person.messages):
-            rng = random.Random(f"{person.name}:{number}")
-            message = rng.choice(own_messages)
-            shares = _TYPE_SHARES[message.style]
-            (transform_type,) = rng.choices(list(shares), list(shares.values()))
-            (intensity,) = rng.choices(range(4), _INTENSITY_SHARES)
-            request = Request(message.text, transform_type, intensity)
-            compares = rng.random() < config.comparisons_share
-            seed = f"{person.name}:{number}:votes"
-            planned.append(PlannedRequest(person, request, compares, seed))
+        planned += [plan_request(config, person, number, own_messages) for number in range(person.messages)]
     random.Random(config.seed).shuffle(planned)
     return planned
+
+
+def plan_request(
+    config: PeopleConfig, person: Person, number: int, messages: Sequence[corpus.Message]
+) -> PlannedRequest:
+    """A person's request of a `number`, about one of these messages; the same for the same arguments."""
+    rng = random.Random(f"{person.name}:{number}")
+    message = rng.choice(messages)
+    shares = _TYPE_SHARES[message.style]
+    (transform_type,) = rng.choices(list(shares), list(shares.values()))
+    (intensity,) = rng.choices(range(4), _INTENSITY_SHARES)
+    request = Request(message.text, transform_type, intensity)
+    compares = rng.random() < config.comparisons_share
+    return PlannedRequest(person, request, compares, f"{person.name}:{number}:votes")
 
 
 def vote_on_answer(
