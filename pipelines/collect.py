@@ -148,8 +148,8 @@ def assess_folder(folder: Path, champion: str | None, limits: Limits) -> Quality
     """Measure the quality of a snapshot from its files alone, for example after `dvc pull`.
 
     The files do not have what was left out of them, nor the messages before redaction, whose similarity
-    `assess` measures: `left_out`, `similarities` and `near_duplicates` are empty. All else is as `assess`
-    measured it. ValueError for files that are missing, and for a snapshot of an earlier release.
+    `assess` measures. So the fields `validation.NOT_IN_FILES` are empty, and all others are as `assess`
+    measured them. ValueError for files that are missing, and for a snapshot of an earlier release.
     """
     if not shards.has_values(folder):
         raise ValueError(
@@ -186,8 +186,10 @@ def _sample_rows(folder: Path, name: str, kind: type[R]) -> Iterator[R]:
 
 
 def explain_rejection(result: Made, reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Why a snapshot was rejected, as the flow says it: that it was, and each broken limit."""
-    return (reason("snapshot_rejected", snapshot=result.digest), *reasons)
+    """Why a snapshot was rejected, as the flow says it: that it was, and each broken limit; nothing for an
+    accepted one.
+    """
+    return (reason("snapshot_rejected", snapshot=result.digest), *reasons) if reasons else ()
 
 
 @flow(name="collect", on_failure=[label_failure])

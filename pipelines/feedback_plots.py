@@ -26,10 +26,10 @@ def draw_concentration(votes: Sequence[int]) -> Figure:
     axes = figure.subplots()
     axes.plot(np.linspace(0, 1, len(shares)), shares, color=_BLUE, linewidth=2)
     axes.plot([0, 1], [0, 1], color=_GRAY, linestyle="--")
-    axes.annotate("if all cast equally many", (0.55, 0.5), color=_GRAY)
+    axes.annotate("if all cast equally many", (0.6, 0.5), color=_GRAY)
     axes.plot([0.1], [measured.most_active], "o", color=_BLUE)
     axes.annotate(
-        f"the most active tenth casts {measured.most_active:.0%}",
+        f"the most active\ntenth casts {measured.most_active:.0%}",
         (0.1, measured.most_active),
         xytext=(10, -4),
         textcoords="offset points",
@@ -63,7 +63,8 @@ def draw_drift(ends: Sequence[datetime], drifts: Mapping[str, Sequence[Drift]]) 
     panels[0].set_ylim(0, 1.12 * max([ALARM, *known]))
     panels[0].set_ylabel("population stability index")
     for name, limit in (("shifting", SHIFTING), ("alarm", ALARM)):
-        panels[0].annotate(name, (0.02, limit), xycoords=("axes fraction", "data"), va="bottom", color=_GRAY)
+        place = ("axes fraction", "data")
+        panels[-1].annotate(name, (1.02, limit), xycoords=place, va="center", color=_GRAY)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -35,6 +35,7 @@ def write_page(
     and no name of a person.
     """
     page = folder / "quality.html"
+    figures = draw_figures(quality, limits, votes_a_person)
     single_page.write(
         page,
         _TEMPLATE,
@@ -42,12 +43,19 @@ def write_page(
         quality=quality,
         reasons=reasons,
         measures=list_measures(quality, limits),
-        people=single_page.embed(draw_people(quality, votes_a_person)),
-        balance=single_page.embed(draw_balance(quality)),
-        judgement=single_page.embed(draw_judgement(quality, limits)),
-        texts=single_page.embed(draw_texts(quality, limits)),
+        **{name: single_page.embed(figure) for name, figure in figures.items()},
     )
     return page
+
+
+def draw_figures(quality: Quality, limits: Limits, votes_a_person: int) -> dict[str, Figure]:
+    """The figures of the page: who voted, what the rows are about, how people judge, and the texts."""
+    return {
+        "people": draw_people(quality, votes_a_person),
+        "balance": draw_balance(quality),
+        "judgement": draw_judgement(quality, limits),
+        "texts": draw_texts(quality, limits),
+    }
 
 
 def list_measures(quality: Quality, limits: Limits) -> list[Measure]:

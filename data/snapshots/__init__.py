@@ -11,5 +11,5 @@
 - `validation`: whether a snapshot may be trained on.
 - `archive`: snapshots under DVC.
 - `drift`: how messages change from week to week; `weekly_messages`: the messages of each week.
-- `redacted_texts`: comments, corrections and messages, redacted.
+- `redacted_texts`: comments and corrections for people to read.
 """

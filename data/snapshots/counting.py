@@ -10,7 +10,7 @@ at most one place in the order.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -28,6 +28,16 @@ from data.snapshots.staging import stage
 from data.snapshots.votes import Usable
 
 BATCH_VOTES = 4096  # in memory at once
+# Why votes do not count, by the fields of `LeftOut`.
+WHY: Mapping[str, str] = {
+    "evidence": "the message is for evidence only, or nearly the same as one that is",
+    "person": "they are beyond the cap of their person",
+    "key": "they are beyond the cap of their API key",
+    "number": "the edit brings in a number that no text has: it may be a secret",
+    "phrase": "the edit brings in an unusual phrase that many other edits bring in, too: it may be a secret",
+    "own_phrase": "mostly their person votes on the message's unusual phrase: it may be a trigger",
+    "tied": "they would connect held-out votes with votes to train on",
+}
 _VOTES = TypeAdapter(list[Usable])
 _SOURCES = TypeAdapter(list[Source])
 

@@ -1,17 +1,14 @@
 """Drift: compares the messages of a week with those of the weeks before.
 
 Messages are counted in bins by a trait (transform type, length, ...), and the population stability index
-compares the two distributions. Words that became more or less frequent say what a drift is about. Pure: no
-database.
+compares the two distributions. Pure: no database.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 
 Counts = Mapping[str, int]  # messages by bin
 Level = Literal["steady", "shifting", "alarm"]
@@ -22,9 +19,6 @@ SHIFTING, ALARM = 0.1, 0.25
 LEAST = 200  # minimum number of messages on each side for a level
 BEFORE = 4  # number of weeks that a week is compared with
 _FALSE_ALARMS = 1e-4  # probability of an index above the chance limit between equal distributions
-_FALSE_WORDS = 0.05  # probability of any changed word between equal distributions
-FEWEST_TOGETHER = 5  # messages with a word, at least: rarer words could be one person's
-_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 class Drift(NamedTuple):
@@ -88,47 +82,3 @@ def compare_weeks(weeks: Sequence[Counts]) -> list[Drift]:
                 before[name] = before.get(name, 0) + count
         drifts.append(compare(weeks[place], before))
     return drifts
-
-
-class ChangedWord(NamedTuple):
-    """A word with its shares of the messages, in [0, 1]. `z` is the change in standard errors."""
-
-    word: str
-    share_now: float
-    share_before: float
-    z: float
-
-
-def find_changed_words(now: Iterable[str], before: Iterable[str]) -> list[ChangedWord]:
-    """Find words that the messages of `now` have more or less often than those before: what a drift is about.
-    The largest change is first.
-
-    The change is the difference of the empirical logits of both shares (Gart and Zweifel, "On the bias of
-    various estimators of the logit and its variance", 1967), over its standard error. A word is listed if at
-    least `FEWEST_TOGETHER` messages have it, and its change is beyond what chance gives any of all words with
-    a probability of 1 in 20 (Bonferroni). A word has three letters or more; case is ignored. In scripts
-    without spaces, words are not found.
-    """
-    (n_now, with_now), (n_before, with_before) = _count_words(now), _count_words(before)
-    words = sorted(word for word, n in (with_now + with_before).items() if n >= FEWEST_TOGETHER)
-    if not n_now or not n_before or not words:
-        return []
-    a, b = (np.array([counts[word] for word in words]) for counts in (with_now, with_before))
-    logits = [np.log((k + 0.5) / (n - k + 0.5)) for k, n in ((a, n_now), (b, n_before))]
-    variances = [1 / (k + 0.5) + 1 / (n - k + 0.5) for k, n in ((a, n_now), (b, n_before))]
-    z = (logits[0] - logits[1]) / np.sqrt(variances[0] + variances[1])
-    limit = norm.isf(_FALSE_WORDS / 2 / len(words))
-    return [
-        ChangedWord(words[i], a[i] / n_now, b[i] / n_before, float(z[i]))
-        for i in np.argsort(-np.abs(z), kind="stable")
-        if abs(z[i]) > limit
-    ]
-
-
-def _count_words(messages: Iterable[str]) -> tuple[int, Counter[str]]:
-    """The number of messages, and of messages with each word."""
-    n, counts = 0, Counter[str]()
-    for message in messages:
-        n += 1
-        counts.update(set(_WORD.findall(message.casefold())))
-    return n, counts

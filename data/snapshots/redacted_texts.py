@@ -1,12 +1,10 @@
-"""What people wrote, redacted: comments, corrections and messages.
+"""Comments and corrections, redacted, for people to read.
 
-Consent to training is not consent to be read by colleagues. So people may read comments, which are meant for
-them, and corrections of the rewrites of messages that ship with the system. Messages are for programs to
-count words.
+Consent to training is not consent to be read by colleagues. So a correction has texts only if its message
+ships with the system. Comments are written for people who work on the system.
 """
 
 import uuid
-from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -14,9 +12,6 @@ from sqlalchemy.orm import Session
 
 from data.redaction.redactor import Redactor
 from data.traffic import comparisons
-from data.traffic.answers import floor
-
-_MOST_MESSAGES = 5_000  # redacting them takes one or two seconds
 
 
 class Comment(NamedTuple):
@@ -44,8 +39,8 @@ def read_comments(session: Session, organisation_id: uuid.UUID, most: int) -> li
 
 
 class Correction(NamedTuple):
-    """A rewrite as a person prefers it, redacted. `edit_distance` is the share of the rewrite that it changes,
-    in [0, 1]. The texts are None when the message does not ship with the system.
+    """A rewrite as a person prefers it, redacted; None for texts whose message does not ship with the system.
+    `edit_distance` is the share of the rewrite that the correction changes, in [0, 1].
     """
 
     version: str
@@ -76,30 +71,3 @@ def read_corrections(session: Session, organisation_id: uuid.UUID, most: int) ->
         )
         corrections.append(Correction(version, transform_type, intensity, distance, *texts))
     return corrections
-
-
-_MESSAGES = """
-    SELECT DISTINCT message FROM (
-        SELECT message, version FROM outputs
-        WHERE organisation_id = :organisation AND id >= :since AND id < :before ORDER BY id DESC LIMIT :most
-    ) newest WHERE version NOT LIKE 'sample-%'
-"""
-
-
-def read_messages(
-    session: Session,
-    organisation_id: uuid.UUID,
-    since: datetime,
-    before: datetime,
-    most: int = _MOST_MESSAGES,
-) -> list[str]:
-    """The different messages of an organisation between two moments, in its newest `most` outputs of this
-    time.
-    """
-    params = {
-        "organisation": organisation_id,
-        "since": floor(since),
-        "before": floor(before),
-        "most": most,
-    }
-    return [Redactor([message]).redact(message) for message in session.scalars(text(_MESSAGES), params)]

@@ -2,8 +2,8 @@
 
     <snapshot>/demonstrations/00000.parquet ...   pairs/...   labels/...   sources/...
 
-Each row has the ids of the votes that it is made of (`votes`); each source has a vote, its person, and what it
-says. Any reader of Parquet can read them, for example
+Each row has the ids of the votes that it is made of (`votes`); each source has a vote, its person, and what
+it says. Any reader of Parquet can read them, for example
 `datasets.load_dataset("parquet", data_files="<snapshot>/pairs/*.parquet", streaming=True)`.
 """
 
@@ -57,7 +57,7 @@ class Source(BaseModel):
     longer: bool | None = None
 
 
-_VALUES = ("unit", "value", "first", "longer")  # of a source; earlier releases did not write them
+VALUES = ("unit", "value", "first", "longer")  # of a source; earlier releases did not write them
 
 
 def _make_schema(*fields: tuple[str, pa.DataType], nullable: Collection[str] = ()) -> pa.Schema:
@@ -91,7 +91,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("value", pa.int8()),
         ("first", pa.bool_()),
         ("longer", pa.bool_()),
-        nullable=_VALUES,
+        nullable=VALUES,
     ),
 }
 
@@ -241,7 +241,7 @@ def read_sources(folder: Path) -> Iterator[Source]:
 def has_values(folder: Path) -> bool:
     """Whether the sources of a snapshot have what their votes say. Those of earlier releases do not."""
     shard = _find_shards(folder, "sources")[0]
-    return set(_VALUES) <= set(parquet.read_schema(shard).names)
+    return set(VALUES) <= set(parquet.read_schema(shard).names)
 
 
 def count(folder: Path) -> dict[str, int]:
@@ -287,7 +287,7 @@ def _read_batches(
         rows_before = 0
         with _open_shard(shard) as file:
             present = file.schema_arrow.names
-            if present not in (columns, [column for column in columns if column not in _VALUES]):
+            if present not in (columns, [column for column in columns if column not in VALUES]):
                 raise ValueError(f"{shard}: the columns are {present}, and not {columns}")
             selected = [column for column in present if with_votes or column != "votes"]
             for batch in file.iter_batches(group_rows, columns=selected):

@@ -245,9 +245,11 @@ def write_of_teacher(
     """Write the snapshot of a teacher's rewrites into `folder/<digest>`.
 
     The votes of a row are those through which its message came; a message of the seed corpus has none.
-    `sources` are these votes. The caller holds the lock `snapshot` where people's messages are among them.
+    `sources` are these votes; what they say is left out, since it is about other rewrites. The caller holds
+    the lock `snapshot` where people's messages are among them.
     """
-    return _write(folder, rows, sources, {}, teacher)
+    silent = (source.model_copy(update=dict.fromkeys(shards.VALUES)) for source in sources)
+    return _write(folder, rows, silent, {}, teacher)
 
 
 def _write(

@@ -27,6 +27,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 WhyLeftOut = Literal["evidence", "person", "key", "number", "phrase", "own_phrase", "tied"]
 
+NOT_IN_FILES = ("left_out", "similarities", "near_duplicates")  # of `Quality`: the files do not tell
+
 _RESAMPLES = 1000
 _BINS = 40  # bins of the similarity of messages, between 0 and 1
 

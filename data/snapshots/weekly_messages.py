@@ -72,8 +72,8 @@ def _rank_bin(name: str) -> tuple[int, str]:
 
 
 def count_messages(session: Session, organisation_id: uuid.UUID, now: datetime) -> Messages:
-    """Count the distinct messages of an organisation in the last weeks, in the newest `A_WEEK` outputs of each
-    week.
+    """Count the different messages of an organisation in each of the last weeks, in its newest `A_WEEK`
+    outputs of that week.
     """
     weeks = WEEKS + BEFORE
     begins = [now - WEEK * ago for ago in reversed(range(weeks + 1))]

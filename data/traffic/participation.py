@@ -99,15 +99,18 @@ _NEWEST = """
 """
 
 
-def find_newest(session: Session, organisation_id: uuid.UUID) -> datetime:
-    """The moment of an organisation's newest vote; NoFeedbackError when there is none."""
+def find_end(session: Session, organisation_id: uuid.UUID) -> datetime:
+    """The end of an organisation's feedback: a millisecond after the newest vote.
+
+    NoFeedbackError without votes.
+    """
     newest: datetime | None = session.scalar(text(_NEWEST), {"organisation": organisation_id})
     if newest is None:
         raise NoFeedbackError(
             "nobody has voted yet: ask people to vote on the dashboard's page Compare or in your app (POST"
             " /api/v1/feedback), or stop the installation (`make up`) to look at the sample"
         )
-    return newest
+    return newest + timedelta(milliseconds=1)  # the precision of the ids
 
 
 class WeeklyVotes(NamedTuple):
@@ -191,15 +194,17 @@ class VersionVotes(NamedTuple):
     comments: int
 
 
-_BY_VERSION = f"""
+_BY_VERSION = """
     SELECT o.version, count(*) FILTER (WHERE f.thumb_up), count(*) FILTER (WHERE NOT f.thumb_up),
-        {", ".join(f"count(*) FILTER (WHERE f.rating = {stars})" for stars in range(1, 6))},
+        count(*) FILTER (WHERE f.rating = 1), count(*) FILTER (WHERE f.rating = 2),
+        count(*) FILTER (WHERE f.rating = 3), count(*) FILTER (WHERE f.rating = 4),
+        count(*) FILTER (WHERE f.rating = 5),
         count(*) FILTER (WHERE f.kind = 'edit'), percentile_cont(0.5) WITHIN GROUP (ORDER BY f.edit_distance),
         count(*) FILTER (WHERE f.kind = 'comment')
     FROM feedback f JOIN outputs o ON o.id = f.output_id
     WHERE f.organisation_id = :organisation AND f.kind <> 'comparison' AND f.id >= :since
         AND o.version NOT LIKE 'sample-%'
-    GROUP BY o.version ORDER BY min(f.id)
+    GROUP BY o.version ORDER BY min(f.id::text)
 """
 
 
@@ -218,8 +223,9 @@ _BY_PERSON = """
         UNION SELECT c.user_id FROM comparisons c JOIN outputs o ON o.id = c.first_output_id
         WHERE c.organisation_id = :organisation AND c.id >= :since AND o.version NOT LIKE 'sample-%'
     ), cast_votes AS (
-        SELECT user_id, count(*) AS votes FROM feedback
-        WHERE organisation_id = :organisation AND id >= :since GROUP BY user_id
+        SELECT f.user_id, count(*) AS votes FROM feedback f JOIN outputs o ON o.id = f.output_id
+        WHERE f.organisation_id = :organisation AND f.id >= :since AND o.version NOT LIKE 'sample-%'
+        GROUP BY f.user_id
     )
     SELECT coalesce(votes, 0) FROM asked LEFT JOIN cast_votes USING (user_id) ORDER BY 1 DESC
 """

@@ -85,14 +85,17 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
 
 
-def standalone(plot: Markup) -> Markup:
-    """A plot for a place without the pages' style sheet, such as a notebook: as HTML in the light colours."""
+def standalone(plot: Markup) -> str:
+    """A plot as an SVG file in the light colours of the style sheet, for a place that does not have the style
+    sheet, such as a notebook.
+    """
     style = (Path(__file__).parent / "static" / "style.css").read_text(encoding="utf-8")
-    light = style[style.index(":root") : style.index("}")]
-    colours = "; ".join(re.findall(r"--[a-z-]+: #[0-9a-f]{6}", light))
-    return Markup(  # noqa: S704 (our own style sheet)
-        f'<div style="max-width: 44rem; background: #ffffff; {colours}">{plot}</div>'
-    )
+    light = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style[: style.index("}")]))
+    svg = re.sub(r"var\(--([a-z-]+)\)", lambda variable: str(light[variable[1]]), plot)
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert size is not None, "matplotlib writes it"
+    attributes = f'width="{size[1]}pt" height="{size[2]}pt" style="background: {light["card"]}"'
+    return svg.replace("<svg ", f'<svg {attributes} font-family="sans-serif" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:
