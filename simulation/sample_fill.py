@@ -184,7 +184,7 @@ class _Fill:
         self._experiment_id = make_id(at, self._rng)
         command = Command(self._experiment_id, Action.START, [reason("passed_gate", version=CHALLENGER)])
         with Session(self._engine) as session, session.begin():
-            salt = self._rng.randbytes(8).hex()
+            salt = random.Random(f"{self._config.seed}:salt").randbytes(8).hex()
             carry_out.open_experiment(session, command, self._challenger, self._plan, None, salt)
             self._set_times(session, at)
 

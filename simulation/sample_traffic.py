@@ -8,7 +8,8 @@ end give the same rows; ids are UUIDv7 of the rows' times.
 import json
 import random
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -33,13 +34,15 @@ from simulation.simulated_people import PeopleConfig, Person, PlannedRequest
 from simulation.taste import Request
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_FORTNIGHT = 14
 # Shares of the messages by weekday, from Monday, and the usual hours (UTC) with their spread.
 _WEEKDAYS = (1.0, 1.1, 1.05, 1.0, 0.8, 0.12, 0.08)
 _HOURS = ((9.8, 1.1), (14.6, 1.5))
 _LOCALES = {"en-GB": 0.4, "en-US": 0.3, "en-IN": 0.1, "de-DE": 0.1, None: 0.1}
 _CHANNELS = {"chat": 0.55, "mail": 0.3, "ticket": 0.15}
-_ACTIVE, _FROM_THE_START = 0.8, 0.6  # shares of the fortnights of a person, and of the people
+_ACTIVE, _FROM_THE_START = 0.7, 0.6  # shares of the weeks of a person, and of the people
+_SHIFTED = ("incidents", "support")  # what people also write about at the end
+_PAIRS = 3  # that a person judges on a visit to the page of comparisons
+_TRIES = 4  # messages, until one has two different rewrites (`serving.gateway.routes.comparisons`)
 _REFUSES_TRAINING = 0.04  # share of the people
 _FAILED, _FELL_BACK = 0.003, 0.006  # shares of the requests, and of the challenger's
 _MEDIAN_MS = {"text": 14.0, "edits": 60.0}  # of a rewrite, by form
@@ -49,15 +52,17 @@ _L1, _L2 = timedelta(minutes=5), timedelta(hours=24)  # how long the gateway's c
 class SampleConfig(configs.StageConfig):
     """The people of the sample, their messages, and the experiment."""
 
-    people: Annotated[int, Field(ge=1)] = 600
+    people: Annotated[int, Field(ge=1)] = 680
     weeks: Annotated[int, Field(ge=1, le=52)] = 6
     seed: int = 0
-    teams: Annotated[int, Field(ge=1, description="people of a team write about the same matters")] = 25
-    messages: Annotated[int, Field(ge=1, description="ordinary messages that they write")] = 240
-    messages_a_fortnight: Annotated[int, Field(ge=1, description="of one person, at most")] = 20
-    comparisons_share: simulated_people.Share = 0.4
-    shifted_weeks: Annotated[int, Field(ge=0, description="at the end, with incidents")] = 2
-    shifted_share: Annotated[simulated_people.Share, Field(description="of their messages")] = 0.5
+    teams: Annotated[int, Field(ge=1, description="people of a team write about the same matters")] = 12
+    messages: Annotated[int, Field(ge=1, description="ordinary ones that they write")] = 340
+    messages_a_week: Annotated[int, Field(ge=1, description="of one person, at most")] = 12
+    comparisons_share: Annotated[
+        simulated_people.Share, Field(description="of the visits: to the page of comparisons")
+    ] = 0.25
+    shifted_weeks: Annotated[int, Field(ge=0, description="at the end, with other matters")] = 2
+    shifted_share: Annotated[simulated_people.Share, Field(description="of their messages")] = 0.8
     experiment_week: Annotated[int, Field(ge=0, description="whole weeks before the experiment")] = 2
     plan: Annotated[
         tuple[str, ...], Field(description="overrides of configs/experiment.yaml, as key=value")
@@ -70,10 +75,14 @@ class SampleConfig(configs.StageConfig):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request of a person at a moment."""
+    """What a person does at a moment: the request of a `number`, about one of the messages of the team's
+    week, or some comparisons about them.
+    """
 
     at: datetime
-    planned: PlannedRequest
+    person: Person
+    number: int
+    messages: Sequence[corpus.Message]
 
 
 def load_people(config: SampleConfig) -> PeopleConfig:
@@ -81,7 +90,7 @@ def load_people(config: SampleConfig) -> PeopleConfig:
     numbers = {
         "people": config.people,
         "seed": config.seed,
-        "max_messages": config.messages_a_fortnight,
+        "max_messages": config.messages_a_week,
         "comparisons_share": config.comparisons_share,
     }
     overrides = [f"{name}={value}" for name, value in numbers.items()]
@@ -89,59 +98,75 @@ def load_people(config: SampleConfig) -> PeopleConfig:
 
 
 def plan_visits(config: SampleConfig, people: PeopleConfig, until: datetime) -> list[Visit]:
-    """All requests of all people until a midnight, in the order of time.
+    """All visits of all people until a midnight, in the order of time.
 
-    A person belongs to a team and comes from the start or later. In most fortnights the person writes as many
-    messages as `make_people` has drawn, in sittings on working days.
+    A person belongs to a team and comes from the start or later. In most weeks the person writes as many
+    messages as `make_people` has drawn, in sittings that are mostly on working days.
     """
-    pools = _divide_messages(config)
-    start, days = config.start(until), 7 * config.weeks
-    shifted_from = until - timedelta(weeks=config.shifted_weeks)
+    usual, others = _read_messages(config)
+    start = config.start(until)
     visits = []
     for place, person in enumerate(simulated_people.make_people(people)):
         rng = random.Random(f"{person.name}:visits")
-        first = 0.0 if rng.random() < _FROM_THE_START else rng.uniform(0, days)
-        number = 0
-        for moment in _draw_moments(rng, person, start, days):
-            if moment < start + timedelta(days=first):
-                continue
-            ordinary, incidents = pools[place % config.teams]
-            is_shifted = moment >= shifted_from and rng.random() < config.shifted_share
-            pool = incidents if is_shifted else ordinary
-            visits.append(Visit(moment, simulated_people.plan_request(people, person, number, pool)))
-            number += 1
-    return sorted(visits, key=lambda visit: (visit.at, visit.planned.seed))
+        is_early = rng.random() < _FROM_THE_START
+        first = start + timedelta(days=0.0 if is_early else rng.uniform(0, 7 * config.weeks))
+        number, team = 0, place % config.teams
+        for week in range(config.weeks):
+            for moment in _draw_moments(rng, person, start + timedelta(weeks=week)):
+                is_other = rng.random() < config.shifted_share and week in others
+                messages = (others if is_other else usual)[week][team]
+                if moment >= first and messages:
+                    visits.append(Visit(moment, person, number, messages))
+                number += 1
+    return sorted(visits, key=lambda visit: (visit.at, visit.person.name))
 
 
-def _draw_moments(rng: random.Random, person: Person, start: datetime, days: int) -> Iterator[datetime]:
-    for fortnight in range(0, days, _FORTNIGHT):
-        if rng.random() > _ACTIVE:
-            continue
-        length = min(_FORTNIGHT, days - fortnight)
-        weights = [_WEEKDAYS[(start + timedelta(days=fortnight + day)).weekday()] for day in range(length)]
-        left = person.messages
-        while left > 0:
-            (day,) = rng.choices(range(length), weights)
-            mean, spread = rng.choice(_HOURS)
-            hour = min(max(rng.gauss(mean, spread), 0.0), 22.0)
-            moment = start + timedelta(days=fortnight + day, hours=hour)
-            for _ in range(min(left, rng.randint(1, 3))):  # a sitting
-                yield moment
-                moment += timedelta(seconds=rng.uniform(60, 900))
-                left -= 1
+def _draw_moments(rng: random.Random, person: Person, monday: datetime) -> Iterator[datetime]:
+    """The moments of a person's messages in the seven days from a midnight."""
+    left = person.messages if rng.random() < _ACTIVE else 0
+    weights = [_WEEKDAYS[(monday + timedelta(days=day)).weekday()] for day in range(7)]
+    while left > 0:
+        (day,) = rng.choices(range(7), weights)
+        mean, spread = rng.choice(_HOURS)
+        moment = monday + timedelta(days=day, hours=min(max(rng.gauss(mean, spread), 0.0), 22.0))
+        for _ in range(min(left, rng.randint(1, 3))):  # a sitting
+            yield moment
+            moment += timedelta(seconds=rng.uniform(60, 900))
+            left -= 1
 
 
-def _divide_messages(config: SampleConfig) -> list[tuple[list[corpus.Message], list[corpus.Message]]]:
-    """The ordinary messages and the messages about incidents, by team."""
-    folder = corpus.SEED / "messages"
+# The messages of each week and team.
+_Matters = Mapping[int, Sequence[Sequence[corpus.Message]]]
+
+
+def _read_messages(config: SampleConfig) -> tuple[_Matters, _Matters]:
+    """The ordinary messages of all weeks, and the messages about other matters of the last ones."""
+    folder, rng = corpus.SEED / "messages", random.Random(f"{config.seed}:messages")
     ordinary = corpus.read_lines(folder / "ordinary", corpus.Message)
-    incidents = [row for row in corpus.read_lines(folder, corpus.Message) if row.domain == "incidents"]
-    drawn = random.Random(f"{config.seed}:messages").sample(ordinary, min(config.messages, len(ordinary)))
+    usual = rng.sample(ordinary, min(config.messages, len(ordinary)))
+    others = [row for row in corpus.read_lines(folder, corpus.Message) if row.domain in _SHIFTED]
+    weeks = range(config.weeks)
+    shifted = weeks[max(0, config.weeks - config.shifted_weeks) :]
+    return _divide(usual, weeks, config.teams, rng), _divide(others, shifted, config.teams, rng)
 
-    def of_team(rows: list[corpus.Message], team: int) -> list[corpus.Message]:
-        return rows[team :: config.teams] or [rows[team % len(rows)]]
 
-    return [(of_team(drawn, team), of_team(incidents, team)) for team in range(config.teams)]
+def _divide(messages: Sequence[corpus.Message], weeks: range, teams: int, rng: random.Random) -> _Matters:
+    """Each message is of one week and team. All weeks have messages of the same lengths and letters, so that
+    these do not drift by chance.
+    """
+    of_week: dict[int, list[corpus.Message]] = {week: [] for week in weeks}
+    alike = sorted(messages, key=lambda message: (message.text.isascii(), len(message.text)))
+    for begin in range(0, len(alike) if weeks else 0, len(weeks)):
+        block = alike[begin : begin + len(weeks)]
+        for week, message in zip(rng.sample(weeks, len(block)), block, strict=True):
+            of_week[week].append(message)
+    for rows in of_week.values():
+        rows.sort(key=lambda message: (message.style, message.id))
+    return {
+        week: [rows[team::teams] or rows[team % len(rows) :][:1] for team in range(teams)]
+        for week, rows in of_week.items()
+        if rows
+    }
 
 
 class Rewriter:
@@ -232,7 +257,8 @@ COLUMNS: Mapping[str, str] = {
     " total_ms, locale, channel",
     "exposures": "experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at",
     "failures": "id, experiment_id, variant, epoch, organisation_id, user_id, failures",
-    "comparisons": "id, organisation_id, user_id, policy, first_output_id, second_output_id, created_at",
+    "comparisons": "id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id,"
+    " people, skipped_at, created_at",
     "feedback": "id, organisation_id, user_id, output_id, kind, thumb_up, rating, text, edit_distance,"
     " comparison_id, preferred_output_id, experiment_id, variant, epoch, created_at, updated_at",
 }
@@ -243,6 +269,17 @@ def make_id(moment: datetime, rng: random.Random) -> uuid.UUID:
     milliseconds = int(moment.timestamp() * 1000)
     head = milliseconds << 80 | 0x7 << 76 | rng.getrandbits(12) << 64
     return uuid.UUID(int=head | 0x2 << 62 | rng.getrandbits(62))
+
+
+class Pair(NamedTuple):
+    """Two outputs of one request that a person has compared on the page, and with how many others."""
+
+    id: uuid.UUID
+    policy: comparisons.Policy
+    request: Request
+    outputs: tuple[tuple[uuid.UUID, str], tuple[uuid.UUID, str]]  # id and text
+    versions: frozenset[str]
+    people: int
 
 
 class Gateway:
@@ -260,26 +297,29 @@ class Gateway:
     ) -> None:
         self._config, self._people, self._identity = config, people, identity
         self._rewriter, self._until = rewriter, until
-        self._evidence_share = comparisons.load().evidence_share
+        self._compare_config = comparisons.load()
         self._placed: dict[str, PlacedPerson] = {}
         self._habits: dict[str, tuple[str | None, str]] = {}  # locale and channel
         self._cache: dict[tuple[str, Request], Cached] = {}
         self._voted: set[tuple[uuid.UUID, uuid.UUID, str]] = set()
+        self._waiting: dict[Pair, int] = {}  # pairs for several people, with the number who saw them
+        self._compared: defaultdict[uuid.UUID, set[str]] = defaultdict(set)  # messages by person
 
     def answer(self, live: Live, visits: Sequence[Visit]) -> Rows:
         """The rows of these visits under a routing."""
         epoch, rows = RoutingEpoch(*live), Rows()
         for visit in visits:
-            rng = random.Random(f"{visit.planned.seed}:{self._config.seed}:rows")
+            planned = simulated_people.plan_request(self._people, visit.person, visit.number, visit.messages)
+            rng = random.Random(f"{planned.seed}:{self._config.seed}:rows")
             person = self._find_person(rows, visit, rng)
             if person.epoch != epoch.number:
                 epoch.place(person)
-            if not (visit.planned.compares and self._compare(rows, epoch, visit, person, rng)):
-                self._transform(rows, epoch, visit, person, rng)
+            if not (planned.compares and self._compare(rows, epoch, visit, person, rng)):
+                self._transform(rows, epoch, visit.at, planned, person, rng)
         return rows
 
     def _find_person(self, rows: Rows, visit: Visit, rng: random.Random) -> PlacedPerson:
-        name = visit.planned.person.name
+        name = visit.person.name
         if name not in self._placed:
             me = self._identity
             person = PlacedPerson(me.user(name), me.organisation_id, me.key_id, name)
@@ -292,17 +332,23 @@ class Gateway:
         return self._placed[name]
 
     def _transform(
-        self, rows: Rows, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson, rng: random.Random
+        self,
+        rows: Rows,
+        epoch: RoutingEpoch,
+        moment: datetime,
+        planned: PlannedRequest,
+        person: PlacedPerson,
+        rng: random.Random,
     ) -> None:
-        request, (locale, channel) = visit.planned.request, self._habits[visit.planned.person.name]
+        request, (locale, channel) = planned.request, self._habits[planned.person.name]
         message = Message(
             request.text, request.transform_type, request.intensity, person.external_id, locale, channel
         )
         arm = person.arm(message) or epoch.champion
         is_failed, fell_back = rng.random() < _FAILED, rng.random() < _FELL_BACK
-        answer_id = make_id(visit.at, rng)
+        answer_id = make_id(moment, rng)
         if arm.exposure is not None and not (is_failed and arm.experiment_id is None):
-            self._expose(rows, arm, person, answer_id, visit.at)
+            self._expose(rows, arm, person, answer_id, moment)
         if is_failed:
             if arm.experiment_id is not None:
                 ids = (arm.experiment_id, arm.variant, arm.epoch, person.organisation_id, person.id)
@@ -310,7 +356,7 @@ class Gateway:
             return
         fell_back = fell_back and arm.spec != epoch.routing.champion
         spec = epoch.routing.champion if fell_back else arm.spec
-        output, level, service_ms = self._find_output(rows, spec, request, visit.at, rng)
+        output, level, service_ms = self._find_output(rows, spec, request, moment, rng)
         total_ms = service_ms + rng.lognormvariate(1.0, 0.4)
         rows.answers.append(
             (
@@ -321,9 +367,9 @@ class Gateway:
         )
         placement = (arm.experiment_id, arm.variant, arm.epoch)
         votes = simulated_people.vote_on_answer(
-            self._people, visit.planned.person, request, output.text, random.Random(visit.planned.seed)
+            self._people, planned.person, request, output.text, random.Random(planned.seed)
         )
-        for at, vote in self._time_votes(visit.at, votes, rng):
+        for at, vote in self._time_votes(moment, votes, rng):
             text = vote.get("text")
             distance = (
                 Levenshtein.normalized_distance(output.text, text)
@@ -385,38 +431,116 @@ class Gateway:
     def _compare(
         self, rows: Rows, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson, rng: random.Random
     ) -> bool:
-        """Let a person compare two rewrites, chosen as `Online.rewrite_twice` does; False if they are the
-        same, since people are not shown such a pair.
+        """Let a person judge some pairs on the page of comparisons, which offers them as
+        `serving.gateway.routes.comparisons` does; False when there is none.
         """
-        request, routing = visit.planned.request, epoch.routing
+        moment, is_any = visit.at, False
+        for turn in range(_PAIRS):
+            numbers = range(turn * _TRIES, (turn + 1) * _TRIES)
+            pair = self._join(epoch, visit, person)
+            if pair is None:
+                pair = self._make_pair(rows, epoch, visit, moment, numbers, person, rng)
+            if pair is None:
+                break
+            is_any = True
+            self._compared[person.id].add(pair.request.text)
+            self._judge(rows, epoch, visit, moment, pair, person, rng)
+            moment += timedelta(seconds=rng.uniform(20, 90))
+        return is_any
+
+    def _join(self, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson) -> Pair | None:
+        """The oldest pair in force that needs more people, about a message that is new to the person.
+
+        Unlike on the page, it is about one of the team's messages. Otherwise shared pairs would tie the votes
+        of all teams together, and a snapshot could hold out none of them for validation.
+        """
+        in_force = comparisons.describe_in_force(epoch.routing)
+        unseen = {message.text for message in visit.messages} - self._compared[person.id]
+        for pair, seen in self._waiting.items():
+            is_in_force = pair.policy in in_force.policies and pair.versions <= set(in_force.versions)
+            if seen < pair.people and is_in_force and pair.request.text in unseen:
+                return pair
+        return None
+
+    def _make_pair(
+        self,
+        rows: Rows,
+        epoch: RoutingEpoch,
+        visit: Visit,
+        moment: datetime,
+        numbers: Iterable[int],
+        person: PlacedPerson,
+        rng: random.Random,
+    ) -> Pair | None:
+        """A new pair, about one of the messages of the visit that are for such comparisons; None when both
+        rewrites of each are the same. `numbers` are the tries.
+        """
+        routing, share = epoch.routing, self._compare_config.evidence_share
         opponents = comparisons.list_opponents(routing)
-        if opponents and evidence_messages.is_for_evidence(request.text, self._evidence_share):
-            policy, specs, _ = opponents[0]
-            first, second = (self._rewriter.rewrite(spec, request) for spec in specs)
-            sides = [(spec, side, None) for spec, side in zip(specs, (first, second), strict=True)]
-        else:
-            policy, seed = "two_samples", draw_seed(request)
-            sides = [
-                (routing.sampled, side, seed) for side in self._rewriter.sample_two(routing.sampled, request)
-            ]
-        if sides[0][1].text == sides[1][1].text:
-            return False
-        rng.shuffle(sides)
-        ids = [self._store(rows, spec, request, side, seed, visit.at, rng)[0] for spec, side, seed in sides]
-        comparison_id = make_id(visit.at, rng)
-        rows.comparisons.append(
-            (comparison_id, person.organisation_id, person.id, policy, ids[0], ids[1], visit.at)
-        )
-        texts = sides[0][1].text, sides[1][1].text
+        messages = [
+            message
+            for message in visit.messages
+            if message.text not in self._compared[person.id]
+            and evidence_messages.is_for_evidence(message.text, share) is bool(opponents)
+        ]
+        for number in numbers if messages else ():
+            planned = simulated_people.plan_request(
+                self._people, visit.person, 10**6 + 100 * visit.number + number, messages
+            )
+            request = planned.request
+            sides: list[tuple[Spec, Rewritten, int | None]]
+            if opponents:
+                policy, specs, _ = opponents[0]
+                sides = [(spec, self._rewriter.rewrite(spec, request), None) for spec in specs]
+            else:
+                policy, sampled = "two_samples", routing.sampled
+                samples = self._rewriter.sample_two(sampled, request)
+                sides = [(sampled, sample, draw_seed(request)) for sample in samples]
+            if sides[0][1].text == sides[1][1].text:
+                continue
+            first, second = (
+                (self._store(rows, spec, request, side, seed, moment, rng)[0], side.text)
+                for spec, side, seed in sides
+            )
+            pair_id = make_id(moment, rng)
+            people = comparisons.draw_people(pair_id, self._compare_config)
+            versions = frozenset(spec.version for spec, _, _ in sides)
+            return Pair(pair_id, policy, request, (first, second), versions, people)
+        return None
+
+    def _judge(
+        self,
+        rows: Rows,
+        epoch: RoutingEpoch,
+        visit: Visit,
+        moment: datetime,
+        pair: Pair,
+        person: PlacedPerson,
+        rng: random.Random,
+    ) -> None:
+        """Let a person vote on a pair in a random order, or skip it."""
+        is_new = pair not in self._waiting
+        self._waiting[pair] = self._waiting.get(pair, 0) + 1
+        comparison_id = pair.id if is_new else make_id(moment, rng)
+        (first_id, first), (second_id, second) = rng.sample(pair.outputs, 2)
         votes = simulated_people.vote_on_pair(
-            self._people, visit.planned.person, request, *texts, random.Random(visit.planned.seed)
+            self._people, visit.person, pair.request, first, second, random.Random(f"{comparison_id}:votes")
         )
-        placement = (None, policy, epoch.number)
-        for at, vote in self._time_votes(visit.at, votes, rng):
-            preferred = {"first": ids[0], "second": ids[1], "neither": None}[vote["preferred"]]
+        voted_at = moment + timedelta(seconds=rng.uniform(8, 20))
+        votes = votes if voted_at < self._until else []
+        rows.comparisons.append(
+            (
+                *(comparison_id, person.organisation_id, person.id, pair.policy, first_id, second_id),
+                *(pair.id, pair.people, None if votes else voted_at, moment),
+            )
+        )
+        if not votes:
+            self._waiting[pair] -= 1  # a person who skips a pair does not judge it
+        for vote in votes:
+            preferred = {"first": first_id, "second": second_id, "neither": None}[vote["preferred"]]
             values = (None, None, None, None, comparison_id, preferred)
-            self._vote(rows, at, person, ids[0], "comparison", values, placement, rng)
-        return True
+            placement = (None, pair.policy, epoch.number)
+            self._vote(rows, voted_at, person, first_id, "comparison", values, placement, rng)
 
     def _time_votes(
         self, at: datetime, votes: Sequence[dict[str, Any]], rng: random.Random
