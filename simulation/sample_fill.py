@@ -34,17 +34,8 @@ from models.edits.writer import rules_digest
 from pipelines import carry_out, first_release, promote
 from pipelines.experiment import analyse
 from serving.inference.edits_engine import EditsEngine
-from simulation.sample_traffic import (
-    COLUMNS,
-    Gateway,
-    Rewriter,
-    Rows,
-    SampleConfig,
-    Visit,
-    load_people,
-    make_id,
-    plan_visits,
-)
+from simulation.sample_answers import COLUMNS, Gateway, Rewriter, Rows, make_id
+from simulation.sample_traffic import SampleConfig, Visit, load_people, plan_visits
 
 BASELINE, CHALLENGER = "v1", "v2"
 _KEY_ID = "sample"
