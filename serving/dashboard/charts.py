@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +42,8 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+
+_STYLE_SHEET = Path(__file__).parent / "static" / "style.css"
 
 _drawing = Lock()
 
@@ -82,6 +85,17 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     svg = re.sub(r'^<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     svg = svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(description)}" ', 1)
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
+
+
+def with_light_colours(chart: str) -> str:
+    """A chart with the colours of the light pages on white, for places without their style sheet: notebooks,
+    and files of their own.
+    """
+    rule = re.search(r":root \{(.*?)\}", _STYLE_SHEET.read_text(encoding="utf-8"), re.DOTALL)
+    assert rule is not None
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule[1]))
+    svg = re.sub(r"var\(--([a-z-]+)\)", lambda name: colours[name[1]], str(chart))
+    return svg.replace("<svg ", '<svg style="background: #ffffff" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:
