@@ -67,6 +67,7 @@ Serving
     endpoint      an OpenAI-compatible endpoint of a language model, a question, its answer, its errors
     chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
+    costs         what rewrites cost: tokens, a vendor's price, CPU time
     protection    masks facts before the model and restores them after
     version_file  a version's form, languages and engine
     shipped       the folder champion/: the tagger that a new installation serves
