@@ -16,5 +16,7 @@
   promotions have gained over a version that is held out.
 - `readings`: what the pages on experiments read; `page_effects`: the effects on them; `examples`:
   the answers behind a metric.
+- `unit_values`: what each unit did, for those who look for a metric; `metric_choice`: what a metric can see;
+  `aa_tests`: whether it names false winners; `metric_plots`: how its values are distributed.
 - `calibration/`: whether all of this keeps its promises.
 """

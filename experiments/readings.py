@@ -25,6 +25,10 @@ _SIDES = 8  # messages with the rewrites of both variants
 _MOST_LISTED = 200
 
 
+class NothingMeasuredError(LookupError):
+    """No experiment has measured users yet; the message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExperimentRow:
     """An experiment in the list. `evidence` is None before the first analysis; `plan_faults` say why its plan
@@ -268,6 +272,30 @@ def read_experiment_page(
             "epochs": _read_epochs(session, experiment_id),
             "audit": _read_audit(session, experiment_id),
         }
+    )
+
+
+_MEASURED = text("""
+    SELECT e.id FROM experiments e
+    WHERE NOT e.is_sample AND e.status NOT IN ('holdout', 'draft', 'discarded')
+        AND EXISTS (SELECT FROM analyses a WHERE a.experiment_id = e.id)
+        AND (SELECT count(DISTINCT c.variant) FROM arm_counts c
+            WHERE c.experiment_id = e.id AND c.closed > 0) > 1
+    ORDER BY e.started_at DESC, e.id DESC LIMIT 20
+""")
+
+
+def read_newest_measured(session: Session) -> ExperimentPage:
+    """The newest experiment with a valid plan that has measured users of several arms. Raises
+    NothingMeasuredError.
+    """
+    for experiment_id in session.scalars(_MEASURED).all():
+        page = read_experiment_page(session, experiment_id)
+        if page.plan is not None:
+            return page
+    raise NothingMeasuredError(
+        "no experiment has measured users yet: wait until windows of its users have closed and the flow"
+        " `experiment` has analysed it, or stop the installation to use the sample of the notebooks"
     )
 
 

@@ -24,6 +24,7 @@ Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     progress      progress bar and remaining time
     devices       where a model computes, and in which number format
     loading       loads bases, tokenizers and adapters
+    shallow       cuts a base to its first layers, for trials
 
 Evaluation
     evaluation    measures a version against a champion and two baselines
@@ -33,6 +34,10 @@ Evaluation
     judge         an LLM as judge of two rewrites
     rules         the rule baseline
     reading       sheets of rewrites for blind readers, and their labels joined
+    audit         an audit of the judges: who asks them, what they are worth, what they may be used for
+    calibration   whether a judge's probabilities are true, and its plot
+    length_bias   how much of a judge's score is length, and its plot
+    probes        texts that no judge should like, which judges fall for them, and their plot
     labels        what the labels say: agreement, usable rewrites, whether a score sees them
     label_shares  counts and shares of the labels, and their plot
     sheets        what a blind reader sees of a rewrite
@@ -67,6 +72,7 @@ Serving
     endpoint      an OpenAI-compatible endpoint of a language model, a question, its answer, its errors
     chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
+    costs         what rewrites cost: tokens, a vendor's price, CPU time
     protection    masks facts before the model and restores them after
     version_file  a version's form, languages and engine
     shipped       the folder champion/: the tagger that a new installation serves

@@ -45,12 +45,12 @@ with Session(engine) as session:
     since = until - WEEKS * participation.WEEK
     weekly = pd.DataFrame(participation.count_by_week(session, organisation, until, WEEKS))
     daily = participation.count_votes(session, until)
-    answered = participation.count_answered(session, organisation, since)
+    answered = pd.DataFrame(participation.count_answered(session, organisation, since))
     by_person = participation.count_by_person(session, organisation, since)
 display(weekly.pivot_table("votes", "week_ends", "kind", "sum", fill_value=0).rename("{:%d %b %Y}".format))
-answered = pd.DataFrame(answered, columns=["type", "answers", "voted"]).set_index("type")
-display(answered.assign(share=answered.voted / answered.answers).style.format({"share": "{:.0%}"}))
-SVG(charts.standalone(charts.draw_stacked(daily.days, daily.counts, "Votes per day, by kind", "votes a day")))
+display(answered)
+plot = charts.draw_stacked(daily.days, daily.counts, "Votes per day, by kind", "votes a day")
+SVG(charts.with_light_colours(plot))
 
 # %% [markdown]
 # A few people often cast most of the votes. **Read**: the further the curve is above the dashed line, the

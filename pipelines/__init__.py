@@ -6,9 +6,12 @@
 - `llm_version`: registers a model that was not trained here as a version.
 - `champion`: makes the folder champion/; `first_release`: releases it in a new installation.
 - `shadow`: replays recent messages through a challenger before its experiment. No person sees the answers.
+- `replay`: does so in one process, with time, tokens and price, for a person who looks at a version;
+  `replay_plot`: its figure.
 - `judging`: lets a judge compare the rewrites of champion and challenger; `preparation`: does so, and
   measures the traffic, apart from decisions.
 - `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
+- `what_if`: an experiment as if it had had another plan, in a transaction that is rolled back.
 - `holdout`: keeps a few users on an old champion.
 - `promote`: makes a version champion; `retention`: deletes old answers and retired weights.
 - `tracking`: writes ended experiments to MLflow; `tracking_plots`: draws their plots.

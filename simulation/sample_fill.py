@@ -34,17 +34,8 @@ from models.edits.writer import rules_digest
 from pipelines import carry_out, first_release, promote
 from pipelines.experiment import analyse
 from serving.inference.edits_engine import EditsEngine
-from simulation.sample_traffic import (
-    COLUMNS,
-    Gateway,
-    Rewriter,
-    Rows,
-    SampleConfig,
-    Visit,
-    load_people,
-    make_id,
-    plan_visits,
-)
+from simulation.sample_answers import COLUMNS, Gateway, Rewriter, Rows, make_id
+from simulation.sample_traffic import SampleConfig, Visit, load_people, plan_visits
 
 BASELINE, CHALLENGER = "v1", "v2"
 _KEY_ID = "sample"
@@ -184,7 +175,7 @@ class _Fill:
         self._experiment_id = make_id(at, self._rng)
         command = Command(self._experiment_id, Action.START, [reason("passed_gate", version=CHALLENGER)])
         with Session(self._engine) as session, session.begin():
-            salt = self._rng.randbytes(8).hex()
+            salt = random.Random(f"{self._config.seed}:salt").randbytes(8).hex()
             carry_out.open_experiment(session, command, self._challenger, self._plan, None, salt)
             self._set_times(session, at)
 

@@ -4,6 +4,7 @@
 - `outputs`: rewritten texts, stored before they are answered.
 - `rewrites`: the outputs of an organisation, to look at.
 - `answers`: which output a person got.
+- `volume`: how many answers there are, and how many of them come from a cache.
 - `receipts`: signed tokens that feedback needs.
 - `feedback`: votes on outputs.
 - `participation`: how many votes there are, of whom, and on which share of the answers.

@@ -151,16 +151,17 @@ def count_by_week(
 
 
 class AnsweredType(NamedTuple):
-    """Answers of a transform type, and those whose person voted on the rewrite."""
+    """Answers of a transform type, those whose person voted on the rewrite, and their share, in [0, 1]."""
 
     transform_type: str
     answers: int
     voted: int
+    share: float
 
 
 _ANSWERED = """
-    SELECT o.transform_type, count(*), count(*) FILTER (WHERE EXISTS (
-        SELECT FROM feedback f WHERE f.output_id = a.output_id AND f.user_id = a.user_id))
+    SELECT o.transform_type, count(*) AS answers, count(*) FILTER (WHERE EXISTS (
+        SELECT FROM feedback f WHERE f.output_id = a.output_id AND f.user_id = a.user_id)) AS voted
     FROM answers a JOIN outputs o ON o.id = a.output_id
     WHERE a.organisation_id = :organisation AND a.id >= :since AND o.version NOT LIKE 'sample-%'
     GROUP BY o.transform_type ORDER BY o.transform_type
@@ -173,7 +174,10 @@ def count_answered(session: Session, organisation_id: uuid.UUID, since: datetime
     It reads every answer of this time, which takes seconds for millions. A comparison is no answer.
     """
     params = {"organisation": organisation_id, "since": floor(since)}
-    return [AnsweredType(*row) for row in session.execute(text(_ANSWERED), params)]
+    return [
+        AnsweredType(kind, answers, voted, voted / answers)
+        for kind, answers, voted in session.execute(text(_ANSWERED), params)
+    ]
 
 
 class VersionVotes(NamedTuple):

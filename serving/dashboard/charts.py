@@ -43,6 +43,8 @@ _STYLE: Any = {
     "axes.spines.right": False,
 }
 
+_STYLE_SHEET = Path(__file__).parent / "static" / "style.css"
+
 _drawing = Lock()
 
 
@@ -85,17 +87,15 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
 
 
-def standalone(plot: Markup) -> str:
-    """A plot as an SVG file in the light colours of the style sheet, for a place that does not have the style
-    sheet, such as a notebook.
+def with_light_colours(chart: str) -> str:
+    """A chart with the colours of the light pages on white, for places without their style sheet: notebooks,
+    and files of their own.
     """
-    style = (Path(__file__).parent / "static" / "style.css").read_text(encoding="utf-8")
-    light = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style[: style.index("}")]))
-    svg = re.sub(r"var\(--([a-z-]+)\)", lambda variable: str(light[variable[1]]), plot)
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    assert size is not None, "matplotlib writes it"
-    attributes = f'width="{size[1]}pt" height="{size[2]}pt" style="background: {light["card"]}"'
-    return svg.replace("<svg ", f'<svg {attributes} font-family="sans-serif" ', 1)
+    rule = re.search(r":root \{(.*?)\}", _STYLE_SHEET.read_text(encoding="utf-8"), re.DOTALL)
+    assert rule is not None
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule[1]))
+    svg = re.sub(r"var\(--([a-z-]+)\)", lambda name: colours[name[1]], str(chart))
+    return svg.replace("<svg ", '<svg style="background: #ffffff" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:

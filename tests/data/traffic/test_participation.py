@@ -68,8 +68,8 @@ def test_votes_are_counted_by_week_type_and_kind(session: Session, organisation_
 def test_an_answer_has_a_vote_if_its_own_person_voted(session: Session, organisation_id: uuid.UUID) -> None:
     since = UNTIL - 2 * WEEK
     assert participation.count_answered(session, organisation_id, since) == [
-        AnsweredType("clarify", 3, 2),
-        AnsweredType("soften", 2, 2),
+        AnsweredType("clarify", 3, 2, 2 / 3),
+        AnsweredType("soften", 2, 2, 1.0),
     ]
 
 
