@@ -2,7 +2,7 @@
 # # Feedback: what people say, and whether a model may learn from it
 #
 # How much do people vote, and who does? Do they agree? Do they choose a text for its place or its length?
-# Which votes count, and why do the others not? Do people write about other things than before? This notebook
+# Which votes count, and why do the others not? Do people write differently than before? This notebook
 # answers from Postgres and from the files of a snapshot, by the functions of the flow `collect` and of the
 # dashboard's page *Data*. It takes half a minute, and one or two minutes more when it first makes the sample.
 
@@ -114,12 +114,12 @@ rows = {name: quality.list_measures(q, config)[:7] for name, q in (("Postgres", 
 pd.DataFrame({name: {row.name: row.measured for row in of} for name, of in rows.items()})
 
 # %% [markdown]
-# ## Do people write about other things than before?
+# ## Do people write differently than before?
 #
 # A version learned from older messages. The *population stability index* compares the messages of a week with
 # those of the four weeks before; it is 0 for equal distributions. **Read**: an index that chance can explain
 # (shaded) says nothing. The dashboard raises an alarm at the upper line. The table has the trait with the
-# highest index of the newest week, and what changed.
+# highest index of the newest week, and what changed. Topics are not measured.
 
 # %%
 with Session(engine) as session:

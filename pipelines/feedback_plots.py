@@ -34,6 +34,7 @@ def draw_concentration(votes: Sequence[int]) -> Figure:
         xytext=(10, -4),
         textcoords="offset points",
         va="top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
     axes.set_title(f"{measured.votes:,} votes of {measured.voters:,} voters (Gini {measured.gini:.2f})")
     axes.set_xlabel("share of the voters, the most active first")
