@@ -22,7 +22,7 @@ from configs.settings import Settings
 from data import database
 from data.traffic import routing
 from models import shipped, version_file
-from models.results import CARD_FILES
+from models.results import CARD_FILES, Evaluation
 from pipelines.environments import environment
 from pipelines.local import Process
 
@@ -128,10 +128,19 @@ def main(settings: Settings) -> None:
 
 def register_shipped(settings: Settings, engine: Engine) -> str:
     """Export and register the shipped tagger; the name of its version. It has no parent and no snapshot."""
-    from models import tagger, training
     from pipelines.registration import register
 
-    folder, run = settings.champion, settings.state / "runs" / shipped.run_name(settings.champion)
+    run = settings.state / "runs" / shipped.run_name(settings.champion)
+    evaluated = make_run(settings.champion, run)
+    return register.fn(settings, engine, run, evaluated, "tagger", None, None)
+
+
+def make_run(folder: Path, run: Path) -> Evaluation:
+    """Write the run folder of the shipped tagger in `folder`, as a training would have left it: the version,
+    the tagger and the evaluation, which is returned.
+    """
+    from models import tagger, training
+
     if not (run / "version" / version_file.NAME).exists():
         tagger.export(folder, run / "version")
     for name in CARD_FILES.values():
@@ -141,7 +150,7 @@ def register_shipped(settings: Settings, engine: Engine) -> str:
     evaluated = shipped.read_evaluation(folder)
     (run / "evaluation").mkdir(exist_ok=True)
     training.write_figures(evaluated, run / "evaluation")
-    return register.fn(settings, engine, run, evaluated, "tagger", None, None)
+    return evaluated
 
 
 if __name__ == "__main__":
