@@ -24,7 +24,7 @@ from simulation import sample
 
 # Your copy of configs/llm.yaml has the model, its endpoint or file, prices and budget (docs/other_models.md).
 # Overrides change it: ["endpoint={base_url: http://127.0.0.1:11434/v1, model: 'qwen3:8b', input_usd: 0}"]
-CONFIG, OVERRIDES = os.environ.get("LLM_CONFIG"), []
+CONFIG, OVERRIDES = os.environ.get("LLM_CONFIG"), list[str]()
 # Without both, llama.cpp serves SmolLM2 here, with these prices (USD per million tokens) and this budget.
 STAND_IN = {"input_usd": 0.15, "output_usd": 0.60, "daily_tokens": 40_000}
 PROTECTION = Protection(masks=True, retries=5 if CONFIG or OVERRIDES else 1)  # one retry, for speed
@@ -69,7 +69,7 @@ pd.Series(masked.hidden, name="fact").to_frame()
 # the fewest facts is sent. If all are refused, the message itself is sent, and `unchanged` says why.
 
 # %%
-engine, drafts = LlmEngine(OUT / "mine"), []
+engine, drafts = LlmEngine(OUT / "mine"), list[protection.DraftResult]()
 request = shadow.ReplayedMessage(message, TransformType.SOFTEN, 2)
 [rewritten] = engine.generate(spec, [request.item], drafts.append)
 display(pd.DataFrame(drafts, columns=protection.DraftResult._fields).drop(columns=["message", "number"]))
