@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ _REFUSES_TRAINING = 0.04  # share of the people
 _FAILED, _FELL_BACK = 0.003, 0.006  # shares of the requests, and of the challenger's
 _MEDIAN_MS = {"text": 14.0, "edits": 60.0}  # of a rewrite, by form
 _L1, _L2 = timedelta(minutes=5), timedelta(hours=24)  # how long the gateway's caches keep an output
-_PAIRS = 3  # that a person judges on a visit to the page of comparisons
+_PAIRS = 2  # that a person judges on a visit to the page of comparisons
 _TRIES = 4  # messages, until one has two different rewrites (`serving.gateway.routes.comparisons`)
 
 
@@ -169,6 +170,9 @@ class Gateway:
         self._config, self._people, self._identity = config, people, identity
         self._rewriter, self._until = rewriter, until
         self._compare_config = comparisons.load()
+        self._is_for_evidence = cache(
+            partial(evidence_messages.is_for_evidence, share=self._compare_config.evidence_share)
+        )
         self._placed: dict[str, PlacedPerson] = {}
         self._habits: dict[str, tuple[str | None, str]] = {}  # locale and channel
         self._cache: dict[tuple[str, Request], Cached] = {}
@@ -346,13 +350,13 @@ class Gateway:
         """A new pair, about one of the messages of the visit that are for such comparisons; None when both
         rewrites of each are the same. `numbers` are the tries.
         """
-        routing, share = epoch.routing, self._compare_config.evidence_share
+        routing = epoch.routing
         opponents = comparisons.list_opponents(routing)
         messages = [
             message
             for message in visit.to_compare
             if message.text not in self._compared[person.id]
-            and evidence_messages.is_for_evidence(message.text, share) is bool(opponents)
+            and self._is_for_evidence(message.text) is bool(opponents)
         ]
         for number in numbers if messages else ():
             planned = simulated_people.plan_request(

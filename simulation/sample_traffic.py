@@ -25,11 +25,11 @@ _SHIFTED = ("incidents", "support")  # what people also write about at the end
 class SampleConfig(configs.StageConfig):
     """The people of the sample, their messages, and the experiment."""
 
-    people: Annotated[int, Field(ge=1)] = 680
+    people: Annotated[int, Field(ge=1)] = 600
     weeks: Annotated[int, Field(ge=1, le=52)] = 6
     seed: int = 0
     teams: Annotated[int, Field(ge=1, description="people of a team write about the same matters")] = 12
-    messages: Annotated[int, Field(ge=52, description="ordinary ones that they write")] = 340
+    messages: Annotated[int, Field(ge=52, description="ordinary ones that they write")] = 320
     messages_a_week: Annotated[int, Field(ge=1, description="of one person, at most")] = 12
     comparisons_share: Annotated[
         simulated_people.Share, Field(description="of the visits: to the page of comparisons")
@@ -126,13 +126,13 @@ def _read_messages(config: SampleConfig) -> tuple[_Matters, _Matters]:
 
 
 def _divide(messages: Sequence[corpus.Message], weeks: range, teams: int, rng: random.Random) -> _Matters:
-    """Each message is of one week and team. All weeks have messages of the same lengths and letters, so that
-    these do not drift by chance.
+    """Each message is of one week and team. All weeks have messages of the same styles, lengths and letters,
+    so that these do not drift by chance.
     """
     if not weeks:
         return {}
     of_week: dict[int, list[corpus.Message]] = {week: [] for week in weeks}
-    alike = sorted(messages, key=lambda message: (message.text.isascii(), len(message.text)))
+    alike = sorted(messages, key=lambda row: (row.text.isascii(), row.style, len(row.text), row.id))
     for begin in range(0, len(alike), len(weeks)):
         block = alike[begin : begin + len(weeks)]
         for week, message in zip(rng.sample(weeks, len(block)), block, strict=True):
