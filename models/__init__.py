@@ -22,6 +22,7 @@ Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     edit_dpo      trains the tagger on people's feedback
     edit_votes    what feedback says about the edits of a message
     progress      progress bar and remaining time
+    curves        curves of logged figures; in Jupyter while a stage trains
     devices       where a model computes, and in which number format
     loading       loads bases, tokenizers and adapters
     shallow       cuts a base to its first layers, for trials
@@ -31,6 +32,7 @@ Evaluation
     results       the result types, free of torch
     gate          accepts or rejects a challenger
     scoreboard    scores of rewrites, and their means with intervals
+    score_plots   plots of scores with their intervals
     judge         an LLM as judge of two rewrites
     rules         the rule baseline
     reading       sheets of rewrites for blind readers, and their labels joined

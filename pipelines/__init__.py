@@ -3,6 +3,7 @@
 - `collect`: writes a snapshot of the votes; `quality`: writes the page of its quality and draws its figures;
   `feedback_plots`: figures of who votes and of drift.
 - `train`: trains a version on a snapshot, evaluates it and registers it; `registration`: the last of these.
+- `by_hand`: what training by hand shares with the flow.
 - `llm_version`: registers a model that was not trained here as a version.
 - `champion`: makes the folder champion/; `first_release`: releases it in a new installation.
 - `shadow`: replays recent messages through a challenger before its experiment. No person sees the answers.
