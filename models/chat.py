@@ -110,7 +110,8 @@ class Chat:
             try:
                 return await self._ask(question)
             except ChatError as error:
-                return error
+                # Its frames are this loop's. Who raises it has frames of its own.
+                return error.with_traceback(None)
 
     async def _ask(self, question: Question) -> Answer:
         """An answer, with up to `endpoint.retries` retries of what may pass."""
@@ -149,7 +150,7 @@ class Chat:
             raise self._error_of(error) from None  # its text may quote the message
         except openai.APIConnectionError:
             used = 0
-            raise _PassingError("no connection; is base_url right?") from None
+            raise _PassingError("no connection; does its server run, and is base_url right?") from None
         except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             # Of LangChain, for a body that is no JSON, or another JSON. Its text quotes the body.
             raise UnusableError(
@@ -189,9 +190,8 @@ class Chat:
         status = error.status_code
         detail = f"{status} {str(error.code or '')[:_LONGEST_CODE]}".strip()
         if status in (401, 403):
-            return RefusedError(
-                f"{self._name}: {detail}; check the key: key_variable is {self.endpoint.key_variable}"
-            )
+            variable = self.endpoint.key_variable or "not set: name the variable that holds the key"
+            return RefusedError(f"{self._name}: {detail}; check the key: key_variable is {variable}")
         if status == 404:
             return RefusedError(f"{self._name}: {detail}; check base_url and model")
         body = error.body if isinstance(error.body, dict) else {}
@@ -200,6 +200,8 @@ class Chat:
         if error.code == "insufficient_quota":
             return RefusedError(f"{self._name}: {detail}; the account has no credit left")
         if status == 429 or status == 408 or status >= 500:
+            if status == 429:
+                detail += "; it allows fewer requests: wait, lower concurrency, or raise retries"
             return _PassingError(detail, _retry_after_s(error.response.headers))
         return RefusedError(
             f"{self._name}: {detail} {str(error.param or '')[:_LONGEST_CODE]}; check limit_field and extra,"

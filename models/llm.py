@@ -9,7 +9,7 @@ import json
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +23,7 @@ from data.records import PROTECTED, Engine, Prompt, Protection, Spec
 from models import prompts, protection, scoring, version_file
 from models.chat import Chat
 from models.endpoint import Answer, ChatError, Endpoint, Question, UnusableError
-from models.protection import Draft, Kept, Request
+from models.protection import Draft, DraftResult, Kept, Request
 
 FILE = "llm.json"
 GGUF_FILE = "model.gguf"
@@ -148,7 +148,7 @@ class Writer:
             assert self.llm.endpoint is not None
             self.chat = Chat(self.llm.endpoint)
         else:
-            self._server, endpoint, key = _start(folder / GGUF_FILE, self.llm.llamacpp)
+            self._server, endpoint, key = start_llamacpp(folder / GGUF_FILE, self.llm.llamacpp)
             self.chat = Chat(endpoint, {_LOCAL_KEY: key})
         try:
             self._refuse_other_weights(folder.name)
@@ -157,12 +157,17 @@ class Writer:
             raise
 
     def rewrite(
-        self, requests: Sequence[Request], spec: Spec, seeds: Sequence[int | None] = ()
+        self,
+        requests: Sequence[Request],
+        spec: Spec,
+        seeds: Sequence[int | None] = (),
+        observe: Callable[[DraftResult], None] | None = None,
     ) -> list[Kept | ChatError]:
         """The rewrites of messages, or the errors in their places. Facts are protected as the spec says.
 
         With `seeds`, one for each request, an endpoint that knows seeds gives the same samples again.
-        Requests with the same seed get different samples.
+        Requests with the same seed get different samples. `observe` is called with each draft that was
+        answered.
         """
         errors: dict[int, ChatError] = {}
         shown: dict[int, str] = {}
@@ -196,7 +201,7 @@ class Writer:
                 talked.add(text)
             return not talks
 
-        kept = protection.rewrite(requests, spec.protection, write, accept=accept)
+        kept = protection.rewrite(requests, spec.protection, write, accept=accept, observe=observe)
         return [errors.get(i, _explain(rewrite, shown[i] in talked)) for i, rewrite in enumerate(kept)]
 
     def cost_usd(self, kept: Kept) -> float:
@@ -259,8 +264,22 @@ def _explain(kept: Kept, talked: bool) -> Kept:
     return kept._replace(unchanged=reason("unchanged_chatter")) if kept.unchanged and talked else kept
 
 
-def _start(gguf: Path, settings: LlamaCpp) -> tuple[Any, Endpoint, str]:
-    """llama.cpp's server on a free port of 127.0.0.1, its endpoint, and the key that it asks for."""
+class LocalServer(NamedTuple):
+    """llama.cpp's server in this process, its endpoint, and the key that it asks for. The library stops the
+    server with its object.
+    """
+
+    server: Any
+    endpoint: Endpoint
+    key: str
+
+
+def start_llamacpp(gguf: Path, settings: LlamaCpp) -> LocalServer:
+    """Start llama.cpp's server on a free port of 127.0.0.1, with a GGUF file: the model's name is the file's.
+
+    The key belongs into the variable `endpoint.key_variable` of the environment of who asks. Raises
+    ValueError when there is no such file.
+    """
     import xllamacpp
 
     if not gguf.is_file():
@@ -285,4 +304,4 @@ def _start(gguf: Path, settings: LlamaCpp) -> tuple[Any, Endpoint, str]:
         retries=0,
         concurrency=settings.slots,
     )
-    return server, endpoint, key
+    return LocalServer(server, endpoint, key)

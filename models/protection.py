@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from data.reasons import Reason, reason
 from data.records import Protection, TransformType
@@ -117,6 +117,26 @@ class Kept(NamedTuple):
     prompt_tokens: int = 0
 
 
+Outcome = Literal["keeps all facts", "loses facts", "has a wrong mask", "is no rewrite"]
+
+
+class DraftResult(NamedTuple):
+    """What became of a draft, for a person who looks into it.
+
+    `number` counts the drafts of a message, from 0; `draft` is as the model wrote it, with masks, and has so
+    many `tokens`. `missing` are the facts that it lost, and `text` has the others restored. A draft that is
+    refused has no text.
+    """
+
+    message: str
+    number: int
+    draft: str
+    tokens: int
+    outcome: Outcome
+    missing: tuple[str, ...] = ()
+    text: str | None = None
+
+
 # Generates drafts from (text by index, retries): at 0 retries the most likely draft, else that many others.
 Write = Callable[[Mapping[int, str], int], Mapping[int, Sequence[Draft]]]
 # Whether a draft, before its facts are restored, is a rewrite at all: from the request as it was shown, with
@@ -132,13 +152,15 @@ def rewrite(
     write: Write,
     judge: Judge | None = None,
     accept: Accept | None = None,
+    observe: Callable[[DraftResult], None] | None = None,
 ) -> list[Kept]:
     """The rewrites of messages, in their order, with their facts protected.
 
     `protection.retries` more drafts are generated for a rewrite that lost a fact or that `accept` or
     `Masked.restore` refuses, and for every rewrite with `protection.always`. The draft that lost the fewest
     facts is chosen, an empty one last; among equals the one that `judge` prefers, without a judge the most
-    likely one. When every draft is refused, the message itself is returned, with the reason.
+    likely one. When every draft is refused, the message itself is returned, with the reason. `observe` is
+    called with each draft and what became of it.
 
     Serving has no judge, since none is valid for what it serves (`models.validity`). Raises ValueError for
     `protection.always` without one.
@@ -151,6 +173,7 @@ def rewrite(
         mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in requests
     ]
     candidates: list[list[Kept]] = [[] for _ in requests]
+    numbers = [0] * len(requests)  # of drafts so far
     tokens, prompt_tokens = [0] * len(requests), [0] * len(requests)
 
     def generate(indices: Iterable[int], retries: int) -> None:
@@ -158,8 +181,15 @@ def rewrite(
             tokens[index] += sum(draft.tokens for draft in drafts)
             prompt_tokens[index] += sum(draft.prompt_tokens for draft in drafts)
             shown = (masked[index].text, *requests[index][1:])
-            accepted = [draft for draft in drafts if accept is None or accept(shown, draft.text)]
-            candidates[index] += _restore_all(masked[index], accepted)
+            for draft in drafts:
+                is_rewrite = accept is None or accept(shown, draft.text)
+                result = _restore(masked[index], numbers[index], draft, is_rewrite)
+                numbers[index] += 1
+                if result.text is not None:
+                    kept = Kept(result.text, [*result.missing], draft.tokens, draft.finished)
+                    candidates[index].append(kept)
+                if observe is not None:
+                    observe(result)
 
     generate(range(len(requests)), 0)
     again = [i for i, drafts in enumerate(candidates) if protection.always or not drafts or drafts[0].missing]
@@ -171,10 +201,14 @@ def rewrite(
     ]
 
 
-def _restore_all(masked: Masked, drafts: Sequence[Draft]) -> Iterator[Kept]:
-    for draft in drafts:
-        if (text := masked.restore(draft.text)) is not None:
-            yield Kept(text, facts.missing(masked.message, text), draft.tokens, draft.finished)
+def _restore(masked: Masked, number: int, draft: Draft, is_rewrite: bool) -> DraftResult:
+    known = (masked.message, number, draft.text, draft.tokens)
+    if not is_rewrite:
+        return DraftResult(*known, "is no rewrite")
+    if (text := masked.restore(draft.text)) is None:
+        return DraftResult(*known, "has a wrong mask")
+    missing = tuple(facts.missing(masked.message, text))
+    return DraftResult(*known, "loses facts" if missing else "keeps all facts", missing, text)
 
 
 def _choose_best(request: Request, drafts: Sequence[Kept], judge: Judge | None) -> Kept:

@@ -31,7 +31,7 @@ from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from models import shipped
 from models.edits.writer import rules_digest
-from pipelines import carry_out, first_release, promote
+from pipelines import carry_out, promote
 from pipelines.experiment import analyse
 from serving.inference.edits_engine import EditsEngine
 from simulation.sample_answers import COLUMNS, Gateway, Rewriter, Rows, make_id
@@ -69,7 +69,7 @@ def fill(settings: Settings, config: SampleConfig, until: datetime, progress: bo
     analysis that says so, or still runs.
     """
     engine = database.engine_of(settings)
-    writer = EditsEngine(first_release.export_shipped(settings) / "version")
+    writer = EditsEngine(shipped.export_once(settings))
     try:
         _Fill(settings, engine, config, until, Rewriter(writer.generate)).run(progress)
     finally:

@@ -33,7 +33,7 @@ class SampleConfig(configs.StageConfig):
     messages_a_week: Annotated[int, Field(ge=1, description="of one person, at most")] = 12
     comparisons_share: Annotated[
         simulated_people.Share, Field(description="of the visits: to the page of comparisons")
-    ] = 0.25
+    ] = 0.15
     shifted_weeks: Annotated[int, Field(ge=0, description="at the end, with other matters")] = 2
     shifted_share: Annotated[simulated_people.Share, Field(description="of their messages")] = 0.8
     experiment_week: Annotated[int, Field(ge=0, description="whole weeks before the experiment")] = 2

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from experiments.aa_tests import AATest
 from experiments.metric_choice import Gain
-from serving.dashboard.charts import Ranged, draw_ranges, with_colours
+from serving.dashboard.charts import Ranged, draw_ranges, with_light_colours
 
 
 def draw_aa_tests(tests: Mapping[str, AATest], alpha: float) -> str:
@@ -17,11 +17,11 @@ def draw_aa_tests(tests: Mapping[str, AATest], alpha: float) -> str:
         ],
     }
     title = "Share of random splits of one arm in which a test names a winner"
-    return with_colours(draw_ranges(series, title, "splits with a winner", [alpha], percent=True))
+    return with_light_colours(draw_ranges(series, title, "splits with a winner", [alpha], percent=True))
 
 
 def draw_gains(gains: Sequence[Gain]) -> str:
     """The challenger's gain in each metric with its confidence sequence, in detectable differences."""
     rows = [Ranged(row.name, row.gain, row.gain_low, row.gain_high) for row in gains]
     title = "Gain of the challenger in each metric, with its confidence sequence"
-    return with_colours(draw_ranges({"": rows}, title, "gain, in detectable differences", [0.0]))
+    return with_light_colours(draw_ranges({"": rows}, title, "gain, in detectable differences", [0.0]))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data.reasons import Language
 from serving.dashboard.api import GatewayClient
-from serving.dashboard.charts import with_colours
+from serving.dashboard.charts import with_light_colours
 from serving.dashboard.parts import Parts
 from serving.dashboard.session import Sessions
 from serving.dashboard.visit import Me, Visit
@@ -71,7 +71,7 @@ def cut(page: str, title: str) -> str:
 
 def list_charts(page: str) -> list[str]:
     """The plots of a page as SVG files of their own."""
-    return [with_colours(svg) for svg in re.findall(r'(?s)<svg class="chart".*?</svg>', page)]
+    return [with_light_colours(svg) for svg in re.findall(r'(?s)<svg class="chart".*?</svg>', page)]
 
 
 def _make_one_file(page: str) -> str:

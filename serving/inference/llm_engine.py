@@ -1,7 +1,7 @@
 """The engine of models that we did not train: at an OpenAI-compatible endpoint, or in llama.cpp."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from data.records import Form, Spec
 from models import version_file
 from models.endpoint import ChatError, TooLongError
 from models.llm import Writer
-from models.protection import Kept
+from models.protection import DraftResult, Kept
 from serving.inference.client import Item, Rewritten, unwritable
 
 logger = logging.getLogger("tonebridge.inference")
@@ -26,12 +26,16 @@ class LlmEngine:
         self._version = version_file.read(folder)
         self._writer = Writer(folder)
 
-    def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
-        """Rewrite items at the same time. An item whose answer failed has a `failure`; the others stay."""
+    def generate(
+        self, spec: Spec, items: Sequence[Item], observe: Callable[[DraftResult], None] | None = None
+    ) -> list[Rewritten]:
+        """Rewrite items at the same time. An item whose answer failed has a `failure`; the others stay.
+        `observe` is called with each draft.
+        """
         results = [unwritable(item) for item in items]
         readable = [i for i, item in enumerate(items) if self._version.writes_language_of(item.text)]
         requests = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
-        rewrites = self._writer.rewrite(requests, spec, [items[i].seed for i in readable])
+        rewrites = self._writer.rewrite(requests, spec, [items[i].seed for i in readable], observe)
         for i, rewrite in zip(readable, rewrites, strict=True):
             if isinstance(rewrite, ChatError):
                 logger.warning("%s: %s", spec.version, rewrite)  # it does not quote the message

@@ -186,3 +186,32 @@ def test_a_draft_that_repeats_the_message_is_a_draft():
     copy = "NAME1, send TICKET1 to NAME2 by DAY1."
     result = protect(Model(copy), Protection(masks=True, retries=1))
     assert (result.text, result.unchanged) == (MESSAGE, None)
+
+
+def test_what_became_of_each_draft_can_be_observed():
+    drafts = iter(
+        [
+            ["Sure! Here is NAME1."],
+            ["NAME7, send it.", "NAME1, send it.", "NAME1, send TICKET1."],
+        ]
+    )
+
+    def write(texts, retries):
+        return {i: [Draft(text, 5, True) for text in next(drafts)] for i in texts}
+
+    results = []
+    [kept] = protection.rewrite(
+        [("Anna, send PAY-1.", TransformType.SOFTEN, 1)],
+        Protection(masks=True, retries=3),
+        write,
+        accept=lambda _, draft: "Sure" not in draft,
+        observe=results.append,
+    )
+    assert [(result.number, result.outcome, result.missing, result.text) for result in results] == [
+        (0, "is no rewrite", (), None),
+        (1, "has a wrong mask", (), None),
+        (2, "loses facts", ("PAY-1",), "Anna, send it."),
+        (3, "keeps all facts", (), "Anna, send PAY-1."),
+    ]
+    assert results[0].draft == "Sure! Here is NAME1.", "as the model wrote it"
+    assert (kept.text, kept.tokens) == (results[3].text, sum(result.tokens for result in results))

@@ -170,3 +170,12 @@ async def test_the_service_answers_for_the_model_and_names_what_fails(service, f
     assert "the answer is empty" in log
     assert "right" not in log.split()
     assert "PAY-123" not in log
+
+
+def test_drafts_can_be_observed(engine, vendor):
+    vendor.replies = [completion("Sure! Here is the rewritten message: NAME1.")]
+    drafts = []
+    spec = SPEC.model_copy(update={"protection": Protection(masks=True, retries=1)})
+    [rewritten] = engine.generate(spec, [item()], drafts.append)
+    assert [draft.outcome for draft in drafts] == ["is no rewrite", "keeps all facts"]
+    assert rewritten.text == drafts[1].text == "Please Anna, send PAY-123 by Friday."
