@@ -25,10 +25,6 @@ _SIDES = 8  # messages with the rewrites of both variants
 _MOST_LISTED = 200
 
 
-class NothingMeasuredError(LookupError):
-    """No experiment has measured users yet; the message says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class ExperimentRow:
     """An experiment in the list. `evidence` is None before the first analysis; `plan_faults` say why its plan
@@ -275,27 +271,22 @@ def read_experiment_page(
     )
 
 
-_MEASURED = text("""
-    SELECT e.id FROM experiments e
-    WHERE NOT e.is_sample AND e.status NOT IN ('holdout', 'draft', 'discarded')
-        AND EXISTS (SELECT FROM analyses a WHERE a.experiment_id = e.id)
-        AND (SELECT count(DISTINCT c.variant) FROM arm_counts c
-            WHERE c.experiment_id = e.id AND c.closed > 0) > 1
-    ORDER BY e.started_at DESC, e.id DESC LIMIT 20
-""")
+class NoExperimentError(RuntimeError):
+    """No experiment can be looked at yet."""
 
 
-def read_newest_measured(session: Session) -> ExperimentPage:
-    """The newest experiment with a valid plan that has measured users of several arms. Raises
-    NothingMeasuredError.
+def read_newest_page(session: Session) -> ExperimentPage:
+    """The newest experiment, running or ended, whose arms have been compared. The sample experiment of a new
+    installation is left out: only its sums exist. Raises NoExperimentError when there is none.
     """
-    for experiment_id in session.scalars(_MEASURED).all():
-        page = read_experiment_page(session, experiment_id)
-        if page.plan is not None:
-            return page
-    raise NothingMeasuredError(
-        "no experiment has measured users yet: wait until windows of its users have closed and the flow"
-        " `experiment` has analysed it, or stop the installation to use the sample of the notebooks"
+    for row in list_experiments(session):
+        if row.plan is None or row.evidence is None or row.is_sample:
+            continue
+        if row.evidence.leading.between_users.primary is not None:
+            return read_experiment_page(session, row.id)
+    raise NoExperimentError(
+        "no experiment of this installation has compared its arms yet; wait until enough windows have closed,"
+        " or stop `make up` to see the experiment of the sample"
     )
 
 

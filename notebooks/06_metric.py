@@ -3,7 +3,7 @@
 #
 # You care about a number that the system does not ship. How do you define it, is it a good metric, and how
 # does it get onto the dashboard? This notebook takes one idea through all steps, on the users of the newest
-# experiment. It takes half a minute. Whatever it writes to the database, it rolls back.
+# experiment. It takes less than half a minute. Whatever it writes to the database, it rolls back.
 
 # %%
 # %matplotlib inline
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 import configs
 from data import database
 from experiments import aa_tests, examples, metric_choice, metric_plots, own_metrics, readings, unit_values
-from pipelines import what_if
+from pipelines import other_plan
 from serving.dashboard import metric_charts, preview
 from simulation import sample
 
@@ -36,7 +36,7 @@ engine, folder = database.engine_of(settings), settings.artifacts / "notebooks" 
 
 # %%
 with Session(engine) as session:
-    page = readings.read_newest_measured(session)
+    page = readings.read_newest_page(session)
     assert page.plan is not None
     units = unit_values.read(session, page.id, page.plan, {})
 print(f"{page.name}: {len(units.ids)} users whose windows of {page.plan.window_hours:g} hours have closed")
@@ -48,7 +48,8 @@ pd.DataFrame(metric_choice.describe(units)).round(3)
 # `share: true` promises that a user's value lies between 0 and 1. People can dislike an answer *and* correct
 # it, so the sum may exceed the answers; then the user counts as 1. The second metric is an amount, for
 # comparison. A segment may use only what is known when a user enters. Postgres computes all of it for three
-# example users, as when the flows start. A wrong file ends a process at its start, with such a sentence.
+# example users, as when the flows start. A process with a wrong file ends at its start. It says why, as here
+# for two wrong expressions.
 
 # %%
 folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ metrics:
     says: "share of answers that people disliked, corrected or requested again"}
   requests_a_user: {kind: mean, of: requests, cap: 5, better: higher, says: requests of a user in the window}
 segments:
-  came_before: "before_answers > 0"
+  in_chat: "channel = 'chat'"
 """)
 own = configs.load(own_metrics.Definitions, folder / "metrics.yaml")
 own_metrics.check(engine, own)
@@ -106,10 +107,11 @@ SVG(metric_charts.draw_aa_tests(aa_tests.split(units, plan), plan.alpha))
 # right of 0 the challenger is better. The unit is `detectable`, here by these users, so that metrics can be
 # compared. Holm's correction of `p` counts all metrics but the primary one: each that you add makes the
 # others' `p` larger. CUPED removed the part `explained` of the variance; the interval is narrower by about
-# half of it. The last table divides the primary effect; `shrunk` is drawn towards that of all users.
+# half of it. A metric with too little data is missing; an amount without an upper limit needs the most. The
+# last table divides the primary effect; `shrunk` is drawn towards that of all users.
 
 # %%
-trial = what_if.try_metrics(engine, settings, page, own)
+trial = other_plan.try_metrics(engine, settings, page, own)
 gains = metric_choice.list_gains(trial.result, plan)
 display(pd.DataFrame(gains).round(3), SVG(metric_charts.draw_gains(gains)))
 parts = [(kind, name, of) for kind, each in trial.breakdowns.items() for name, of in each.segments.items()]

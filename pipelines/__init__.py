@@ -12,7 +12,7 @@
 - `judging`: lets a judge compare the rewrites of champion and challenger; `preparation`: does so, and
   measures the traffic, apart from decisions.
 - `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
-- `what_if`: an experiment as if it had had another plan, in a transaction that is rolled back.
+- `other_plan`: an experiment as if it had had another plan, in a transaction that is rolled back.
 - `holdout`: keeps a few users on an old champion.
 - `promote`: makes a version champion; `retention`: deletes old answers and retired weights.
 - `tracking`: writes ended experiments to MLflow; `tracking_plots`: draws their plots.
