@@ -68,6 +68,7 @@ Serving
     chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
     protection    masks facts before the model and restores them after
+    preview       a draft while it is written, for a reader who may leave
     version_file  a version's form, languages and engine
     shipped       the folder champion/: the tagger that a new installation serves
 """
