@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import psutil
 import pytest
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Engine, text
@@ -23,6 +24,7 @@ from data.tables import Experiment, new_id
 from data.traffic.routing import Arm, Routing, Split
 from models.export import export
 from models.preview import Preview
+from pipelines.local import running
 from serving.gateway.online.front import PATH
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.online.streaming import Stream
@@ -30,6 +32,7 @@ from serving.gateway.problems import UnavailableError
 from serving.inference import release
 from serving.protocol import GuardedProtocol
 from tests import gateways, streams
+from tests.ports import with_own_ports
 from tests.streams import Gateway, Send, Service, answer, delta, events_of, read, text_of, until
 
 LONG = Spec(version="talkative", engine="transformers", max_new_tokens=80)
@@ -575,6 +578,36 @@ async def test_the_other_replica_begins_again(
             *drafts, (kind, given) = await read(response)
     assert (kind, given["fallback"], text_of(drafts)) == ("answer", False, "Please wait.")
     assert (len(broken.streams), len(service.streams)) == (1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("has_replica", [False, True], ids=["alone", "with a replica"])
+async def test_bentoml_is_killed_in_the_middle(
+    talkative: Settings, engine: Engine, api_key: str, has_replica: bool
+) -> None:
+    gateways.publish(engine, Routing(champion=ENDLESS))
+    own = with_own_ports(talkative)
+    urls = (*own.inference_urls, *(talkative.inference_urls if has_replica else ()))
+    with running(own, "inference") as processes:
+        processes["inference"].wait_until_ready(f"{own.inference_urls[0]}/readyz", timeout_s=120)
+        settings = talkative.model_copy(update={"inference_urls": urls})
+        async with (
+            streams.listening(settings, api_key, HotProtocol) as gateway,
+            gateway.post(fresh()) as response,
+        ):
+            got = events_of(response)
+            drafts = [await anext(got)]
+            workers = psutil.Process(processes["inference"].pid).children(recursive=True)
+            for process in (*workers, psutil.Process(processes["inference"].pid)):
+                process.kill()
+            drafts += [event async for event in got if event[0]]
+    assert drafts[0][0] == "delta"
+    kind, data = drafts.pop()
+    if has_replica:
+        assert (kind, text_of(drafts)) == ("answer", data["transformed_text"])
+    else:
+        assert (kind, data["status"]) == ("error", 503)
 
 
 # --- Idempotency-Key ---------------------------------------------------------------------------------------
