@@ -271,6 +271,25 @@ def read_experiment_page(
     )
 
 
+class NoExperimentError(RuntimeError):
+    """No experiment can be looked at yet."""
+
+
+def read_newest_page(session: Session) -> ExperimentPage:
+    """The newest experiment, running or ended, whose arms have been compared. The sample experiment of a new
+    installation is left out: only its sums exist. Raises NoExperimentError when there is none.
+    """
+    for row in list_experiments(session):
+        if row.plan is None or row.evidence is None or row.is_sample:
+            continue
+        if row.evidence.leading.between_users.primary is not None:
+            return read_experiment_page(session, row.id)
+    raise NoExperimentError(
+        "no experiment of this installation has compared its arms yet; wait until enough windows have closed, or"
+        " stop `make up` to see the experiment of the sample"
+    )
+
+
 def _read_arms(session: Session, experiment_id: uuid.UUID) -> list[Arm]:
     rows = session.execute(
         text(

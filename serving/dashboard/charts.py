@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,7 @@ _INK, _FAINT, _LINE, _FIRST, _SECOND, _GOOD, _BAD = (
 _COLOURS = {
     _INK: "ink", _FAINT: "faint", _LINE: "line", _FIRST: "one", _SECOND: "other", _GOOD: "good", _BAD: "bad",
 }  # fmt: skip
+_STYLES = Path(__file__).parent / "static" / "style.css"
 _WIDE, _HIGH = 6.4, 2.9  # inches; 72 units each
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -82,6 +84,16 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     svg = re.sub(r'^<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     svg = svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(description)}" ', 1)
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
+
+
+def with_colours(chart: Markup) -> str:
+    """A chart in the colours of the light theme, for a notebook or a page without the dashboard's style."""
+    styles = _STYLES.read_text(encoding="utf-8")
+    light: dict[str, str] = {}
+    for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", styles):
+        light.setdefault(name, colour)  # the dark theme follows the light one
+    svg = re.sub(r"var\(--([a-z-]+)\)", lambda match: light[match[1]], str(chart))
+    return svg.replace("<svg ", f'<svg style="max-width: 40rem; background: {light["card"]}" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:
