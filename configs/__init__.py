@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+ROOT = Path(__file__).parent.parent  # the checkout; the paths in the yaml files are relative to it
+
 
 class StageConfig(BaseModel):
     """A stage's settings: immutable, and closed to keys that nobody reads."""

@@ -34,6 +34,11 @@ Evaluation
     rules         the rule baseline
     reading       sheets of rewrites for blind readers, and their labels joined
     labels        what the labels say: agreement, usable rewrites, whether a score sees them
+    label_shares  counts and shares of the labels, and their plot
+    sheets        what a blind reader sees of a rewrite
+    blind_batch   a batch that one person labels blind, and their agreement with others
+    side_by_side  rewrites of the same messages by two versions
+    output_shares  shares of stored rewrites: unchanged, facts lost
     validity      whether a score is a valid judge of a policy, by the labels of its rewrites
     decoding      greedy rewrites by a version's quantised weights
     card          the model card of a version

@@ -48,6 +48,7 @@ from models.scoreboard import Case, by_type, estimate, estimates, score
 from models.validity import Validity, labels_of, validate
 
 _INTENSITIES = range(4)
+_MARKERS = "os^vDPX*<>"  # of the systems in a plot, which colours alone would not tell apart
 _REWRITES = "rewrites.json"
 SHOWN = (
     *("facts_kept", "meaning", "tone_moved", "chatter", "insult", "obeyed", "monotone", "repetition"),
@@ -356,7 +357,9 @@ def plot(evaluation: Evaluation, file: Path) -> None:
             means = np.array([e.mean for e in row.values()])  # (groups,)
             ends = np.array([[e.low, e.high] for e in row.values()]).T  # (2, groups): low, high
             x = np.array([groups.index(group) for group in row]) + (i - (len(rows) - 1) / 2) * 0.12
-            axes.errorbar(x, means, yerr=np.abs(ends - means), fmt="o", markersize=4, capsize=2, label=name)
+            axes.errorbar(
+                x, means, yerr=np.abs(ends - means), fmt=_MARKERS[i], markersize=4, capsize=2, label=name
+            )
         axes.set(title=title, xticks=range(len(groups)), xlim=(-0.6, len(groups) - 0.4))
         axes.set_xticklabels(groups, rotation=20 if len(groups) < 8 else 30, ha="right")
         axes.grid(axis="y", alpha=0.3)
@@ -378,7 +381,7 @@ def plot(evaluation: Evaluation, file: Path) -> None:
     for axes, key in ((panels[0, 1], "tone_moved"), (panels[1, 0], "facts_kept"), (panels[1, 1], "meaning")):
         rows = {n: {kind: row[key] for kind, row in r.items()} for n, r in evaluation.by_type.items()}
         draw(axes, rows, f"{key.replace('_', ' ')}, by transform type")
-    draw(panels[1, 2], evaluation.move_by_intensity, "move, by intensity asked for")
+    draw(panels[1, 2], evaluation.move_by_intensity, "move, by intensity")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.savefig(file, dpi=110)

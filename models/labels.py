@@ -112,6 +112,12 @@ def read_labels(folder: Path = FOLDER) -> list[ReadRewrite]:
     return corpus.read_lines(folder, ReadRewrite)
 
 
+def read_all() -> list[ReadRewrite]:
+    """All labelled rewrites of the seed, by system in the order of `docs/quality.md`."""
+    rows = [*read_labels(), *read_labels(EDITS)]
+    return sorted(rows, key=lambda row: _ORDER.get(row.system, len(_ORDER)))
+
+
 def measure_agreement(rows: Sequence[ReadRewrite]) -> float:
     """Cohen's kappa of the first and the second reader over the four labels: 1 is perfect, 0 is chance."""
     return float(
@@ -212,7 +218,7 @@ def write_page(rows: Sequence[ReadRewrite]) -> str:
 
 def main(page: Path) -> None:
     """Write the page of all labels of the seed."""
-    page.write_text(write_page([*read_labels(), *read_labels(EDITS)]), encoding="utf-8")
+    page.write_text(write_page(read_all()), encoding="utf-8")
 
 
 if __name__ == "__main__":

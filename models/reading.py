@@ -17,7 +17,6 @@ import json
 import random
 import sys
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -25,10 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 import configs
 from data.corpus import Label, ReadRewrite
-from data.records import PROTECTED, Intensity, Protection, TransformType
+from data.records import PROTECTED, Protection
 from models import drafts, rules, teacher, tone
 from models.evaluation import draw_cases, read_policy, test_cases, written_by
 from models.scoreboard import Case
+from models.sheets import ReadingError, SheetRow, make_row
 from models.teacher import TeacherConfig
 from models.teacher_requests import Request
 
@@ -66,27 +66,11 @@ class ReadingConfig(configs.StageConfig):
     seed: int = 0
 
 
-class SheetRow(BaseModel):
-    """What a reader sees. `key` is a digest of the other fields."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str
-    transform_type: TransformType
-    intensity: Intensity
-    text: str
-    rewrite: str
-
-
 class _ReadRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str
     label: Label
-
-
-class ReadingError(ValueError):
-    """A reader's file has an unknown key, a missing row or an unknown label; the message names them."""
 
 
 def write_rewrites(config: ReadingConfig) -> dict[str, list[tuple[Case, str]]]:
@@ -130,15 +114,7 @@ def _name_policy(system: System) -> str | None:
 
 
 def _sheet_row(case: Case, rewrite: str) -> SheetRow:
-    parts = [case.transform_type.value, str(case.intensity), case.text, rewrite]
-    key = blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
-    return SheetRow(
-        key=key,
-        transform_type=case.transform_type,
-        intensity=case.intensity,
-        text=case.text,
-        rewrite=rewrite,
-    )
+    return make_row(case.text, case.transform_type, case.intensity, rewrite)
 
 
 def make_sheet(rewrites: Mapping[str, Sequence[tuple[Case, str]]], seed: int) -> list[SheetRow]:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 
+from configs.settings import Settings
 from data.reasons import Language
+from models import version_file
 from models.results import CARD_FILES, Evaluation
 
 EVALUATION_FILE = "evaluation.json"
@@ -43,6 +45,27 @@ def copy_tagger(folder: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for name in TAGGER_FILES:
         shutil.copyfile(folder / name, out / name)
+    return out
+
+
+def export_once(settings: Settings) -> Path:
+    """The version folder of the tagger in `settings.champion`, in the folder of its run. It is exported when
+    it is not there yet, which takes about ten seconds.
+
+    Raises ValueError when the folder is no complete version.
+    """
+    folder = settings.champion
+    if absent := missing(folder):
+        raise ValueError(
+            f"{folder} is no complete version ({absent[0]} is missing): make it by `make champion`"
+        )
+    out = settings.state / "runs" / run_name(folder) / "version"
+    if not (out / version_file.NAME).exists():
+        # Imported here, since the dashboard reads this file without torch.
+        from models import tagger
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        tagger.export(folder, out)
     return out
 
 

@@ -16,5 +16,6 @@
 - `tune`: searches the fields of a training stage.
 - `local`: Postgres, Valkey and the processes of one machine; `environments`: what each process may know;
   `up`: the command that runs them all; `sample_experiment`: an ended experiment to look at.
+- `notebooks`: opens JupyterLab, and writes the pages of the notebooks.
 - `single_page`: writes HTML pages that are one file each.
 """

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.traffic import routing
-from models import shipped, version_file
+from models import shipped
 from models.results import CARD_FILES
 from pipelines.environments import environment
 from pipelines.local import Process
@@ -128,12 +128,7 @@ def main(settings: Settings) -> None:
 
 def export_shipped(settings: Settings) -> Path:
     """Export the shipped tagger, unless it has been; the folder of its run, whose `version` is served."""
-    run = settings.state / "runs" / shipped.run_name(settings.champion)
-    if not (run / "version" / version_file.NAME).exists():
-        from models import tagger
-
-        tagger.export(settings.champion, run / "version")
-    return run
+    return shipped.export_once(settings).parent
 
 
 def register_shipped(settings: Settings, engine: Engine) -> str:

@@ -3,5 +3,6 @@
 - `protocol`: HTTP with limits that apply before authentication, for gateway and dashboard.
 - `source`: the source of a request, for limits.
 - `validation`: what is wrong with a value or a config, as reasons.
+- `differences`: what differs in two texts, in words, marked as HTML.
 - `breaker`: stops calls to a failing service for a while.
 """

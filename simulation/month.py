@@ -73,6 +73,7 @@ class MonthConfig(configs.StageConfig):
 
     days: Annotated[int, Field(ge=1)]
     seconds_a_day: Annotated[float, Field(gt=0)]
+    maximum_days: Annotated[float, Field(gt=0)]
     people_a_day: Annotated[int, Field(ge=1)]
     champion: Share
     challengers: tuple[Challenger, ...]
@@ -90,7 +91,7 @@ class MonthConfig(configs.StageConfig):
             f"window_hours={day_h / 2}",
             f"hours_a_person={day_h}",
             f"minimum_days={3 * day_h / 24}",
-            f"maximum_days={8 * day_h / 24}",
+            f"maximum_days={self.maximum_days * day_h / 24}",
             "harm_margin=0.1",
             "guardrails={complained: 0.1, failed: 0.05, fell_back: 0.1, latency_p95: 1000.0}",
         )

@@ -11,11 +11,11 @@ import random
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from tqdm import tqdm
@@ -35,6 +35,7 @@ from serving.inference import engines
 from serving.inference.client import Item
 from simulation import simulated_people
 from simulation.simulated_people import PeopleConfig, PlannedRequest
+from simulation.taste import Request
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _CHUNK = 16  # requests of a batch; the samples of a batch share one seed
@@ -51,8 +52,20 @@ class VotesConfig(configs.StageConfig):
     out: Path = Path("artifacts/votes")
 
 
-def main(config: VotesConfig) -> Made:
-    """Write the snapshot to the folder `out`."""
+def make_own_vote(item: Item, first: str, second: str, preferred: Literal["first", "second"]) -> Usable:
+    """One's own vote on two rewrites of a message, for `main`."""
+    return _make_usable(
+        person="you",
+        vote_seed=f"you:{item.text}",
+        request=Request(item.text, item.transform_type, item.intensity),
+        vote={"kind": "comparison", "preferred": preferred},
+        output=first,
+        other=second,
+    )
+
+
+def main(config: VotesConfig, own: Sequence[Usable] = ()) -> Made:
+    """Write the snapshot of the simulated votes, and of one's `own`, to the folder `out`."""
     people = configs.load(
         PeopleConfig, _CONFIGS / "people.yaml", [f"people={config.people}", f"seed={config.seed}"]
     )
@@ -71,6 +84,7 @@ def main(config: VotesConfig) -> Made:
     ]
     for request, first, second in zip(pairs, first_samples, second_samples, strict=True):
         votes += _vote_on_pair(people, request, first, second)
+    votes += own
     limits = configs.load(CollectConfig, _CONFIGS / "collect.yaml")
     folder = config.out.with_name(config.out.name + ".snapshots")
     with counting(votes, folder, evidence=(), **limits.caps()) as counted:
@@ -136,34 +150,36 @@ def _vote_on_answer(people: PeopleConfig, planned: PlannedRequest, answer: str) 
     rng = random.Random(planned.seed)
     for vote in simulated_people.vote_on_answer(people, planned.person, planned.request, answer, rng):
         if vote["kind"] != "comment":
-            yield _make_usable(planned, vote, answer, None)
+            yield _make_usable(planned.person.name, planned.seed, planned.request, vote, answer, None)
 
 
 def _vote_on_pair(people: PeopleConfig, planned: PlannedRequest, first: str, second: str) -> Iterator[Usable]:
     rng = random.Random(planned.seed)
     for vote in simulated_people.vote_on_pair(people, planned.person, planned.request, first, second, rng):
         if vote["preferred"] != "neither":
-            yield _make_usable(planned, vote, first, second)
+            yield _make_usable(planned.person.name, planned.seed, planned.request, vote, first, second)
 
 
-def _make_usable(planned: PlannedRequest, vote: dict[str, Any], output: str, other: str | None) -> Usable:
+def _make_usable(
+    person: str, vote_seed: str, request: Request, vote: Mapping[str, Any], output: str, other: str | None
+) -> Usable:
     """A vote as `data.snapshots.votes.fetch` returns it from Postgres."""
     compares = other is not None
     return Usable(
-        feedback_id=_make_id(planned.seed, vote["kind"]),
-        user_id=_make_id(planned.person.name),
+        feedback_id=_make_id(vote_seed, vote["kind"]),
+        user_id=_make_id(person),
         key_id=None,
         kind=vote["kind"],
         thumb_up=vote.get("up"),
         rating=vote.get("stars"),
         edit=vote.get("text"),
-        output_id=_make_id(planned.seed, "first"),
-        message=planned.request.text,
-        transform_type=planned.request.transform_type,
-        intensity=planned.request.intensity,
+        output_id=_make_id(vote_seed, "first"),
+        message=request.text,
+        transform_type=request.transform_type,
+        intensity=request.intensity,
         output=output,
         version="champion",
-        other_id=_make_id(planned.seed, "second") if compares else None,
+        other_id=_make_id(vote_seed, "second") if compares else None,
         other=other,
         other_version="champion" if compares else None,
         first_is_preferred=vote["preferred"] == "first" if compares else None,

@@ -2,6 +2,7 @@
 
 - `routing`: which versions answer whom, by epoch.
 - `outputs`: rewritten texts, stored before they are answered.
+- `rewrites`: the outputs of an organisation, to look at.
 - `answers`: which output a person got.
 - `receipts`: signed tokens that feedback needs.
 - `feedback`: votes on outputs.

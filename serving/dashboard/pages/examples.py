@@ -11,8 +11,8 @@ from experiments import examples, page_effects, readings
 from experiments.decisions import UnknownExperimentError
 from experiments.examples import ArmExamples, FailedDay
 from experiments.readings import ExperimentPage
-from serving.dashboard.pages.experiments import mark_differences
 from serving.dashboard.visit import Visit, viewer_visit
+from serving.differences import mark_differences
 
 router = APIRouter(prefix="/experiments")
 
