@@ -3,9 +3,10 @@
 A row is stored only when it differs from the one before: the rows are the evidence over time.
 """
 
+import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -144,11 +145,12 @@ class Met(NamedTuple):
     requirement: Reason
     is_met: bool
     since: datetime | None  # the first analysis from which on it was met; None: it was not met at the last
+    days: float | None  # until then, since the start of the experiment
 
 
-def find_met_since(analyses: Sequence[Dated], challenger: str) -> list[Met]:
-    """Since when a challenger has met each requirement to ship without a break. `analyses` are in the order of
-    time; those without the challenger are left out.
+def find_met_since(analyses: Sequence[Dated], challenger: str, started_at: datetime) -> list[Met]:
+    """Since when a challenger has met each requirement to ship without a break, the first one met first.
+    `analyses` are in the order of time; those without the challenger are left out.
     """
     assessed = [
         (at, evidence.decision.by_challenger[challenger].requirements)
@@ -163,8 +165,9 @@ def find_met_since(analyses: Sequence[Dated], challenger: str) -> list[Met]:
             if place >= len(requirements) or not requirements[place].is_met:
                 break
             since = at
-        results.append(Met(requirement.state, requirement.is_met, since))
-    return results
+        days = None if since is None else (since - started_at) / timedelta(days=1)
+        results.append(Met(requirement.state, requirement.is_met, since, days))
+    return sorted(results, key=lambda met: math.inf if met.days is None else met.days)
 
 
 def read_effects_over_time(

@@ -465,8 +465,8 @@ def sum_past(
 class Numbers(NamedTuple):
     """A unit's numbers of a metric, of whose products the sums are; x is None for a unit without a value.
 
-    x is the value, or the numerator of a ratio. y is the denominator of a ratio, else the same quantity before
-    the unit entered. u and v are a ratio's x and y before it entered.
+    x is the value, or the numerator of a ratio. y is the denominator of a ratio, else the same quantity
+    before the unit entered. u and v are a ratio's x and y before it entered.
     """
 
     x: Decimal | None
@@ -497,6 +497,8 @@ class UnitRow:
     past_misses: int
 
 
+# Without statistics of its parts, Postgres would compile the query below, which takes seconds.
+_COMPILE_NOTHING = text("SELECT set_config('jit', 'off', true)")
 # Reads the units and their numbers in one query that stores nothing, by the rules of `refresh`. Its parts
 # read `closing` and `user_days`, which are no tables here.
 _UNIT_ROWS = f"""
@@ -538,7 +540,7 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
     """Read the units whom the analyses have seen, in the order in which they entered, with the numbers of all
     metrics of the plan. Those whose windows had closed at the time `at` count, as at an analysis then.
 
-    The rows are read from the exposures, answers, failures and votes, by the rules of `refresh`; their sums are
+    They are read from the exposures, answers, failures and votes, by the rules of `refresh`; their sums are
     those that it stores (`experiments.recount`). Only the caps and the last analysed exposure are read from
     the experiment. Nothing is stored, so a read-only transaction suffices. A plan with another window gives
     what an analysis with this window would have counted. The holdout is not supported, since its users enter
@@ -610,6 +612,8 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
             past_misses=row["past_misses"] or 0,
         )
 
+    session.execute(_SET_COSTS)
+    session.execute(_COMPILE_NOTHING)
     return [build_row(dict(each)) for each in session.execute(text(query), parameters).mappings()]
 
 

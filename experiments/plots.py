@@ -1,25 +1,28 @@
 """Figures of an experiment that its pages do not have."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
+from experiments.evidence import Dated
+
 _BLUE, _ORANGE, _GRAY = "#2458a6", "#8a5a00", "#777777"
 
 
-def draw_p_values(
-    at: Sequence[datetime], naive: Sequence[float], anytime: Sequence[float], alpha: float
-) -> Figure:
-    """The p-values of a difference at each analysis, on a logarithmic axis: of a test at a time that is fixed
-    in advance, repeated at each analysis, and of the confidence sequence, which may be repeated. A value below
-    `alpha` is called a difference.
+def draw_p_values(analyses: Sequence[Dated], challenger: str, alpha: float) -> Figure:
+    """The p-values of the primary metric at each analysis with an effect, on a logarithmic axis: of a test
+    for one analysis at a time that is fixed in advance, and of the confidence sequence, which holds at all
+    analyses. A value below `alpha` is called a difference.
     """
+    results = [(at, each.challengers.get(challenger)) for at, each in analyses]
+    effects = [(at, result.between_users.primary) for at, result in results if result is not None]
+    steps = [(at, effect) for at, effect in effects if effect is not None]
     figure = Figure(figsize=(7.2, 3.4), layout="constrained")
     axes = figure.subplots()
-    days = [float(date2num(moment)) for moment in at]  # type: ignore[no-untyped-call]
+    days = [float(date2num(at)) for at, _ in steps]  # type: ignore[no-untyped-call]
+    naive, anytime = [effect.fixed_p for _, effect in steps], [effect.p for _, effect in steps]
     for name, values, colour, style, mark in (
         ("test at a fixed time, repeated", naive, _ORANGE, "--", "s"),
         ("confidence sequence", anytime, _BLUE, "-", "o"),

@@ -285,8 +285,8 @@ def read_newest_page(session: Session) -> ExperimentPage:
         if row.evidence.leading.between_users.primary is not None:
             return read_experiment_page(session, row.id)
     raise NoExperimentError(
-        "no experiment of this installation has compared its arms yet; wait until enough windows have closed, or"
-        " stop `make up` to see the experiment of the sample"
+        "no experiment of this installation has compared its arms yet; wait until enough windows have closed,"
+        " or stop `make up` to see the experiment of the sample"
     )
 
 

@@ -1,7 +1,8 @@
 """The evidence of an experiment computed anew from its rows, to be compared with that of its analyses.
 
 Analyses add what is new to stored sums, and the pages read these. Here all rows are read again, and the same
-functions turn them into evidence. Both agree to the last digit while all the rows are there. Nothing is stored.
+functions turn them into evidence. Both agree to the last digit while all the rows are there. Nothing is
+stored.
 """
 
 import decimal
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +20,11 @@ from sqlalchemy.orm import Session
 
 from experiments import bandit, judgements, outcomes, votes
 from experiments.analysis import ArmStatistics, ChallengerResult, between_users, compare, pick_arms
+from experiments.effects import Effect
 from experiments.estimators import Sums, estimate
 from experiments.metrics import BINS_MS, Metric
 from experiments.outcomes import UnitRow
+from experiments.plan import Plan
 from experiments.readings import EpochRow, ExperimentPage
 from experiments.recommendation import Decision, decide
 
@@ -38,13 +42,27 @@ class RecountError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """An experiment's evidence from its rows: the units, the arms by metric, and what follows."""
+    """An experiment's evidence from its rows: the units, the arms by metric, and what follows. `plan` is that
+    of each challenger (`Plan.for_each_of`).
+    """
 
+    plan: Plan
+    started_at: datetime
+    baseline: str
     units: Sequence[UnitRow]
     measured: Mapping[str, Metric]
     arms: Mapping[str, Sequence[ArmStatistics]]
     challengers: Mapping[str, ChallengerResult]
     decision: Decision
+
+    def get_effect(self, challenger: str) -> Effect:
+        """The effect of a challenger in the primary metric. RecountError while there are too few users."""
+        effect = self.challengers[challenger].between_users.primary
+        if effect is None:
+            raise RecountError(
+                f"{challenger} has too few users for an effect yet; wait until more windows close"
+            )
+        return effect
 
     def tabulate(self) -> list[dict[str, Any]]:
         """A row for each unit, for a data frame: who, when, in which arm, and each metric's value as a float.
@@ -88,7 +106,7 @@ def sum_up(units: Iterable[UnitRow], name: str, metric: Metric) -> ArmSums:
             bins = totals[unit.epoch, unit.variant]
             for bin_, added in _sum_up_unit(unit, name, metric):
                 before = bins.get(bin_)
-                bins[bin_] = Sums(*map(sum, zip(before, added, strict=True))) if before else added
+                bins[bin_] = Sums(*map(add, before, added)) if before else added
     return totals
 
 
@@ -100,7 +118,10 @@ def _sum_up_unit(unit: UnitRow, name: str, metric: Metric) -> Iterator[tuple[int
     if numbers.x is not None:
         by_letter = {letter: Decimal(number) for letter, number in numbers._asdict().items()}
         products = ([by_letter[letter] for letter in letters] for letters in _PRODUCTS)
-        yield 0, Sums(1, *(factors[0] if len(factors) == 1 else factors[0] * factors[1] for factors in products))
+        yield (
+            0,
+            Sums(1, *(factors[0] if len(factors) == 1 else factors[0] * factors[1] for factors in products)),
+        )
 
 
 def _sum_up_latencies(unit: UnitRow) -> Iterator[tuple[int, Sums]]:
@@ -157,7 +178,9 @@ def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
     """
     plan = page.plan_of_each
     if page.newest is None or plan is None or page.baseline is None or page.started_at is None:
-        raise RecountError(f"{page.name} has no analysis yet; wait for the flow experiment, or take another")
+        raise RecountError(
+            f"{page.name} has no analysis yet; wait for the flow `experiment`, or read another one by its id"
+        )
     at, measured, champion = page.newest.at, plan.all_metrics, page.baseline.name
     units = outcomes.read_units(session, page.id, plan, at)
     arms = build_arms(units, page.epochs, champion, measured)
@@ -174,7 +197,7 @@ def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
         _check_rows(page.name, _count_people(result), _count_people(stored))
         challengers[name] = result
     decision = decide(challengers, plan, at - page.started_at)
-    return Recount(units, measured, arms, challengers, decision)
+    return Recount(plan, page.started_at, champion, units, measured, arms, challengers, decision)
 
 
 def _count_people(result: ChallengerResult) -> dict[str, int]:
@@ -190,8 +213,9 @@ def _check_rows(experiment: str, of_rows: Mapping[str, int], of_analysis: Mappin
     for kind, number in of_analysis.items():
         if of_rows[kind] < number:
             raise RecountError(
-                f"{number - of_rows[kind]} of the {number} {kind} that {experiment} has counted have no rows any"
-                " more, as after an erasure, so its evidence cannot be computed anew; take another experiment"
+                f"{number - of_rows[kind]} of the {number} {kind} that {experiment} has counted have no rows"
+                " any more, as after an erasure, so its evidence cannot be computed anew; read another"
+                " experiment by its id"
             )
 
 

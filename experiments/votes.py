@@ -22,10 +22,10 @@ from experiments.plan import Plan
 from experiments.ranking import PairVote
 from experiments.sequential import Clusters
 
-# Selects the votes on two versions. Votes from before the experiment do not count. A changed vote was cast when
-# it was changed. Of a pair that several people judge, only the first person's vote counts, because votes on the
-# same two texts are not independent. A message that a person wrote is a message of its own. A key of the
-# organisation that runs the installation is trusted: it has no key_id here.
+# Selects the votes on two versions. Votes from before the experiment do not count. A changed vote was cast
+# when it was changed. Of a pair that several people judge, only the first person's vote counts, because votes
+# on the same two texts are not independent. A message that a person wrote is a message of its own. A key of
+# the organisation that runs the installation is trusted: it has no key_id here.
 _SELECT_VOTES = """
     SELECT f.user_id, f.created_at, f.updated_at AS cast_at,
            CASE WHEN organisation.name IS DISTINCT FROM :operator THEN users.key_id END AS key_id,

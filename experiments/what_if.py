@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from sqlalchemy.orm import Session
 
-from experiments import outcomes
+from experiments import outcomes, page_effects
 from experiments.effects import Better, Effect, compare_arms
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import Metric
-from experiments.outcomes import UnitRow
 from experiments.plan import Plan
 from experiments.readings import ExperimentPage
-from experiments.recount import RecountError, build_arms
+from experiments.recount import Recount, RecountError, build_arms
 
 
 class Posterior(NamedTuple):
@@ -71,19 +70,37 @@ def compare_windows(session: Session, page: ExperimentPage, hours: Sequence[floa
     """
     plan = page.plan_of_each
     if page.newest is None or plan is None or page.baseline is None:
-        raise RecountError(f"{page.name} has no analysis yet; wait for the flow experiment, or take another")
+        raise RecountError(
+            f"{page.name} has no analysis yet; wait for the flow `experiment`, or read another one by its id"
+        )
     primary = {plan.primary: plan.all_metrics[plan.primary]}
     windows = []
     for length in hours:
         changed = plan.model_copy(update={"window_hours": length})
         units = outcomes.read_units(session, page.id, changed, page.newest.at)
         arms = build_arms(units, page.epochs, page.baseline.name, primary)[plan.primary]
-        pair = [[arm for arm in arms if arm.variant == side.name] for side in (page.baseline, page.challenger)]
+        pair = [
+            [arm for arm in arms if arm.variant == side.name] for side in (page.baseline, page.challenger)
+        ]
         effect = _compare(list(zip(*pair, strict=True)), plan, primary[plan.primary])
         both = [arm for side in pair for arm in side]
         closed, voters = (sum(getattr(arm, name) for arm in both) for name in ("closed", "users"))
         windows.append(WindowEffect(length, closed, voters, effect))
     return windows
+
+
+def list_ways(
+    session: Session, page: ExperimentPage, hours: Sequence[float] = ()
+) -> dict[str, Effect | None]:
+    """The effect in the primary metric as the metric's page shows it (without CUPED, without its cap, with
+    equal shares of strata), and with windows of so many hours. Errors as in `compare_windows`.
+    """
+    windows = compare_windows(session, page, hours)
+    assert page.plan is not None, page.id
+    ways: dict[str, Effect | None] = {}
+    ways.update(page_effects.compute_effects_by_way(session, page, page.plan.primary).items())
+    ways.update({f"window of {each.hours:g} h, {each.voters} users": each.effect for each in windows})
+    return ways
 
 
 def _compare(pairs: Sequence[tuple[Estimate, Estimate]], plan: Plan, metric: Metric) -> Effect | None:
@@ -93,7 +110,7 @@ def _compare(pairs: Sequence[tuple[Estimate, Estimate]], plan: Plan, metric: Met
 
 
 class FalseWinners(NamedTuple):
-    """For each experiment with shuffled arms, whether a rule named a winner; arrays of shape (experiments,)."""
+    """Whether a rule named a winner, for each experiment with shuffled arms; of shape (experiments,)."""
 
     at_the_end: NDArray[np.bool_]  # Welch's p is below alpha at the last analysis
     peeking: NDArray[np.bool_]  # Welch's p is below alpha at any analysis
@@ -101,28 +118,21 @@ class FalseWinners(NamedTuple):
 
 
 def shuffle_arms(
-    units: Sequence[UnitRow],
-    page: ExperimentPage,
-    times: Sequence[datetime],
-    experiments: int = 200,
-    seed: int = 0,
+    recounted: Recount, challenger: str, times: Sequence[datetime], experiments: int = 200, seed: int = 0
 ) -> FalseWinners:
-    """Analyse experiments without an effect at `times`: those of the same users, who belong to arms by chance
-    alone. The arms are shuffled within each epoch; the users count from the same moments on as they did.
+    """Analyse experiments without an effect at `times`: those of the same users, who belong to an arm by
+    chance alone. The arms are shuffled within each epoch. Users count from the same moments on as they did.
 
     The metric is the primary one. Raises ValueError for a quantile, which has no numbers by user.
     """
-    plan = page.plan_of_each
-    assert plan is not None, page.id
-    assert page.baseline is not None, page.id
+    plan, names = recounted.plan, (recounted.baseline, challenger)
     metric = plan.all_metrics[plan.primary]
     if metric.kind == "quantile":
         raise ValueError(f"{plan.primary} is a quantile, which has no numbers by user; take another metric")
-    names = page.baseline.name, page.challenger.name
     counted = sorted(
         (
             unit
-            for unit in units
+            for unit in recounted.units
             if unit.variant in names and unit.numbers and unit.numbers[plan.primary].x is not None
         ),
         key=lambda unit: unit.counts_from,
@@ -154,8 +164,8 @@ def _analyse(
     plan: Plan,
     metric: Metric,
 ) -> Iterator[Effect]:
-    """The effects among the first users. `numbers` has the shape (users, 4), as `outcomes.Numbers`; `ends` are
-    the numbers of users at the analyses.
+    """The effects among the first users. `numbers` has the shape (users, 4), as `outcomes.Numbers`; `ends`
+    are the numbers of users at the analyses.
     """
     sums: Mapping[tuple[int, bool], list[Estimate]] = {
         (epoch, side): _estimate_each(numbers, (epochs == epoch) & (is_challenger == side), ends, metric)
@@ -179,6 +189,4 @@ def _estimate_each(
     # In the order of `Sums`.
     products = [is_in, x, x * x, y, y * y, x * y, u, u * u, v, v * v, u * v, x * u, x * v, y * u, y * v]
     totals = np.cumsum(np.stack(products), axis=1)[:, ends - 1].T  # (analyses, sums)
-    return [
-        estimate(metric, {0: Sums(int(n), *map(Decimal, total))}) for n, *total in totals.tolist()
-    ]
+    return [estimate(metric, {0: Sums(int(n), *map(Decimal, total))}) for n, *total in totals.tolist()]

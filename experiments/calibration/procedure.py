@@ -419,8 +419,8 @@ def simulate_scenario(
     """Simulate whole experiments of a scenario of one's own, and estimate its figures.
 
     The same config gives the same experiments. None is begun after so many seconds, so that a slow machine
-    simulates fewer; there is one at least. The plan is that of a first launch, with the simulated guardrails
-    (satisfaction, complained, failed, latency_p95). Raises ValueError when its primary metric is not simulated.
+    simulates fewer; there is one at least. The plan is that of a first launch, with the simulated metrics
+    (satisfaction, complained, failed, latency_p95). Raises ValueError when its primary one is not simulated.
     """
     if plan.primary not in _METRICS:
         raise ValueError(f"{plan.primary} is not simulated; take a plan with one of {', '.join(_METRICS)}")
