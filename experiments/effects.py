@@ -59,6 +59,11 @@ class Effect(BaseModel):
         """The difference in favour of the challenger, in the metric's unit."""
         return self.difference if better == "higher" else -self.difference
 
+    def gain_interval(self, better: Better) -> Interval:
+        """The interval of the gain, in the metric's unit."""
+        low, high = self.interval
+        return Interval(low, high) if better == "higher" else Interval(-high, -low)
+
     def largest_loss(self, better: Better) -> float:
         """The largest loss in the interval, in the metric's unit; negative when it shows a gain."""
         return -self.interval.low if better == "higher" else self.interval.high

@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from data import database
+from data.tables import Organisation
 from data.traffic import comparisons
 from data.traffic.answers import floor
 from experiments import own_metrics
@@ -198,6 +200,35 @@ def list_answers(
         example = Example(**values)
         arms[row["variant"]] = ArmExamples(row["users"], row["answers"], [*arm.examples, example])
     return arms
+
+
+class Behind(NamedTuple):
+    """An answer that adds to a metric's quantity. Texts are None where a colleague wrote them (`Example`)."""
+
+    quantity: str
+    variant: str
+    message: str | None
+    rewrite: str | None
+    rating: int | None
+    thumb_up: bool | None
+
+
+def list_behind(
+    session: Session, page: ExperimentPage, metric: Metric, operator: str, each: int = 1
+) -> list[Behind]:
+    """The answers that add most to each quantity in a metric, `each` of each arm, at most A_PAGE.
+
+    The reader is anybody of the organisation with the name `operator`, which runs the installation.
+    Failures have no answers.
+    """
+    reader = session.scalars(select(Organisation.id).where(Organisation.name == operator)).one()
+    return [
+        Behind(quantity, variant, row.message, row.text, row.rating, row.thumb_up)
+        for quantity in list_quantities(metric)
+        if quantity in AMOUNTS
+        for variant, arm in list_answers(session, page, quantity, reader, None).items()
+        for row in arm.examples[:each]
+    ]
 
 
 def list_failures(session: Session, page: ExperimentPage, organisation_id: uuid.UUID) -> list[FailedDay]:

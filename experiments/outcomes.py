@@ -102,6 +102,18 @@ _SELECT_CLOSING = text("""
     WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
     ORDER BY entered_at, unit_id LIMIT :most
 """)
+# Selects units whose outcomes have been counted, as a batch: a sample by a hash of their ids.
+_SELECT_CLOSED = text("""
+    CREATE TEMP TABLE closing ON COMMIT DROP AS
+    SELECT unit_id, period, epoch, variant, entered_at,
+           entered_at + make_interval(secs => :window_s) AS closes_at
+    FROM units
+    WHERE experiment_id = :experiment_id AND NOT EXISTS (
+        SELECT FROM open_units o WHERE o.experiment_id = units.experiment_id
+            AND o.unit_id = units.unit_id AND o.period = units.period
+    )
+    ORDER BY md5(unit_id::text) LIMIT :most
+""")
 # Collects statistics: Postgres has none on a new temporary table, and plans badly without them.
 _ANALYZE = text("ANALYZE closing")
 # Reads the size of the batch, and the time that its windows span, which limits the rows to read.
@@ -384,6 +396,39 @@ def refresh(
             return closed
 
 
+def count_again(session: Session, experiment_id: uuid.UUID, plan: Plan, most: int) -> int:
+    """Count anew what units did whose outcomes have been counted, over at most `most` of them: the temporary
+    table `quantities`, a row for each unit, as when a refresh closed its window. Returns the number of units.
+
+    Only for reading: the caller rolls back. Nothing is stored but summaries of days (`user_days`) that were
+    not there.
+    """
+    is_holdout = session.get_one(Experiment, experiment_id).status == Status.HOLDOUT
+    past = timedelta() if is_holdout else plan.past
+    parameters = {
+        "experiment_id": experiment_id,
+        "is_organisation": _is_between_organisations(session, experiment_id),
+        "is_holdout": is_holdout,
+        "window_s": plan.window.total_seconds(),
+        "past_s": past.total_seconds(),
+    }
+    session.execute(_SET_COSTS)
+    session.execute(_SELECT_CLOSED, {**parameters, "most": most})
+    count, begin, end = session.execute(_SPAN).one()
+    if count and past:
+        summarise(session, begin - past, end - plan.window)
+    # Without units the queries need some bounds, and select nothing.
+    begin, end = (begin, end) if count else (datetime.now(UTC),) * 2
+    ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
+    for query in (
+        _ANALYZE,
+        text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
+        _build_quantities(),
+    ):
+        session.execute(query, {**parameters, **ids, "begin": begin, "end": end})
+    return int(count)
+
+
 class PastUsers(NamedTuple):
     """What users did recently, as if all had entered an experiment at the start of the time.
 
@@ -580,14 +625,7 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
         for name, metric in summed.items()
     }
     query = _UNIT_ROWS.format(
-        quantities=_JOIN_QUANTITIES.format(
-            outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
-            covariates=_FEEDBACK.format(
-                prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
-            ),
-            past_days=BEFORE_ENTRY,
-            own_arm=_OWN_ARM.format(table="f"),
-        ),
+        quantities=_join_quantities(),
         values="".join(f", {expression} AS {column}" for expression, column in columns.items()),
     )
 
@@ -617,20 +655,26 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
     return [build_row(dict(each)) for each in session.execute(text(query), parameters).mappings()]
 
 
+def _join_quantities() -> str:
+    """The query of what the units in `closing` did in their arm."""
+    return _JOIN_QUANTITIES.format(
+        outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
+        covariates=_FEEDBACK.format(
+            prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
+        ),
+        past_days=BEFORE_ENTRY,
+        own_arm=_OWN_ARM.format(table="f"),
+    )
+
+
+def _build_quantities() -> TextClause:
+    """The query that counts what the units in `closing` did in their arm."""
+    return text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_join_quantities()}")
+
+
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
-    unit_outcomes = _FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at")
-    covariates = _FEEDBACK.format(
-        prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
-    )
-    yield text(
-        _QUANTITIES.format(
-            outcomes=unit_outcomes,
-            covariates=covariates,
-            past_days=BEFORE_ENTRY,
-            own_arm=_OWN_ARM.format(table="f"),
-        )
-    )
+    yield _build_quantities()
     kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments)
     yield text(
         _SEGMENTS.format(

@@ -12,9 +12,9 @@ to later drafts, and an experiment never adds sums of two definitions.
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -77,6 +77,17 @@ class Definitions(configs.StageConfig):
 def load(path: Path | None) -> Definitions:
     """The definitions of a file; none without a file. Each file is read once. Raises ConfigError."""
     return Definitions() if path is None else configs.load(Definitions, path)
+
+
+def find_fault(definitions: Mapping[str, Any]) -> str | None:
+    """What is wrong with definitions, in the words in which a process refuses their file; None when nothing
+    is. `definitions` is what the yaml of a file says.
+    """
+    try:
+        Definitions.model_validate(definitions)
+    except ValidationError as error:
+        return str(configs.ConfigError("definitions", error.errors()))
+    return None
 
 
 def to_sql(segments: OwnSegments) -> dict[str, str]:

@@ -272,6 +272,15 @@ class Plan(configs.StageConfig):
         """All metrics that the experiment measures, by name: the shipped ones, and `own_metrics`."""
         return {**metrics.load(), **self.own_metrics}
 
+    def with_own(self, own: Definitions) -> "Plan":
+        """The same plan with these metrics and segments besides its own ones."""
+        return self.model_copy(
+            update={
+                "own_metrics": {**self.own_metrics, **own.metrics},
+                "own_segments": {**self.own_segments, **own.segments},
+            }
+        )
+
     def without_own_metrics(self) -> "Plan":
         """The same plan with shipped metrics only, for the holdout: it never ends, so it would add sums of
         one definition to those of another after a change of the file.

@@ -22,17 +22,24 @@ Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     edit_dpo      trains the tagger on people's feedback
     edit_votes    what feedback says about the edits of a message
     progress      progress bar and remaining time
+    curves        curves of logged figures; in Jupyter while a stage trains
     devices       where a model computes, and in which number format
     loading       loads bases, tokenizers and adapters
+    shallow       cuts a base to its first layers, for trials
 
 Evaluation
     evaluation    measures a version against a champion and two baselines
     results       the result types, free of torch
     gate          accepts or rejects a challenger
     scoreboard    scores of rewrites, and their means with intervals
+    score_plots   plots of scores with their intervals
     judge         an LLM as judge of two rewrites
     rules         the rule baseline
     reading       sheets of rewrites for blind readers, and their labels joined
+    audit         an audit of the judges: who asks them, what they are worth, what they may be used for
+    calibration   whether a judge's probabilities are true, and its plot
+    length_bias   how much of a judge's score is length, and its plot
+    probes        texts that no judge should like, which judges fall for them, and their plot
     labels        what the labels say: agreement, usable rewrites, whether a score sees them
     label_shares  counts and shares of the labels, and their plot
     sheets        what a blind reader sees of a rewrite
@@ -67,7 +74,9 @@ Serving
     endpoint      an OpenAI-compatible endpoint of a language model, a question, its answer, its errors
     chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
+    costs         what rewrites cost: tokens, a vendor's price, CPU time
     protection    masks facts before the model and restores them after
+    preview       a draft while it is written, for a reader who may leave
     version_file  a version's form, languages and engine
     shipped       the folder champion/: the tagger that a new installation serves
 """

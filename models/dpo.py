@@ -24,7 +24,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 import configs
 from data.records import PreferencePair
-from models import examples, loading, training
+from models import curves, examples, loading, training
 from models.health import Ranges
 from models.training import TrainingConfig, TrainingResult
 
@@ -75,10 +75,10 @@ class DpoResult(TrainingResult):
 
 
 class _Trainer(DPOTrainer):
-    """TRL's trainer with three changes.
+    """TRL's trainer with four changes.
 
     Its rows are token ids already. Our head is used for the reference too. The SFT term is a mean over the
-    tokens of a step, however many batches the step has.
+    tokens of a step, however many batches the step has. The KL divergence is logged.
     """
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
@@ -116,6 +116,14 @@ class _Trainer(DPOTrainer):
             return super().training_step(model, inputs, *args)
         finally:
             self.loss_weights = weights  # evaluation uses them without the batch's share
+
+    def log(self, logs: dict[str, float], *args: Any) -> None:
+        """Log `kl`, too: the mean negative log-ratio of both rewrites, in nats a completion."""
+        for figures in self._metrics.values():  # of training and of evaluation: a list of batches for each
+            if chosen := figures.get("rewards/chosen"):
+                both = zip(chosen, figures["rewards/rejected"], strict=True)
+                figures["kl"] = [-(good + bad) / (2 * self.beta) for good, bad in both]
+        super().log(logs, *args)
 
 
 def count_chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
@@ -193,7 +201,6 @@ def main(config: DpoConfig) -> DpoResult:
 
     # TRL's rewards are beta * log-ratio, in nats, and its held-out figures means over batches of a step's
     # rows. Before training the policy is the reference, so all of them start at 0.
-    chosen, rejected = (run.values(f"eval_rewards/{kind}")[-1] for kind in ("chosen", "rejected"))
     result = DpoResult(
         **run.shared_figures(started),
         train_pairs=len(split.train),
@@ -201,15 +208,11 @@ def main(config: DpoConfig) -> DpoResult:
         pairs_too_long=split.too_long,
         held_out_margin=run.values("eval_rewards/margins")[-1],
         held_out_accuracy=run.values("eval_rewards/accuracies")[-1],
-        chosen_log_ratio=chosen / config.beta,
-        kl_nats=-(chosen + rejected) / (2 * config.beta),
+        chosen_log_ratio=run.values("eval_rewards/chosen")[-1] / config.beta,
+        kl_nats=run.values("eval_kl")[-1],
         grad_norm_highest=max(run.values("grad_norm")),
     )
-    panels = {
-        "DPO loss": ("loss", "eval_loss"),
-        "rewards": ("eval_rewards/chosen", "eval_rewards/rejected", "eval_rewards/margins"),
-    }
-    training.finish(run, result, panels)
+    training.finish(run, result, curves.DPO)
     return result
 
 

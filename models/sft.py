@@ -13,15 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from datasets import Dataset
+from peft import PeftModel
 from pydantic import Field
+from torch.nn.functional import cross_entropy
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 import configs
 from data import corpus
 from data.records import Demonstration
-from models import examples, loading, training
+from models import curves, examples, loading, training
 from models.health import Ranges
 from models.training import TrainingConfig, TrainingResult
 
@@ -151,8 +154,39 @@ def main(config: SftConfig) -> SftResult:
         held_out_loss_before=losses[0],
         held_out_loss_after=losses[-1],
     )
-    training.finish(run, result, {"SFT loss": ("loss", "eval_loss")})
+    training.finish(run, result, curves.SFT)
     return result
+
+
+@torch.inference_mode()
+def held_out_losses(config: SftConfig, adapter: Path | None) -> dict[str, float]:
+    """The loss of each held-out message under an adapter (None: the bare base), in nats a completion token.
+
+    A message has several rewrites, and its loss is the mean over their tokens. The messages are those of at
+    most `config.validation_rows` held-out rows that are not masked, so two runs with the same data have the
+    same messages in the same order, and can be compared message by message. Weights are in float32.
+    """
+    base = loading.base_folder(config.base)
+    tokens = examples.load_tokens(base)
+    rows = demonstrations(config.model_copy(update={"masks": False}))
+    encoded = [(row.split, {**example(tokens, row), "message": row.text}) for row in rows]
+    held_out = examples.split_fitting(encoded, config.max_tokens, config.validation_rows).validation
+    model = training.load_base(base, config, frozen=True)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, str(adapter))
+    model.eval()
+    autocast = torch.autocast(model.device.type, torch.bfloat16, enabled=training.uses_bf16(config))
+    losses: dict[str, list[torch.Tensor]] = {}
+    for row in held_out:
+        # One row at a time: there is no padding to mask.
+        ids = torch.tensor([row["input_ids"]], device=model.device)  # (1, tokens)
+        labels = torch.tensor(row["labels"][1:], device=model.device)  # (tokens - 1,), -100 in the prompt
+        # Logits of the completion only; a position predicts the next token.
+        kept = int((labels != -100).sum())
+        with autocast:
+            logits = model(ids, logits_to_keep=kept + 1).logits[0, :-1].float()  # (kept, vocabulary)
+        losses.setdefault(row["message"], []).append(cross_entropy(logits, labels[-kept:], reduction="none"))
+    return {message: torch.cat(parts).mean().item() for message, parts in losses.items()}
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
 import configs
-from models import checkpoints, examples, health, loading
+from models import checkpoints, curves, examples, health, loading
 from models.health import Ranges
 from models.progress import Progress
 from models.results import StoredReasons
@@ -263,7 +263,7 @@ def load_dtype(config: TrainingConfig, frozen: bool, on_cuda: bool) -> torch.dty
     """The dtype in which a base is read, when it is not quantised."""
     # On CUDA, where bases are large, frozen weights are never in float32. On CPU they are read in float32, so
     # that `quicken` decides.
-    bf16 = config.load == "bf16" or (config.load is None and frozen and on_cuda and _uses_bf16(config))
+    bf16 = config.load == "bf16" or (config.load is None and frozen and on_cuda and uses_bf16(config))
     return torch.bfloat16 if bf16 else torch.float32
 
 
@@ -272,7 +272,7 @@ def quicken(model: Any, config: TrainingConfig, frozen: bool) -> Any:
     # Frozen weights in the run's own bf16 take half the memory, and autocast need not convert them in each
     # step. Trained weights stay float32, since a small update would be lost in bf16.
     # PEFT keeps an adapter in float32 on such a base.
-    if frozen and config.load is None and _uses_bf16(config):
+    if frozen and config.load is None and uses_bf16(config):
         # The parameters only: `model.to` would round the frequencies of the rotary embedding too, which
         # serving has in float32.
         for parameter in model.parameters():
@@ -311,7 +311,8 @@ def lora(rank: int, task: str) -> LoraConfig | None:
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
 
 
-def _uses_bf16(config: TrainingConfig) -> bool:
+def uses_bf16(config: TrainingConfig) -> bool:
+    """Whether a run computes in bf16: as the config says, or else where the machine is fast at it."""
     return bf16_is_fast() if config.bf16 is None else config.bf16
 
 
@@ -330,7 +331,7 @@ def common_arguments(config: TrainingConfig, folder: Path, resumes: bool) -> dic
         "warmup_steps": max(1, config.steps // 20),  # 5 % of the steps
         "use_cpu": not torch.cuda.is_available(),
         # Autocast: matrix products in bf16; trained weights, their gradients and AdamW's moments in float32.
-        "bf16": _uses_bf16(config),
+        "bf16": uses_bf16(config),
         "train_sampling_strategy": "sequential",  # the rows are in training order already
         "activation_checkpointing": config.gradient_checkpointing,  # TRL's own default is on
         # The reentrant kind gives no gradient to an adapter whose base is frozen.
@@ -384,7 +385,7 @@ class Run(Generic[C]):
 
     def values(self, key: str) -> list[float]:
         """The logged values of one figure, in the order of steps."""
-        return curve(self.history, key)[1]
+        return curves.curve(self.history, key)[1]
 
     def shared_figures(self, started: float) -> dict[str, Any]:
         """The fields of `TrainingResult`; `started` is the `time.monotonic()` at which the stage started."""
@@ -549,10 +550,10 @@ def save(model: Any, tokens: examples.Tokens, folder: Path) -> None:
         loading.save(model, tokens.tokenizer, folder, tokens.frame)
 
 
-def finish(run: Run[Any], result: TrainingResult, panels: Mapping[str, Sequence[str]]) -> None:
+def finish(run: Run[Any], result: TrainingResult, panels: curves.Panels) -> None:
     """Write the curves and `metrics.json`, and delete the checkpoints; the main process alone does.
 
-    `panels` maps the title of a plot to the keys of its curves. `metrics.json` is written after the plots,
+    `panels` are those of `models.curves`. `metrics.json` is written after the plots,
     since it marks the stage as finished.
     """
     if not processes().is_main_process:
@@ -570,22 +571,6 @@ def write_figures(result: BaseModel, out: Path) -> None:
     partial.replace(out / METRICS_FILE)
 
 
-def curve(history: Sequence[dict[str, float]], key: str) -> tuple[list[float], list[float]]:
-    """The steps and the values of one figure in a trainer's log."""
-    points = [(entry["step"], entry[key]) for entry in history if key in entry]
-    return [step for step, _ in points], [value for _, value in points]
-
-
-def plot_curves(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]], file: Path) -> None:
-    """Draw one panel for each title, with the curves of its keys."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5 * len(panels), 3.5), layout="constrained")
-    for axes, (title, keys) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
-        for key in keys:
-            axes.plot(*curve(history, key), label=key, marker="o", markersize=3)
-        axes.set(title=title, xlabel="step")
-        axes.legend(loc="upper right")  # matplotlib's search for the best place is slow
-    figure.savefig(file, dpi=110)
+def plot_curves(history: Sequence[dict[str, float]], panels: curves.Panels, file: Path) -> None:
+    """Write a picture of the curves."""
+    curves.draw(history, panels).savefig(file, dpi=110)

@@ -9,11 +9,11 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote, urlparse
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # as `mlflow gc` does
 
@@ -21,14 +21,17 @@ from data.reasons import render
 from models.results import Evaluation
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 MODEL = "tonebridge"
+BY_HAND = "by hand"  # the tag `by` of a run that no flow made
 Alias = Literal["champion", "challenger"]
 
 STAGES = ("sft", "reward", "dpo", "kto", "grpo", "edit_dpo")
 # Folders of a run that are logged. A reward model is left out: it is as large as a version.
 _LOGGED = ("sft", "dpo", "kto", "grpo", "tagger", "edit_dpo", "version", "evaluation")
+_EVALUATION = "evaluation/metrics.json"
 
 
 def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> str:
@@ -44,6 +47,57 @@ def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags:
     if registered:
         return f"v{registered[0].version}"
 
+    logged = _log_run(client, artifacts, run, evaluation, tags)
+    run_id = logged.info.run_id
+    for folder in _LOGGED:
+        if (run / folder).is_dir():
+            client.log_artifacts(run_id, str(run / folder), folder)
+    client.set_terminated(run_id)
+
+    verdict = evaluation.verdict
+    version = client.create_model_version(
+        MODEL,
+        source=f"{logged.info.artifact_uri}/version",
+        run_id=run_id,
+        tags={**tags, "run": run.name, "accepted": str(verdict.accepted).lower()},
+        description="accepted" if verdict.accepted else "rejected: " + render(verdict.reasons),
+    )
+    return f"v{version.version}"
+
+
+def log_by_hand(
+    uri: str,
+    artifacts: Path,
+    run: Path,
+    evaluation: Evaluation,
+    tags: Mapping[str, str],
+    parameters: Mapping[str, object],
+) -> str:
+    """Log the folder of a run that was trained by hand, beside the flow's runs; return the run's id.
+
+    It has the same metrics as a run of the flow, the parameters, and the files but weights. It is no version:
+    nothing releases it, and an erasure does not find it (docs/privacy.md), so MLflow gets no weights. An
+    earlier run by hand with the same name is replaced.
+    """
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    experiment = _experiment_id(client, artifacts)
+    for earlier in client.search_runs([experiment], f"tags.run = '{run.name}' and tags.by = '{BY_HAND}'"):
+        client.delete_run(earlier.info.run_id)
+    logged = _log_run(client, artifacts, run, evaluation, {**tags, "by": BY_HAND})
+    run_id = str(logged.info.run_id)
+    client.log_batch(run_id, params=[Param(name, str(value)) for name, value in parameters.items()])
+    for folder in (run / name for name in _LOGGED if name != "version"):
+        for file in sorted(folder.glob("*")):
+            if file.is_file() and file.suffix != ".safetensors":
+                client.log_artifact(run_id, str(file), folder.name)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _log_run(
+    client: MlflowClient, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]
+) -> "Run":
+    """Create a run with its tags, the curves of its stages, and the scores of its evaluation."""
     logged = client.create_run(
         _experiment_id(client, artifacts), run_name=run.name, tags={**tags, "run": run.name}
     )
@@ -66,20 +120,40 @@ def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags:
             for name, estimate in scores.items()
         ],
     )
-    for folder in _LOGGED:
-        if (run / folder).is_dir():
-            client.log_artifacts(run_id, str(run / folder), folder)
-    client.set_terminated(run_id)
+    return logged
 
-    verdict = evaluation.verdict
-    version = client.create_model_version(
-        MODEL,
-        source=f"{logged.info.artifact_uri}/version",
-        run_id=run_id,
-        tags={**tags, "run": run.name, "accepted": str(verdict.accepted).lower()},
-        description="accepted" if verdict.accepted else "rejected: " + render(verdict.reasons),
+
+class LoggedRun(NamedTuple):
+    """A run in MLflow: its label, such as `v3: edit_dpo`, and its evaluation."""
+
+    label: str
+    evaluation: Evaluation
+
+
+def read_runs(uri: str, most: int = 10) -> list[LoggedRun]:
+    """The newest runs of the flow and by hand, the newest first. A run without an evaluation is left out, as
+    that of a retired version.
+    """
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    experiment = client.get_experiment_by_name(MODEL)
+    if experiment is None:
+        return []
+    names = {v.run_id: f"v{v.version}" for v in client.search_model_versions(f"name = '{MODEL}'")}
+    found = client.search_runs(
+        [experiment.experiment_id],
+        "attributes.status = 'FINISHED'",
+        max_results=most,
+        order_by=["attributes.start_time DESC"],
     )
-    return f"v{version.version}"
+    runs = []
+    for run in found:
+        if not any(item.path == _EVALUATION for item in client.list_artifacts(run.info.run_id, "evaluation")):
+            continue
+        text = _fetch(client, run, _EVALUATION).read_text(encoding="utf-8")
+        name = names.get(run.info.run_id) or run.data.tags.get("by", "no version")
+        label = f"{name}: {run.data.tags.get('method', '')}"
+        runs.append(LoggedRun(label, Evaluation.model_validate_json(text)))
+    return runs
 
 
 def set_alias(uri: str, alias: Alias, name: str) -> None:
@@ -101,11 +175,15 @@ def resolve(uri: str, alias: Alias) -> str | None:
 def download(uri: str, name: str) -> Path:
     """The folder of a version's exported model: MLflow's own folder when it is on this disk, else a copy."""
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    run_id = str(_version(client, name).run_id)
-    location = urlparse(client.get_run(run_id).info.artifact_uri)
-    if location.scheme == "file":  # download_artifacts would copy 700 MB on the same disk
-        return Path(unquote(location.path)) / "version"
-    return Path(client.download_artifacts(run_id, "version"))
+    return _fetch(client, client.get_run(str(_version(client, name).run_id)), "version")
+
+
+def _fetch(client: MlflowClient, run: "Run", path: str) -> Path:
+    """A file or folder of a run: MLflow's own when it is on this disk, else a copy."""
+    location = urlparse(str(run.info.artifact_uri))
+    if location.scheme == "file":  # download_artifacts would copy 700 MB of a version on the same disk
+        return Path(unquote(location.path)) / path
+    return Path(client.download_artifacts(run.info.run_id, path))
 
 
 def retire(uri: str, name: str) -> None:

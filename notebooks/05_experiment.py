@@ -73,8 +73,8 @@ pd.DataFrame(compared, columns=recount.Compared._fields).loc[lambda table: table
 effects = evidence.read_effects_over_time(session, page.id, challenger)
 wins = evidence.read_win_rates_over_time(session, page.id, challenger)
 unit, votes = f"difference in {plan.primary}", f"share of votes for {challenger}"
-display(SVG(charts.with_colours(charts.draw_effect(effects, "Effect over time", unit))))
-SVG(charts.with_colours(charts.draw_effect(wins, "Votes over time", votes, 0.5, percent=True)))
+display(SVG(charts.with_light_colours(charts.draw_effect(effects, "Effect over time", unit))))
+SVG(charts.with_light_colours(charts.draw_effect(wins, "Votes over time", votes, 0.5, percent=True)))
 
 # %%
 analyses = evidence.read_over_time(session, page.id)
@@ -91,7 +91,7 @@ Markdown("\n".join(f"- {reason}" for reason in recounted.decision.reasons))
 # %%
 ways = what_if.list_ways(session, page, hours=(24, 72, 168))
 rows = [charts.Ranged(name, way.difference, *way.interval) for name, way in ways.items() if way is not None]
-SVG(charts.with_colours(charts.draw_ranges({"": rows}, "Effects", unit, limits=[0])))
+SVG(charts.with_light_colours(charts.draw_ranges({"": rows}, "Effects", unit, limits=[0])))
 
 # %% [markdown]
 # **Another prior.** The page's chance to win has a flat prior: effects of any size are equally likely. Most

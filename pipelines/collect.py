@@ -1,7 +1,7 @@
 """The flow `collect`: writes feedback as a snapshot, checks its quality, and versions it with DVC."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,8 +20,8 @@ from data import database
 from data.reasons import Reason, reason, render
 from data.records import Demonstration, PreferencePair
 from data.snapshots import archive, shards, snapshot, validation, votes
-from data.snapshots.counting import Counted, counting
-from data.snapshots.shards import R
+from data.snapshots.counting import Counted, LeftOut, counting
+from data.snapshots.shards import R, Source
 from data.snapshots.snapshot import Made
 from data.snapshots.validation import Count, Limits, Quality
 from data.tables import Organisation, Snapshot, VersionOrder
@@ -82,6 +82,30 @@ def count_new_votes(engine: Engine, organisation: uuid.UUID) -> int:
         return votes.count_new(session.connection(), organisation, int(high_water or 0))
 
 
+def write_snapshot(
+    engine: Engine, organisation: uuid.UUID, folder: Path, config: CollectConfig
+) -> tuple[Made, Quality, tuple[Reason, ...]]:
+    """Write the snapshot of the votes that count into `folder/<digest>`, with the page of its quality.
+
+    Returns the snapshot, its quality, and the reasons for its rejection; none when it is accepted. It changes
+    nothing in Postgres, and DVC does not learn of the snapshot: `make_snapshot` sees to both.
+    """
+    with Session(engine) as session:
+        live = routing.current(session)
+    champion = live.routing.champion.version if live else None
+    with engine.connect() as connection:
+        until = votes.find_high_water(connection)
+        usable = votes.fetch(connection, organisation, until)
+        evidence = evidence_messages.find_all(connection, comparisons.load().evidence_share)
+        with counting(usable, folder, **config.caps(), evidence=evidence) as counted:
+            neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
+            result = snapshot.write(counted, folder, until, neighbours)
+            quality = assess(counted, result, champion, config)
+    reasons = validation.refusals(quality, config)
+    write_page(result.folder, quality, reasons, config, config.votes_a_person)
+    return result, quality, reasons
+
+
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_snapshot(
     settings: Settings, engine: Engine, organisation: uuid.UUID, config: CollectConfig
@@ -92,20 +116,7 @@ def make_snapshot(
     the result, because the votes change.
     """
     repository = settings.state / "data"
-    share = comparisons.load().evidence_share
-    with Session(engine) as session:
-        live = routing.current(session)
-    champion = live.routing.champion.version if live else None
-    with engine.connect() as connection:
-        until = votes.find_high_water(connection)
-        usable = votes.fetch(connection, organisation, until)
-        evidence = evidence_messages.find_all(connection, share)
-        with counting(usable, repository / "snapshots", **config.caps(), evidence=evidence) as counted:
-            neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
-            result = snapshot.write(counted, repository / "snapshots", until, neighbours)
-            quality = assess(counted, result, champion, config)
-    reasons = validation.refusals(quality, config)
-    write_page(result.folder, quality, reasons, config, config.votes_a_person)
+    result, quality, reasons = write_snapshot(engine, organisation, repository / "snapshots", config)
     archive.add(repository, result.folder, settings.dvc_remote)
     # The same votes may have been checked before, with another champion or with other limits.
     values = {
@@ -114,7 +125,7 @@ def make_snapshot(
         "accepted": not reasons,
         "reasons": list(reasons),
         "quality": quality.model_dump(mode="json"),
-        "evidence_share": share,
+        "evidence_share": comparisons.load().evidence_share,
     }
     with Session(engine) as session, session.begin():
         session.execute(
@@ -126,23 +137,59 @@ def make_snapshot(
 
 
 def assess(counted: Counted, result: Made, champion: str | None, limits: Limits) -> Quality:
-    """Measure the quality of a snapshot, including the facts that its rewrites lose."""
-    rows = {name: shards.read(result.folder, kind) for name, kind in shards.KINDS.items()}
+    """Measure the quality of a snapshot and of the votes that it is made of, including the facts that its
+    rewrites lose.
+    """
+    sources = counted.make_sources()
+    return _assess(sources, result.folder, champion, limits, result.left_out, result.nearest)
+
+
+def assess_folder(folder: Path, champion: str | None, limits: Limits) -> Quality:
+    """Measure the quality of a snapshot from its files alone, for example after `dvc pull`.
+
+    The files do not have what was left out of them, nor the messages before redaction, whose similarity
+    `assess` measures. So the fields `validation.NOT_IN_FILES` are empty, and all others are as `assess`
+    measured them. ValueError for files that are missing, and for a snapshot of an earlier release.
+    """
+    if not shards.has_values(folder):
+        raise ValueError(
+            f"{folder} is of an earlier release, which did not write what votes say: make a new snapshot with"
+            " the flow `collect`"
+        )
+    return _assess(shards.read_sources(folder), folder, champion, limits, LeftOut(), ())
+
+
+def _assess(
+    sources: Iterable[Source],
+    folder: Path,
+    champion: str | None,
+    limits: Limits,
+    left_out: LeftOut,
+    nearest: Sequence[float],
+) -> Quality:
+    rows = {name: shards.read(folder, kind) for name, kind in shards.KINDS.items()}
     losing = {
         "demonstrations": curation.share_losing_facts(
-            (row.text, row.rewrite) for row in _sample_rows(result, "demonstrations", Demonstration)
+            (row.text, row.rewrite) for row in _sample_rows(folder, "demonstrations", Demonstration)
         ),
         "pairs": curation.share_losing_facts(
-            (row.text, row.chosen) for row in _sample_rows(result, "pairs", PreferencePair)
+            (row.text, row.chosen) for row in _sample_rows(folder, "pairs", PreferencePair)
         ),
     }
-    return validation.assess(counted, result.left_out, rows, champion, limits, result.nearest, losing)
+    return validation.assess(sources, left_out, rows, champion, limits, nearest, losing)
 
 
-def _sample_rows(result: Made, name: str, kind: type[R]) -> Iterator[R]:
+def _sample_rows(folder: Path, name: str, kind: type[R]) -> Iterator[R]:
     """At most `_ROWS_CHECKED` rows of a kind, evenly spaced."""
-    step = -(-result.counts[name] // _ROWS_CHECKED) or 1
-    return islice(shards.read(result.folder, kind), 0, None, step)
+    step = -(-shards.count(folder)[name] // _ROWS_CHECKED) or 1
+    return islice(shards.read(folder, kind), 0, None, step)
+
+
+def explain_rejection(result: Made, reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Why a snapshot was rejected, as the flow says it: that it was, and each broken limit; nothing for an
+    accepted one.
+    """
+    return (reason("snapshot_rejected", snapshot=result.digest), *reasons) if reasons else ()
 
 
 @flow(name="collect", on_failure=[label_failure])
@@ -170,9 +217,9 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
             result, reasons = make_snapshot(settings, engine, organisation, config)
         get_run_logger().info("snapshot %s: %s", result.digest, result.counts)
         if reasons:
-            reasons = (reason("snapshot_rejected", snapshot=result.digest), *reasons)
-            get_run_logger().warning(render(reasons))
-            return complete("Refused", *reasons)
+            rejection = explain_rejection(result, reasons)
+            get_run_logger().warning(render(rejection))
+            return complete("Refused", *rejection)
         emit_event(
             SNAPSHOT_MADE,
             resource={"prefect.resource.id": f"tonebridge.snapshot.{result.digest}"},

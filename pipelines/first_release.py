@@ -22,7 +22,7 @@ from configs.settings import Settings
 from data import database
 from data.traffic import routing
 from models import shipped
-from models.results import CARD_FILES
+from models.results import CARD_FILES, Evaluation
 from pipelines.environments import environment
 from pipelines.local import Process
 
@@ -126,17 +126,21 @@ def main(settings: Settings) -> None:
         engine.dispose()
 
 
-def export_shipped(settings: Settings) -> Path:
-    """Export the shipped tagger, unless it has been; the folder of its run, whose `version` is served."""
-    return shipped.export_once(settings).parent
-
-
 def register_shipped(settings: Settings, engine: Engine) -> str:
     """Export and register the shipped tagger; the name of its version. It has no parent and no snapshot."""
-    from models import training
     from pipelines.registration import register
 
-    folder, run = settings.champion, export_shipped(settings)
+    run, evaluated = make_run(settings)
+    return register.fn(settings, engine, run, evaluated, "tagger", None, None)
+
+
+def make_run(settings: Settings) -> tuple[Path, Evaluation]:
+    """Write the run folder of the shipped tagger, as a training would have left it: the version, the tagger
+    and the evaluation. Returns the folder and the evaluation.
+    """
+    from models import training
+
+    folder, run = settings.champion, shipped.export_once(settings).parent
     for name in CARD_FILES.values():
         if (folder / name).is_file():
             shutil.copyfile(folder / name, run / "version" / name)
@@ -144,7 +148,7 @@ def register_shipped(settings: Settings, engine: Engine) -> str:
     evaluated = shipped.read_evaluation(folder)
     (run / "evaluation").mkdir(exist_ok=True)
     training.write_figures(evaluated, run / "evaluation")
-    return register.fn(settings, engine, run, evaluated, "tagger", None, None)
+    return run, evaluated
 
 
 if __name__ == "__main__":

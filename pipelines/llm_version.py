@@ -7,11 +7,12 @@ does, and registers it. An accepted version becomes the challenger: release, sha
 and rollback treat it as any other. The same model with the same settings is the same version.
 """
 
+import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 from sqlalchemy import Engine
@@ -23,11 +24,13 @@ from data import database
 from data.reasons import Language
 from data.traffic import routing
 from models import evaluation, llm, training
-from models.endpoint import ChatError
-from models.llm import Llm, LlmConfig
+from models.endpoint import ChatError, Endpoint
+from models.llm import LlamaCpp, Llm, LlmConfig, LocalServer
 from models.results import Evaluation
 from pipelines.registration import register
 from pipelines.train import evaluation_config
+
+_CONFIG = Path(__file__).parents[1] / "configs" / "llm.yaml"
 
 
 class LlmVersionConfig(LlmConfig):
@@ -42,6 +45,40 @@ class LlmVersionConfig(LlmConfig):
     def model(self) -> Llm:
         """The model, before it has answered."""
         return Llm(**{name: getattr(self, name) for name in LlmConfig.model_fields})
+
+
+class Opened(NamedTuple):
+    """A model to try. `server` runs until nothing refers to it; None where the model has an endpoint or a
+    file of its own.
+    """
+
+    config: LlmVersionConfig
+    server: LocalServer | None
+
+
+def open_model(
+    file: str | Path | None,
+    overrides: Sequence[str],
+    stand_in: Mapping[str, float],
+    max_new_tokens: int = 40,
+) -> Opened:
+    """The model of a copy of `configs/llm.yaml` with overrides such as `prompt=frame-1`; `file` may be None
+    where overrides name the endpoint.
+
+    With neither, llama.cpp serves the small model of the pip package on one thread: an endpoint whose prices
+    and budget `stand_in` gives. For speed its rewrites have at most `max_new_tokens`. Its key goes into the
+    environment of this process. Raises ConfigError for a file that does not fit, and ValueError when the
+    package is not installed.
+    """
+    if file or overrides:
+        return Opened(configs.load(LlmVersionConfig, file or _CONFIG, overrides), None)
+    from models import loading  # imports torch
+
+    server = llm.start_llamacpp(loading.pip_gguf(), LlamaCpp(threads=1, slots=1))
+    assert server.endpoint.key_variable is not None
+    os.environ[server.endpoint.key_variable] = server.key
+    endpoint = Endpoint.model_validate({**server.endpoint.model_dump(), **stand_in})
+    return Opened(LlmVersionConfig(endpoint=endpoint, max_new_tokens=max_new_tokens), server)
 
 
 def main(settings: Settings, config: LlmVersionConfig) -> tuple[str, Evaluation]:

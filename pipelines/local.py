@@ -130,7 +130,9 @@ def shared_postgres(folder: Path, prepare: Callable[[str, bool], T]) -> Iterator
     users = folder.with_name(f"{folder.name}.users")
     with users.open("a") as lock:
         with folder.with_name(f"{folder.name}.opening").open("a") as opening:
-            fcntl.flock(opening, fcntl.LOCK_EX)
+            if not _lock_now(opening):
+                print(f"Another process prepares the server in {folder}. This one waits for it.", flush=True)
+                fcntl.flock(opening, fcntl.LOCK_EX)
             is_alone = _lock_now(lock)
             fcntl.flock(lock, fcntl.LOCK_SH)  # waits for a process that is stopping the server
             server = _start_postgres(folder, None)

@@ -89,8 +89,10 @@ def make_page(notebook: NotebookNode, name: str) -> tuple[str, dict[str, bytes]]
     resources: Any = {"unique_key": name, "output_files_dir": _PICTURES}
     exporter = MarkdownExporter()  # type: ignore[no-untyped-call]
     text, resources = exporter.from_notebook_node(notebook, resources)
-    # Pages have the borders and the fonts of the place that shows them.
-    text = re.sub(r"<div>\n<style scoped>.*?</style>\n(.*?)\n</div>", r"\1", text, flags=re.DOTALL)
+    # A page has the style of the site that shows it.
+    text = re.sub(r"<style.*?</style>\n?", "", text, flags=re.DOTALL)
+    text = re.sub(r"</?div>\n?| (?:id=\"T_\w+\"|class=\"[^\"]*\"|border=\"1\")(?=[ >])", "", text)
+    text = re.sub(r"<(\w+) +>", r"<\1>", text)
     text = text.replace(f"{configs.ROOT}/", "")
     text = "\n".join(line.rstrip() for line in text.splitlines())
     source = f"[notebooks/{name}.py](../../notebooks/{name}.py)"

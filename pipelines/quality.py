@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +14,18 @@ from data.snapshots.validation import Agreement, Bias, Limits, Quality
 from pipelines import single_page
 
 _TEMPLATE = Path(__file__).with_name("quality.html.j2")
-_FILES = {"demonstrations": "#2458a6", "pairs": "#d9822b", "labels": "#9aa5b1"}
+# Colour and hatch of each file, so that a reader can distinguish them without colour.
+_FILES = {"demonstrations": ("#2458a6", ""), "pairs": ("#d9822b", "///"), "labels": ("#9aa5b1", "...")}
 _BLUE, _PALE, _LIMIT = "#2458a6", "#dfe7f2", "#b3392f"
 _MOST_VERSIONS = 10  # on the plot: those with the most pairs
+
+
+class Measure(NamedTuple):
+    """A row of the page's table: what is measured, the value, and the allowed values, in words."""
+
+    name: str
+    measured: str
+    allowed: str
 
 
 def write_page(
@@ -25,23 +35,35 @@ def write_page(
     and no name of a person.
     """
     page = folder / "quality.html"
+    figures = draw_figures(quality, limits, votes_a_person)
     single_page.write(
         page,
         _TEMPLATE,
         digest=folder.name,
         quality=quality,
         reasons=reasons,
-        measures=list(_list_measures(quality, limits)),
-        people=single_page.render_figure(lambda figure: _draw_people(figure, quality, votes_a_person)),
-        balance=single_page.render_figure(lambda figure: _draw_balance(figure, quality)),
-        judgement=single_page.render_figure(lambda figure: _draw_judgement(figure, quality, limits)),
-        texts=single_page.render_figure(lambda figure: _draw_texts(figure, quality, limits)),
+        measures=list_measures(quality, limits),
+        **{name: single_page.embed(figure) for name, figure in figures.items()},
     )
     return page
 
 
+def draw_figures(quality: Quality, limits: Limits, votes_a_person: int) -> dict[str, Figure]:
+    """The figures of the page: who voted, what the rows are about, how people judge, and the texts."""
+    return {
+        "people": draw_people(quality, votes_a_person),
+        "balance": draw_balance(quality),
+        "judgement": draw_judgement(quality, limits),
+        "texts": draw_texts(quality, limits),
+    }
+
+
+def list_measures(quality: Quality, limits: Limits) -> list[Measure]:
+    """The rows of the table."""
+    return [Measure(*row) for row in _list_measures(quality, limits)]
+
+
 def _list_measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]]:
-    """The rows of the table: name of the measure, measured value, allowed values."""
     rows = sum(quality.rows.values())
     position, length = _format_bias(quality.position), _format_bias(quality.length)
     yield "comparisons that chose the text shown first", position, _format_bias_limit(limits.position_bias)
@@ -99,7 +121,9 @@ def _format_agreement(agreement: Agreement) -> str:
     return f"{agreement.alpha:.2f}, {interval} ({agreement.units} cases)"
 
 
-def _draw_people(figure: Figure, quality: Quality, votes_a_person: int) -> None:
+def draw_people(quality: Quality, votes_a_person: int) -> Figure:
+    """Counted votes by kind, and people by their number of counted votes, with the cap of a person."""
+    figure = single_page.make_figure()
     left, right = figure.subplots(1, 2)
     bars = left.barh(list(quality.votes), list(quality.votes.values()), color=_BLUE)
     left.bar_label(bars, padding=3)
@@ -118,9 +142,12 @@ def _draw_people(figure: Figure, quality: Quality, votes_a_person: int) -> None:
     right.set_title("Votes per person")
     right.set_xlabel("counted votes of a person")
     right.set_ylabel("people (logarithmic)")
+    return figure
 
 
-def _draw_balance(figure: Figure, quality: Quality) -> None:
+def draw_balance(quality: Quality) -> Figure:
+    """Rows by transform type and by intensity, and of which file they are."""
+    figure = single_page.make_figure()
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     kinds = [kind.value for kind in TransformType]
     _draw_stacked_bars(left, kinds, {name: [quality.types[name].get(k, 0) for k in kinds] for name in _FILES})
@@ -131,18 +158,24 @@ def _draw_balance(figure: Figure, quality: Quality) -> None:
     right.set_title("Rows by intensity")
     right.set_ylabel("intensity, 0 to 3")
     left.legend(frameon=False)
+    return figure
 
 
 def _draw_stacked_bars(axes: Axes, names: list[str], rows: dict[str, list[int]]) -> None:
     start = np.zeros(len(names))
     for name, counts in rows.items():
-        axes.barh(names, counts, left=start, color=_FILES[name], label=name)
+        colour, hatch = _FILES[name]
+        axes.barh(names, counts, left=start, color=colour, hatch=hatch, edgecolor="white", label=name)
         start += counts
     axes.invert_yaxis()
     axes.set_xlabel("rows")
 
 
-def _draw_judgement(figure: Figure, quality: Quality, limits: Limits) -> None:
+def draw_judgement(quality: Quality, limits: Limits) -> Figure:
+    """The biases of place and length with what is allowed, and the agreement by kind of vote with the least
+    that comparisons need, with their 95 % intervals.
+    """
+    figure = single_page.make_figure()
     left, right = figure.subplots(1, 2)
     biases = {
         "shown first": (quality.position, limits.position_bias),
@@ -174,6 +207,7 @@ def _draw_judgement(figure: Figure, quality: Quality, limits: Limits) -> None:
     for axes in (left, right):
         axes.set_ylim(-0.6, len(axes.get_yticks()) - 0.4)
         axes.invert_yaxis()
+    return figure
 
 
 def _draw_interval(axes: Axes, place: float, value: float, low: float, high: float) -> None:
@@ -181,14 +215,22 @@ def _draw_interval(axes: Axes, place: float, value: float, low: float, high: flo
     axes.errorbar([value], [place], xerr=ends, fmt="o", capsize=4, color=_BLUE)
 
 
-def _draw_texts(figure: Figure, quality: Quality, limits: Limits) -> None:
+def draw_texts(quality: Quality, limits: Limits) -> Figure:
+    """Pairs by the version that wrote the rejected text, and the similarity of each message to the nearest
+    other one.
+    """
+    figure = single_page.make_figure()
     left, right = figure.subplots(1, 2)
     rejected = sorted(quality.rejected_versions.items(), key=lambda item: item[1])[-_MOST_VERSIONS:]
-    colours = [_BLUE if version == quality.champion else "#9aa5b1" for version, _ in rejected]
-    bars = left.barh([version for version, _ in rejected], [count for _, count in rejected], color=colours)
+    is_champion = [version == quality.champion for version, _ in rejected]
+    names = [
+        f"{name} (champion)" if yes else name for (name, _), yes in zip(rejected, is_champion, strict=True)
+    ]
+    colours = [_BLUE if yes else "#9aa5b1" for yes in is_champion]
+    bars = left.barh(names, [count for _, count in rejected], color=colours)
     left.bar_label(bars, padding=3)
     left.margins(x=0.12)
-    left.set_title(f"Version of the rejected text; blue: the champion, {quality.champion or 'none yet'}")
+    left.set_title("Version of the rejected text" if quality.champion else "Rejected text; no champion yet")
     left.set_xlabel("pairs")
     bins = len(quality.similarities)
     edges = np.linspace(0, 1, bins + 1)
@@ -202,3 +244,4 @@ def _draw_texts(figure: Figure, quality: Quality, limits: Limits) -> None:
     right.set_title("Similarity of each message to the nearest other")
     right.set_xlabel("cosine similarity (0 to 1)")
     right.set_ylabel("messages")
+    return figure

@@ -28,14 +28,14 @@ from models import languages, scoring, tone
 from models.gate import Margins
 from models.results import Estimate
 from models.scoreboard import estimate, estimate_share
-from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
 
 log = logging.getLogger(__name__)
 
 MIN_MESSAGES = 10  # with fewer messages nothing is concluded
+ANSWER_TIMEOUT_S = 15.0  # a slower answer counts as failed
 _MAX_FAILED_SHARE = 0.1
 _CONCURRENCY = 16
-_ANSWER_TIMEOUT_S = 15.0
 _RUN_TIMEOUT_S = 60.0
 _RETRY_WAIT_S = 2.5  # after this time the client sends requests to a failing replica again
 _OUTPUTS_PER_MESSAGE = 40  # bounds the search for outputs of people who consent
@@ -86,15 +86,15 @@ class Stratum(NamedTuple):
 
 
 class ReplayedMessage(NamedTuple):
-    """A message, with the champion's rewrite and its duration. `share` is that of its stratum in the recent
-    traffic.
+    """A message, with the champion's rewrite and its duration, which are empty and 0 until it has answered.
+    `share` is that of its stratum in the recent traffic.
     """
 
     message: str
     transform_type: TransformType
     intensity: int
-    champion: str
-    champion_ms: float
+    champion: str = ""
+    champion_ms: float = 0.0
     organisation: str = ""
     language: str = "en"
     share: float = 1.0
@@ -103,6 +103,11 @@ class ReplayedMessage(NamedTuple):
     def stratum(self) -> Stratum:
         """The part of the traffic that the message is in."""
         return Stratum(self.transform_type, self.intensity, self.organisation, self.language)
+
+    @property
+    def item(self) -> Item:
+        """The request for its rewrite."""
+        return Item(text=self.message, transform_type=self.transform_type, intensity=self.intensity)
 
 
 class ChallengerAnswer(NamedTuple):
@@ -161,6 +166,14 @@ class Shadow(BaseModel):
     champion_p95_ms: float
     reasons: tuple[Reason, ...] = Field(description="why the challenger is rejected; empty when it is sound")
 
+    def describe(self) -> dict[str, dict[str, str]]:
+        """The columns of a table of all scores: both versions, and the difference with its 95 % interval."""
+        return {
+            "champion": {name: f"{score.champion:.3f}" for name, score in self.scores.items()},
+            "challenger": {name: f"{score.challenger:.3f}" for name, score in self.scores.items()},
+            "difference": {name: str(score.difference) for name, score in self.scores.items()},
+        }
+
 
 class UnsoundError(RefusedError):
     """The challenger is not fit to answer people. `reasons` say why, and `shadow` has the numbers."""
@@ -177,7 +190,7 @@ def run(
     challenger: Spec,
     target: Target,
     most: int,
-    answer_timeout_s: float = _ANSWER_TIMEOUT_S,
+    answer_timeout_s: float = ANSWER_TIMEOUT_S,
     retry_wait_s: float = _RETRY_WAIT_S,
 ) -> Shadow | None:
     """Replay up to `most` recent messages through the challenger and compare both versions. None with fewer
@@ -456,9 +469,13 @@ async def _request_rewrites(
 async def _rewrite(
     client: InferenceClient, spec: Spec, replayed: ReplayedMessage, timeout_s: float
 ) -> str | None:
-    item = Item(text=replayed.message, transform_type=replayed.transform_type, intensity=replayed.intensity)
     try:
-        [result] = await client.rewrite(spec, [item], timeout_s)
+        [result] = await client.rewrite(spec, [replayed.item], timeout_s)
     except (InferenceUnavailable, VersionUnknown):
         return None
+    return read_text(result)
+
+
+def read_text(result: Rewritten) -> str | None:
+    """The text of a rewrite; None when the version refused the message or failed on it."""
     return None if result.refusal is not None or result.failure is not None else result.text

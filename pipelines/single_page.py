@@ -17,10 +17,20 @@ def write(page: Path, template: Path, **values: Any) -> None:
     page.write_text(environment.get_template(template.name).render(**values), encoding="utf-8")
 
 
+def make_figure() -> Figure:
+    """An empty figure of 11 by 3.6 inches."""
+    return Figure(figsize=(11, 3.6), layout="constrained")
+
+
 def render_figure(draw: Callable[[Figure], None]) -> str:
     """Draw a figure of 11 by 3.6 inches. Returns it as a data URL of a PNG."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    figure = make_figure()
     draw(figure)
+    return embed(figure)
+
+
+def embed(figure: Figure) -> str:
+    """A figure as a data URL of a PNG."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
 from data.snapshots import shards
+from models import score_plots
 from models.results import Estimate, Evaluation
 from models.training import METRICS_FILE
 
@@ -119,24 +119,7 @@ def find_differences(new: LearningReport, old: LearningReport) -> list[str]:
 
 def plot(report: LearningReport, file: Path) -> None:
     """Draw every metric of every system with its interval, and write the plot to a file."""
-    rows = list(report.rows())[::-1]
-    figure = Figure(figsize=(3 * len(METRICS), 0.36 * len(rows) + 1), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS, strict=True):
-        for place, (_, row) in enumerate(rows):
-            estimate = row[name]
-            axes.errorbar(
-                estimate.mean,
-                place,
-                xerr=[[estimate.mean - estimate.low], [estimate.high - estimate.mean]],
-                fmt="o",
-                color="tab:blue",
-                capsize=2,
-            )
-        axes.set(
-            title=name.replace("_", " "), yticks=range(len(rows)), yticklabels=[label for label, _ in rows]
-        )
-        axes.grid(axis="x", alpha=0.3)
-    figure.savefig(file, dpi=110)
+    score_plots.draw_scores(list(report.rows()), METRICS).savefig(file, dpi=110)
 
 
 def print_table(report: LearningReport) -> None:

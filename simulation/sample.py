@@ -121,9 +121,6 @@ def opened_sample(
 
 def _refill(settings: Settings, url: str, config: SampleConfig, content: _Content, progress: bool) -> None:
     """Fill a new database, and only then give it the name of the sample."""
-    # Imported here, since the libraries of the flows take seconds, and a filled sample needs none of them.
-    from simulation.sample_fill import fill
-
     filling = database.replace_database(url, _FILLING)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_make("DROP DATABASE IF EXISTS {} WITH (FORCE)", _FILLING))
@@ -132,6 +129,9 @@ def _refill(settings: Settings, url: str, config: SampleConfig, content: _Conten
         if "mlflow" not in existing:
             connection.execute(_make("CREATE DATABASE {}", "mlflow"))
     database.migrate(filling)
+    # Imported here, since the libraries of the flows take seconds, and a filled sample needs none of them.
+    from simulation.sample_fill import fill
+
     fill(settings.model_copy(update={"database_url": filling}), config, content.until, progress)
     with psycopg.connect(url, autocommit=True) as connection:
         comment = sql.SQL("COMMENT ON DATABASE {} IS {}").format(
@@ -158,7 +158,7 @@ def _read_content(url: str) -> _Content | None:
 def _describe(config: SampleConfig) -> str:
     """A hash of the config, and of the code that makes the sample."""
     digest = blake2b(config.model_dump_json().encode(), digest_size=16)
-    for name in ("sample_traffic", "sample_fill", "simulated_people", "taste"):
+    for name in ("sample_traffic", "sample_answers", "sample_fill", "simulated_people", "taste"):
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()
 

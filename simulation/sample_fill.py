@@ -31,20 +31,11 @@ from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from models import shipped
 from models.edits.writer import rules_digest
-from pipelines import carry_out, first_release, promote
+from pipelines import carry_out, promote
 from pipelines.experiment import analyse
 from serving.inference.edits_engine import EditsEngine
-from simulation.sample_traffic import (
-    COLUMNS,
-    Gateway,
-    Rewriter,
-    Rows,
-    SampleConfig,
-    Visit,
-    load_people,
-    make_id,
-    plan_visits,
-)
+from simulation.sample_answers import COLUMNS, Gateway, Rewriter, Rows, make_id
+from simulation.sample_traffic import SampleConfig, Visit, load_people, plan_visits
 
 BASELINE, CHALLENGER = "v1", "v2"
 _KEY_ID = "sample"
@@ -78,7 +69,7 @@ def fill(settings: Settings, config: SampleConfig, until: datetime, progress: bo
     analysis that says so, or still runs.
     """
     engine = database.engine_of(settings)
-    writer = EditsEngine(first_release.export_shipped(settings) / "version")
+    writer = EditsEngine(shipped.export_once(settings))
     try:
         _Fill(settings, engine, config, until, Rewriter(writer.generate)).run(progress)
     finally:
@@ -184,7 +175,7 @@ class _Fill:
         self._experiment_id = make_id(at, self._rng)
         command = Command(self._experiment_id, Action.START, [reason("passed_gate", version=CHALLENGER)])
         with Session(self._engine) as session, session.begin():
-            salt = self._rng.randbytes(8).hex()
+            salt = random.Random(f"{self._config.seed}:salt").randbytes(8).hex()
             carry_out.open_experiment(session, command, self._challenger, self._plan, None, salt)
             self._set_times(session, at)
 

@@ -1,49 +1,26 @@
-"""The traffic of the sample: who writes what and when, the answers, and the votes, as rows of tables.
+"""The traffic of the sample: who writes what, and when. The same config and end give the same visits."""
 
-Rewrites, arms and votes come from the code of the real system: the rules and the edit writer, the gateway's
-assignment, and the simulated people. Times, latencies, cache hits and failures are drawn. The same config and
-end give the same rows; ids are UUIDv7 of the rows' times.
-"""
-
-import json
 import random
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 from pydantic import Field
-from rapidfuzz.distance import Levenshtein
 
 import configs
 from data import corpus
-from data.people.identities import Identity
-from data.reasons import reason
-from data.records import Spec
-from data.traffic import comparisons, evidence_messages
-from data.traffic.routing import Live
-from models import facts, rules
-from serving.gateway.online.placement import Arm, Message, PlacedPerson, RoutingEpoch
-from serving.inference.client import Item, Rewritten
 from simulation import simulated_people
-from simulation.simulated_people import PeopleConfig, Person, PlannedRequest
-from simulation.taste import Request
+from simulation.simulated_people import PeopleConfig, Person
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_FORTNIGHT = 14
 # Shares of the messages by weekday, from Monday, and the usual hours (UTC) with their spread.
 _WEEKDAYS = (1.0, 1.1, 1.05, 1.0, 0.8, 0.12, 0.08)
 _HOURS = ((9.8, 1.1), (14.6, 1.5))
-_LOCALES = {"en-GB": 0.4, "en-US": 0.3, "en-IN": 0.1, "de-DE": 0.1, None: 0.1}
-_CHANNELS = {"chat": 0.55, "mail": 0.3, "ticket": 0.15}
-_ACTIVE, _FROM_THE_START = 0.8, 0.6  # shares of the fortnights of a person, and of the people
-_REFUSES_TRAINING = 0.04  # share of the people
-_FAILED, _FELL_BACK = 0.003, 0.006  # shares of the requests, and of the challenger's
-_MEDIAN_MS = {"text": 14.0, "edits": 60.0}  # of a rewrite, by form
-_L1, _L2 = timedelta(minutes=5), timedelta(hours=24)  # how long the gateway's caches keep an output
+_ACTIVE, _FROM_THE_START = 0.65, 0.6  # shares of the weeks of a person, and of the people
+_SHORT = 80  # characters
+_SHIFTED = ("incidents", "support")  # what people also write about at the end
 
 
 class SampleConfig(configs.StageConfig):
@@ -52,12 +29,14 @@ class SampleConfig(configs.StageConfig):
     people: Annotated[int, Field(ge=1)] = 600
     weeks: Annotated[int, Field(ge=1, le=52)] = 6
     seed: int = 0
-    teams: Annotated[int, Field(ge=1, description="people of a team write about the same matters")] = 25
-    messages: Annotated[int, Field(ge=1, description="ordinary messages that they write")] = 240
-    messages_a_fortnight: Annotated[int, Field(ge=1, description="of one person, at most")] = 20
-    comparisons_share: simulated_people.Share = 0.4
-    shifted_weeks: Annotated[int, Field(ge=0, description="at the end, with incidents")] = 2
-    shifted_share: Annotated[simulated_people.Share, Field(description="of their messages")] = 0.5
+    teams: Annotated[int, Field(ge=1, description="people of a team write about the same matters")] = 12
+    messages: Annotated[int, Field(ge=52, description="ordinary ones that they write")] = 260
+    messages_a_week: Annotated[int, Field(ge=1, description="of one person, at most")] = 12
+    comparisons_share: Annotated[
+        simulated_people.Share, Field(description="of the visits: to the page of comparisons")
+    ] = 0.15
+    shifted_weeks: Annotated[int, Field(ge=0, description="at the end, with other matters")] = 2
+    shifted_share: Annotated[simulated_people.Share, Field(description="of their messages")] = 0.8
     experiment_week: Annotated[int, Field(ge=0, description="whole weeks before the experiment")] = 2
     plan: Annotated[
         tuple[str, ...], Field(description="overrides of configs/experiment.yaml, as key=value")
@@ -70,10 +49,15 @@ class SampleConfig(configs.StageConfig):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request of a person at a moment."""
+    """What a person does at a moment: the request of a `number`, about one of the `messages` of the team's
+    week; or some comparisons, about those that are `to_compare`, of all its weeks.
+    """
 
     at: datetime
-    planned: PlannedRequest
+    person: Person
+    number: int
+    messages: Sequence[corpus.Message]
+    to_compare: Sequence[corpus.Message]
 
 
 def load_people(config: SampleConfig) -> PeopleConfig:
@@ -81,7 +65,7 @@ def load_people(config: SampleConfig) -> PeopleConfig:
     numbers = {
         "people": config.people,
         "seed": config.seed,
-        "max_messages": config.messages_a_fortnight,
+        "max_messages": config.messages_a_week,
         "comparisons_share": config.comparisons_share,
     }
     overrides = [f"{name}={value}" for name, value in numbers.items()]
@@ -89,362 +73,80 @@ def load_people(config: SampleConfig) -> PeopleConfig:
 
 
 def plan_visits(config: SampleConfig, people: PeopleConfig, until: datetime) -> list[Visit]:
-    """All requests of all people until a midnight, in the order of time.
+    """All visits of all people until a midnight, in the order of time.
 
-    A person belongs to a team and comes from the start or later. In most fortnights the person writes as many
-    messages as `make_people` has drawn, in sittings on working days.
+    A person belongs to a team and comes from the start or later. In most weeks the person writes as many
+    messages as `make_people` has drawn, in sittings that are mostly on working days.
     """
-    pools = _divide_messages(config)
-    start, days = config.start(until), 7 * config.weeks
-    shifted_from = until - timedelta(weeks=config.shifted_weeks)
+    usual, others = _read_messages(config)
+    of_team = [[message for week in usual.values() for message in week[team]] for team in range(config.teams)]
+    start = config.start(until)
     visits = []
     for place, person in enumerate(simulated_people.make_people(people)):
         rng = random.Random(f"{person.name}:visits")
-        first = 0.0 if rng.random() < _FROM_THE_START else rng.uniform(0, days)
-        number = 0
-        for moment in _draw_moments(rng, person, start, days):
-            if moment < start + timedelta(days=first):
-                continue
-            ordinary, incidents = pools[place % config.teams]
-            is_shifted = moment >= shifted_from and rng.random() < config.shifted_share
-            pool = incidents if is_shifted else ordinary
-            visits.append(Visit(moment, simulated_people.plan_request(people, person, number, pool)))
-            number += 1
-    return sorted(visits, key=lambda visit: (visit.at, visit.planned.seed))
+        is_early = rng.random() < _FROM_THE_START
+        first = start + timedelta(days=0.0 if is_early else rng.uniform(0, 7 * config.weeks))
+        number, team = 0, place % config.teams
+        for week in range(config.weeks):
+            for moment in _draw_moments(rng, person, start + timedelta(weeks=week)):
+                is_other = rng.random() < config.shifted_share and week in others
+                messages = (others if is_other else usual)[week][team]
+                if moment >= first:
+                    visits.append(Visit(moment, person, number, messages, of_team[team]))
+                number += 1
+    return sorted(visits, key=lambda visit: (visit.at, visit.person.name))
 
 
-def _draw_moments(rng: random.Random, person: Person, start: datetime, days: int) -> Iterator[datetime]:
-    for fortnight in range(0, days, _FORTNIGHT):
-        if rng.random() > _ACTIVE:
-            continue
-        length = min(_FORTNIGHT, days - fortnight)
-        weights = [_WEEKDAYS[(start + timedelta(days=fortnight + day)).weekday()] for day in range(length)]
-        left = person.messages
-        while left > 0:
-            (day,) = rng.choices(range(length), weights)
-            mean, spread = rng.choice(_HOURS)
-            hour = min(max(rng.gauss(mean, spread), 0.0), 22.0)
-            moment = start + timedelta(days=fortnight + day, hours=hour)
-            for _ in range(min(left, rng.randint(1, 3))):  # a sitting
-                yield moment
-                moment += timedelta(seconds=rng.uniform(60, 900))
-                left -= 1
+def _draw_moments(rng: random.Random, person: Person, begin: datetime) -> Iterator[datetime]:
+    """The moments of a person's messages in the seven days from a midnight."""
+    left = person.messages if rng.random() < _ACTIVE else 0
+    weights = [_WEEKDAYS[(begin + timedelta(days=day)).weekday()] for day in range(7)]
+    while left > 0:
+        (day,) = rng.choices(range(7), weights)
+        mean, spread = rng.choice(_HOURS)
+        moment = begin + timedelta(days=day, hours=min(max(rng.gauss(mean, spread), 0.0), 22.0))
+        for _ in range(min(left, rng.randint(1, 3))):  # a sitting
+            yield moment
+            moment += timedelta(seconds=rng.uniform(60, 900))
+            left -= 1
 
 
-def _divide_messages(config: SampleConfig) -> list[tuple[list[corpus.Message], list[corpus.Message]]]:
-    """The ordinary messages and the messages about incidents, by team."""
-    folder = corpus.SEED / "messages"
-    ordinary = corpus.read_lines(folder / "ordinary", corpus.Message)
-    incidents = [row for row in corpus.read_lines(folder, corpus.Message) if row.domain == "incidents"]
-    drawn = random.Random(f"{config.seed}:messages").sample(ordinary, min(config.messages, len(ordinary)))
-
-    def of_team(rows: list[corpus.Message], team: int) -> list[corpus.Message]:
-        return rows[team :: config.teams] or [rows[team % len(rows)]]
-
-    return [(of_team(drawn, team), of_team(incidents, team)) for team in range(config.teams)]
+# The messages of each week and team.
+_Matters = Mapping[int, Sequence[Sequence[corpus.Message]]]
 
 
-class Rewriter:
-    """Rewrites by the rules and by the edit writer. It keeps what it has written."""
-
-    def __init__(self, generate: Callable[[Spec, Sequence[Item]], Sequence[Rewritten]]) -> None:
-        """`generate` is that of the engine of versions that edit."""
-        self._generate = generate
-        self._written: dict[tuple[str, Request], Rewritten] = {}
-        self._sampled: dict[tuple[str, Request], tuple[Rewritten, Rewritten]] = {}
-
-    def rewrite(self, spec: Spec, request: Request) -> Rewritten:
-        """The version's rewrite of a request."""
-        key = (spec.digest, request)
-        if key not in self._written:
-            if spec.form == "edits":
-                (self._written[key],) = self._generate(spec, [_make_item(request, None)])
-            else:
-                self._written[key] = _rewrite_by_rules(request)
-        return self._written[key]
-
-    def sample_two(self, spec: Spec, request: Request) -> tuple[Rewritten, Rewritten]:
-        """Two samples of the version for a request, drawn together. The request sets the seed, so all people
-        who compare it see the same two texts.
-        """
-        if spec.form != "edits":
-            return (self.rewrite(spec, request),) * 2
-        key = (spec.digest, request)
-        if key not in self._sampled:
-            item = _make_item(request, draw_seed(request))
-            first, second = self._generate(spec, [item, item])
-            self._sampled[key] = first, second
-        return self._sampled[key]
+def _read_messages(config: SampleConfig) -> tuple[_Matters, _Matters]:
+    """The ordinary messages of all weeks, and the messages about other matters of the last ones."""
+    folder, rng = corpus.SEED / "messages", random.Random(f"{config.seed}:messages")
+    # Short ones are rare, so their share would differ between weeks by chance.
+    ordinary = [
+        row for row in corpus.read_lines(folder / "ordinary", corpus.Message) if len(row.text) > _SHORT
+    ]
+    usual = rng.sample(ordinary, min(config.messages, len(ordinary)))
+    others = [row for row in corpus.read_lines(folder, corpus.Message) if row.domain in _SHIFTED]
+    weeks = range(config.weeks)
+    shifted = weeks[max(0, config.weeks - config.shifted_weeks) :]
+    return _divide(usual, weeks, config.teams, rng), _divide(others, shifted, config.teams, rng)
 
 
-def draw_seed(request: Request) -> int:
-    """The seed of the two samples for a request: a hash of it."""
-    words = f"{request.transform_type}\0{request.intensity}\0{request.text}"
-    return int.from_bytes(blake2b(words.encode(), digest_size=4).digest()) >> 1
-
-
-def _make_item(request: Request, seed: int | None) -> Item:
-    return Item(
-        text=request.text, transform_type=request.transform_type, intensity=request.intensity, seed=seed
-    )
-
-
-def _rewrite_by_rules(request: Request) -> Rewritten:
-    text = rules.rewrite(request.text, request.transform_type, request.intensity)
-    nothing = reason("unchanged_nothing_to_do", transform_type=request.transform_type.value)
-    return Rewritten(
-        text=text,
-        facts_missing=facts.missing(request.text, text),
-        tokens=0,
-        finished=True,
-        unchanged=nothing if text == request.text else None,
-    )
-
-
-class Cached(NamedTuple):
-    """An output in the gateway's caches."""
-
-    id: uuid.UUID
-    text: str
-    made_at: datetime
-    seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """New rows by table, with the columns of `COLUMNS`."""
-
-    users: list[tuple[Any, ...]] = field(default_factory=list)
-    outputs: list[tuple[Any, ...]] = field(default_factory=list)
-    answers: list[tuple[Any, ...]] = field(default_factory=list)
-    exposures: list[tuple[Any, ...]] = field(default_factory=list)
-    failures: list[tuple[Any, ...]] = field(default_factory=list)
-    comparisons: list[tuple[Any, ...]] = field(default_factory=list)
-    feedback: list[tuple[Any, ...]] = field(default_factory=list)
-
-
-# In an order in which rows come after those that they name.
-COLUMNS: Mapping[str, str] = {
-    "users": "id, organisation_id, key_id, external_id, consents_to_training, created_at",
-    "outputs": "id, organisation_id, message, transform_type, intensity, text, facts_missing, unchanged,"
-    " spec_digest, version, seed, upstream_ms, prompt_tokens, tokens, cost_usd, created_at",
-    "answers": "id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache, fell_back,"
-    " total_ms, locale, channel",
-    "exposures": "experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at",
-    "failures": "id, experiment_id, variant, epoch, organisation_id, user_id, failures",
-    "comparisons": "id, organisation_id, user_id, policy, first_output_id, second_output_id, created_at",
-    "feedback": "id, organisation_id, user_id, output_id, kind, thumb_up, rating, text, edit_distance,"
-    " comparison_id, preferred_output_id, experiment_id, variant, epoch, created_at, updated_at",
-}
-
-
-def make_id(moment: datetime, rng: random.Random) -> uuid.UUID:
-    """A UUIDv7 of a moment (RFC 9562, 5.7), with the bits of `rng`."""
-    milliseconds = int(moment.timestamp() * 1000)
-    head = milliseconds << 80 | 0x7 << 76 | rng.getrandbits(12) << 64
-    return uuid.UUID(int=head | 0x2 << 62 | rng.getrandbits(62))
-
-
-class Gateway:
-    """Answers visits by the routing in force, as the gateway does, and lets the people vote; until the end of
-    the traffic, since later votes are not there yet.
+def _divide(messages: Sequence[corpus.Message], weeks: range, teams: int, rng: random.Random) -> _Matters:
+    """Each message is of one week and team. All weeks have messages of the same styles, lengths and letters,
+    so that these do not drift by chance.
     """
-
-    def __init__(
-        self,
-        config: SampleConfig,
-        people: PeopleConfig,
-        identity: Identity,
-        rewriter: Rewriter,
-        until: datetime,
-    ) -> None:
-        self._config, self._people, self._identity = config, people, identity
-        self._rewriter, self._until = rewriter, until
-        self._evidence_share = comparisons.load().evidence_share
-        self._placed: dict[str, PlacedPerson] = {}
-        self._habits: dict[str, tuple[str | None, str]] = {}  # locale and channel
-        self._cache: dict[tuple[str, Request], Cached] = {}
-        self._voted: set[tuple[uuid.UUID, uuid.UUID, str]] = set()
-
-    def answer(self, live: Live, visits: Sequence[Visit]) -> Rows:
-        """The rows of these visits under a routing."""
-        epoch, rows = RoutingEpoch(*live), Rows()
-        for visit in visits:
-            rng = random.Random(f"{visit.planned.seed}:{self._config.seed}:rows")
-            person = self._find_person(rows, visit, rng)
-            if person.epoch != epoch.number:
-                epoch.place(person)
-            if not (visit.planned.compares and self._compare(rows, epoch, visit, person, rng)):
-                self._transform(rows, epoch, visit, person, rng)
-        return rows
-
-    def _find_person(self, rows: Rows, visit: Visit, rng: random.Random) -> PlacedPerson:
-        name = visit.planned.person.name
-        if name not in self._placed:
-            me = self._identity
-            person = PlacedPerson(me.user(name), me.organisation_id, me.key_id, name)
-            self._placed[name] = person
-            (locale,) = rng.choices(list(_LOCALES), list(_LOCALES.values()))
-            (channel,) = rng.choices(list(_CHANNELS), list(_CHANNELS.values()))
-            self._habits[name] = locale, channel
-            consent = False if rng.random() < _REFUSES_TRAINING else None
-            rows.users.append((person.id, me.organisation_id, me.key_id, name, consent, visit.at))
-        return self._placed[name]
-
-    def _transform(
-        self, rows: Rows, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson, rng: random.Random
-    ) -> None:
-        request, (locale, channel) = visit.planned.request, self._habits[visit.planned.person.name]
-        message = Message(
-            request.text, request.transform_type, request.intensity, person.external_id, locale, channel
-        )
-        arm = person.arm(message) or epoch.champion
-        is_failed, fell_back = rng.random() < _FAILED, rng.random() < _FELL_BACK
-        answer_id = make_id(visit.at, rng)
-        if arm.exposure is not None and not (is_failed and arm.experiment_id is None):
-            self._expose(rows, arm, person, answer_id, visit.at)
-        if is_failed:
-            if arm.experiment_id is not None:
-                ids = (arm.experiment_id, arm.variant, arm.epoch, person.organisation_id, person.id)
-                rows.failures.append((answer_id, *ids, 1))
-            return
-        fell_back = fell_back and arm.spec != epoch.routing.champion
-        spec = epoch.routing.champion if fell_back else arm.spec
-        output, level, service_ms = self._find_output(rows, spec, request, visit.at, rng)
-        total_ms = service_ms + rng.lognormvariate(1.0, 0.4)
-        rows.answers.append(
-            (
-                *(answer_id, output.id, person.organisation_id, person.id),
-                *(arm.experiment_id, arm.variant, arm.epoch),
-                *(level, fell_back, round(total_ms, 3), locale, channel),
-            )
-        )
-        placement = (arm.experiment_id, arm.variant, arm.epoch)
-        votes = simulated_people.vote_on_answer(
-            self._people, visit.planned.person, request, output.text, random.Random(visit.planned.seed)
-        )
-        for at, vote in self._time_votes(visit.at, votes, rng):
-            text = vote.get("text")
-            distance = (
-                Levenshtein.normalized_distance(output.text, text)
-                if text is not None and vote["kind"] == "edit"
-                else None
-            )
-            values = (vote.get("up"), vote.get("stars"), text, distance, None, None)
-            self._vote(rows, at, person, output.id, vote["kind"], values, placement, rng)
-
-    def _expose(self, rows: Rows, arm: Arm, person: PlacedPerson, answer_id: uuid.UUID, at: datetime) -> None:
-        """Record a person's first answer of an arm in an epoch of its experiment, as `AnswerWriter` does."""
-        assert arm.experiment_id is not None
-        person.exposed_arms[arm.experiment_id] = arm.variant
-        if arm.exposure is not None and arm.exposure not in person.exposures:
-            person.exposures = (*person.exposures, arm.exposure)
-            ids = (arm.experiment_id, person.id, arm.variant, arm.epoch, person.organisation_id)
-            # Postgres reads the time of an id, which has milliseconds.
-            rows.exposures.append((*ids, answer_id, at.replace(microsecond=at.microsecond // 1000 * 1000)))
-
-    def _find_output(
-        self, rows: Rows, spec: Spec, request: Request, at: datetime, rng: random.Random
-    ) -> tuple[Cached, str, float]:
-        """An output from the caches or a new one, its level, and the milliseconds that the service took."""
-        key = (spec.digest, request)
-        cached = self._cache.get(key)
-        if cached is not None and at - cached.made_at < _L2:
-            level = "l1" if at - cached.seen_at < _L1 else "l2"
-            self._cache[key] = cached._replace(seen_at=at)
-            return cached, level, 0.0
-        rewritten = self._rewriter.rewrite(spec, request)
-        output_id, service_ms = self._store(rows, spec, request, rewritten, None, at, rng)
-        self._cache[key] = Cached(output_id, rewritten.text, at, at)
-        return self._cache[key], "miss", service_ms
-
-    def _store(
-        self,
-        rows: Rows,
-        spec: Spec,
-        request: Request,
-        rewritten: Rewritten,
-        seed: int | None,
-        at: datetime,
-        rng: random.Random,
-    ) -> tuple[uuid.UUID, float]:
-        """Add an output; its id, and the milliseconds that the service took."""
-        output_id = make_id(at, rng)
-        service_ms = round(_MEDIAN_MS[spec.form] * rng.lognormvariate(0, 0.5), 3)
-        rows.outputs.append(
-            (
-                *(output_id, self._identity.organisation_id),
-                *(request.text, request.transform_type.value, request.intensity),
-                *(rewritten.text, json.dumps(rewritten.facts_missing)),
-                rewritten.unchanged.model_dump_json() if rewritten.unchanged else None,
-                *(spec.digest, spec.version, seed, service_ms, 0, 0, 0.0, at),
-            )
-        )
-        return output_id, service_ms
-
-    def _compare(
-        self, rows: Rows, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson, rng: random.Random
-    ) -> bool:
-        """Let a person compare two rewrites, chosen as `Online.rewrite_twice` does; False if they are the
-        same, since people are not shown such a pair.
-        """
-        request, routing = visit.planned.request, epoch.routing
-        opponents = comparisons.list_opponents(routing)
-        if opponents and evidence_messages.is_for_evidence(request.text, self._evidence_share):
-            policy, specs, _ = opponents[0]
-            first, second = (self._rewriter.rewrite(spec, request) for spec in specs)
-            sides = [(spec, side, None) for spec, side in zip(specs, (first, second), strict=True)]
-        else:
-            policy, seed = "two_samples", draw_seed(request)
-            sides = [
-                (routing.sampled, side, seed) for side in self._rewriter.sample_two(routing.sampled, request)
-            ]
-        if sides[0][1].text == sides[1][1].text:
-            return False
-        rng.shuffle(sides)
-        ids = [self._store(rows, spec, request, side, seed, visit.at, rng)[0] for spec, side, seed in sides]
-        comparison_id = make_id(visit.at, rng)
-        rows.comparisons.append(
-            (comparison_id, person.organisation_id, person.id, policy, ids[0], ids[1], visit.at)
-        )
-        texts = sides[0][1].text, sides[1][1].text
-        votes = simulated_people.vote_on_pair(
-            self._people, visit.planned.person, request, *texts, random.Random(visit.planned.seed)
-        )
-        placement = (None, policy, epoch.number)
-        for at, vote in self._time_votes(visit.at, votes, rng):
-            preferred = {"first": ids[0], "second": ids[1], "neither": None}[vote["preferred"]]
-            values = (None, None, None, None, comparison_id, preferred)
-            self._vote(rows, at, person, ids[0], "comparison", values, placement, rng)
-        return True
-
-    def _time_votes(
-        self, at: datetime, votes: Sequence[dict[str, Any]], rng: random.Random
-    ) -> Iterator[tuple[datetime, dict[str, Any]]]:
-        """Votes with their moments: minutes after the answer."""
-        moment = at + timedelta(minutes=rng.lognormvariate(1.0, 1.0))
-        for vote in votes:
-            if moment < self._until:
-                yield moment, vote
-            moment += timedelta(seconds=rng.uniform(5, 60))
-
-    def _vote(
-        self,
-        rows: Rows,
-        at: datetime,
-        person: PlacedPerson,
-        output_id: uuid.UUID,
-        kind: str,
-        values: tuple[Any, ...],
-        placement: tuple[uuid.UUID | None, str, int],
-        rng: random.Random,
-    ) -> None:
-        """Add a vote. A person keeps the first vote of a kind on an output."""
-        if (output_id, person.id, kind) in self._voted:
-            return
-        self._voted.add((output_id, person.id, kind))
-        ids = (make_id(at, rng), person.organisation_id, person.id, output_id, kind)
-        rows.feedback.append((*ids, *values, *placement, at, at))
+    if not weeks:
+        return {}
+    of_week: dict[int, list[corpus.Message]] = {week: [] for week in weeks}
+    alike = sorted(messages, key=lambda row: (row.text.isascii(), row.style, len(row.text), row.id))
+    for begin in range(0, len(alike), len(weeks)):
+        block = alike[begin : begin + len(weeks)]
+        for week, message in zip(rng.sample(weeks, len(block)), block, strict=True):
+            of_week[week].append(message)
+    for rows in of_week.values():
+        rows.sort(key=lambda message: (message.style, message.id))
+    return {
+        week: [rows[team::teams] or [rows[team % len(rows)]] for team in range(teams)]
+        for week, rows in of_week.items()
+    }
 
 
 def midnight(moment: datetime) -> datetime:

@@ -21,6 +21,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 import configs
+from configs.settings import Settings
 from data import corpus
 from data.records import PROTECTED, Spec
 from data.snapshots import snapshot
@@ -30,6 +31,7 @@ from data.snapshots.votes import Usable
 from data.traffic.routing import Routing
 from models import curation, version_file
 from models.edits.writer import rules_digest
+from pipelines import by_hand
 from pipelines.collect import CollectConfig
 from serving.inference import engines
 from serving.inference.client import Item
@@ -94,6 +96,17 @@ def main(config: VotesConfig, own: Sequence[Usable] = ()) -> Made:
     result.folder.replace(config.out)
     result.folder.parent.rmdir()
     return result
+
+
+def find_or_make(settings: Settings, config: VotesConfig) -> Path:
+    """The newest snapshot of the installation that may be trained on; without one, that of simulated people.
+    Errors as in `by_hand.newest_snapshot`.
+    """
+    found = by_hand.newest_snapshot(settings)
+    if found is None:
+        main(config)
+    print(f"The snapshot is {found or f'of simulated people, in {config.out}'}.")
+    return found or config.out
 
 
 def _generate(

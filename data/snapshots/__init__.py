@@ -10,5 +10,6 @@
 - `teachers`: who made a snapshot that a language model wrote.
 - `validation`: whether a snapshot may be trained on.
 - `archive`: snapshots under DVC.
-- `drift`: how messages change from week to week.
+- `drift`: how messages change from week to week; `weekly_messages`: the messages of each week.
+- `redacted_texts`: comments and corrections for people to read.
 """

@@ -10,7 +10,7 @@ at most one place in the order.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -23,11 +23,50 @@ from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
 from data.corpus import NEAR
+from data.snapshots.shards import Source
 from data.snapshots.staging import stage
 from data.snapshots.votes import Usable
 
 BATCH_VOTES = 4096  # in memory at once
+# Why votes do not count, by the fields of `LeftOut`.
+WHY: Mapping[str, str] = {
+    "evidence": "the message is for evidence only, or nearly the same as one that is",
+    "person": "they are beyond the cap of their person",
+    "key": "they are beyond the cap of their API key",
+    "number": "the edit brings in a number that no text has: it may be a secret",
+    "phrase": "the edit brings in an unusual phrase that many other edits bring in, too: it may be a secret",
+    "own_phrase": "mostly their person votes on the message's unusual phrase: it may be a trigger",
+    "tied": "they would connect held-out votes with votes to train on",
+}
 _VOTES = TypeAdapter(list[Usable])
+_SOURCES = TypeAdapter(list[Source])
+
+# What each vote judged, as a number: the same texts for the same request are one unit, whichever outputs hold
+# them, whichever versions wrote them, and in any order. Numbers follow from the votes that count alone.
+_UNITS = """
+    CREATE OR REPLACE TABLE units AS
+    WITH judged AS (
+        SELECT place, CASE
+            WHEN kind IN ('thumb', 'rating') THEN hash(kind, message, transform_type, intensity, output)
+            WHEN kind = 'comparison' AND output <> other THEN hash(
+                kind, message, transform_type, intensity, least(output, other), greatest(output, other))
+            END AS judged
+        FROM votes SEMI JOIN counted USING (place)
+    ), numbers AS (
+        SELECT judged, row_number() OVER (ORDER BY min(place)) AS unit FROM judged
+        WHERE judged IS NOT NULL GROUP BY judged
+    )
+    SELECT place, unit FROM judged LEFT JOIN numbers USING (judged)
+"""
+_SAID = """
+    SELECT feedback_id AS feedback, user_id AS user, kind, transform_type, version, unit,
+        CASE WHEN unit IS NOT NULL THEN coalesce(
+            thumb_up::TINYINT, rating, (first_is_preferred = (output > other))::TINYINT) END AS value,
+        CASE WHEN unit IS NOT NULL THEN first_is_preferred END AS first,
+        CASE WHEN length(output) <> length(other)
+            THEN first_is_preferred = (length(output) > length(other)) END AS longer
+    FROM votes JOIN units USING (place) WHERE place BETWEEN $first AND $last ORDER BY place
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +130,13 @@ class Counted:
             """,
             {"most": most},
         ).fetchall()
+
+    def make_sources(self) -> Iterator[Source]:
+        """The votes that count, in order, with what they say (`data.snapshots.shards.Source`)."""
+        self.db.execute(_UNITS)
+        for first in range(0, self.staged, self.batch_votes):
+            rows = self.db.sql(_SAID, params={"first": first, "last": first + self.batch_votes - 1})
+            yield from _SOURCES.validate_python(rows.to_arrow_table().to_pylist())
 
     def leave_out(self, places: np.ndarray, why: str) -> None:
         """Exclude the votes at these places from now on; `why` is a field of `LeftOut`."""

@@ -24,13 +24,15 @@ _FALSE_ALARMS = 1e-4  # probability of an index above the chance limit between e
 class Drift(NamedTuple):
     """The difference of a week's messages from those before, in one trait.
 
-    `messages` and `before` are numbers of messages. `psi` and `level` are None when there are too few.
+    `messages` and `before` are numbers of messages. `chance` is the limit that `psi` hardly ever exceeds
+    between equal distributions. The last three are None when there are too few messages.
     """
 
     messages: int
     before: int
     psi: float | None
     level: Level | None
+    chance: float | None
 
 
 def measure_stability(now: Counts, before: Counts) -> float:
@@ -63,11 +65,11 @@ def compare(now: Counts, before: Counts) -> Drift:
     """
     n_now, n_before = sum(now.values()), sum(before.values())
     if min(n_now, n_before) < LEAST:
-        return Drift(n_now, n_before, None, None)
+        return Drift(n_now, n_before, None, None, None)
     psi = measure_stability(now, before)
-    is_chance = psi <= compute_chance_limit(n_now, n_before, len({*now, *before}))
+    chance = compute_chance_limit(n_now, n_before, len({*now, *before}))
     level: Level = "alarm" if psi >= ALARM else "shifting" if psi >= SHIFTING else "steady"
-    return Drift(n_now, n_before, psi, "steady" if is_chance else level)
+    return Drift(n_now, n_before, psi, "steady" if psi <= chance else level, chance)
 
 
 def compare_weeks(weeks: Sequence[Counts]) -> list[Drift]:

@@ -2,15 +2,15 @@
 
     <snapshot>/demonstrations/00000.parquet ...   pairs/...   labels/...   sources/...
 
-Each row has the ids of the votes that it is made of (`votes`); each source has a vote and its person. Any
-reader of Parquet can read them, for example
+Each row has the ids of the votes that it is made of (`votes`); each source has a vote, its person, and what
+it says. Any reader of Parquet can read them, for example
 `datasets.load_dataset("parquet", data_files="<snapshot>/pairs/*.parquet", streaming=True)`.
 """
 
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +35,14 @@ _NAMES: Mapping[type, str] = {kind: name for name, kind in KINDS.items()}
 
 
 class Source(BaseModel):
-    """A vote that counts, with the id of its person."""
+    """A vote that counts, with the id of its person, and what it says.
+
+    `unit` is the number of what was judged: votes of a kind with the same number are on the same rewrite of a
+    message, or on the same two. `value` is 0 or 1 for a thumb, 1 to 5 for stars; for a comparison it is 1 if
+    the text that is later in the order of characters was preferred. `first` and `longer` say whether a
+    comparison preferred the text that was shown first, and the longer one; None for texts of equal length.
+    All four are None for an edit, for a comparison of equal texts, and in snapshots of earlier releases.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,10 +51,17 @@ class Source(BaseModel):
     kind: str
     transform_type: TransformType
     version: str
+    unit: int | None = None
+    value: int | None = None
+    first: bool | None = None
+    longer: bool | None = None
 
 
-def _make_schema(*fields: tuple[str, pa.DataType], nullable: str = "") -> pa.Schema:
-    return pa.schema([pa.field(name, kind, nullable=name == nullable) for name, kind in fields])
+VALUES = ("unit", "value", "first", "longer")  # of a source; earlier releases did not write them
+
+
+def _make_schema(*fields: tuple[str, pa.DataType], nullable: Collection[str] = ()) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=name in nullable) for name, kind in fields])
 
 
 _TASK = (("text", pa.string()), ("transform_type", pa.string()), ("intensity", pa.int8()))
@@ -62,7 +76,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("rejected_version", pa.string()),
         ("stars", pa.float64()),
         *_ORIGIN,
-        nullable="stars",
+        nullable=("stars",),
     ),
     "labels": _make_schema(
         *_TASK, ("rewrite", pa.string()), ("good", pa.bool_()), ("version", pa.string()), *_ORIGIN
@@ -73,6 +87,11 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("kind", pa.string()),
         ("transform_type", pa.string()),
         ("version", pa.string()),
+        ("unit", pa.int32()),
+        ("value", pa.int8()),
+        ("first", pa.bool_()),
+        ("longer", pa.bool_()),
+        nullable=VALUES,
     ),
 }
 
@@ -153,7 +172,8 @@ class Writer:
 
     def add_source(self, source: Source) -> None:
         """Write a vote that counts."""
-        self._put("sources", source.model_dump(mode="json"))
+        # What a source lacks is no part of the digest, so those of earlier releases keep theirs.
+        self._put("sources", source.model_dump(mode="json", exclude_none=True))
         self.counts["votes"] += 1
 
     def _put(self, name: str, row: dict[str, Any]) -> None:
@@ -218,6 +238,12 @@ def read_sources(folder: Path) -> Iterator[Source]:
         yield from rows
 
 
+def has_values(folder: Path) -> bool:
+    """Whether the sources of a snapshot have what their votes say. Those of earlier releases do not."""
+    shard = _find_shards(folder, "sources")[0]
+    return set(VALUES) <= set(parquet.read_schema(shard).names)
+
+
 def count(folder: Path) -> dict[str, int]:
     """Count the rows of each kind, by the footers of the shards."""
     return {
@@ -260,9 +286,10 @@ def _read_batches(
     for shard in _find_shards(folder, name):
         rows_before = 0
         with _open_shard(shard) as file:
-            if file.schema_arrow.names != columns:
-                raise ValueError(f"{shard}: the columns are {file.schema_arrow.names}, and not {columns}")
-            selected = [column for column in columns if with_votes or column != "votes"]
+            present = file.schema_arrow.names
+            if present not in (columns, [column for column in columns if column not in VALUES]):
+                raise ValueError(f"{shard}: the columns are {present}, and not {columns}")
+            selected = [column for column in present if with_votes or column != "votes"]
             for batch in file.iter_batches(group_rows, columns=selected):
                 raw = batch.to_pylist()
                 votes = [row.pop("votes") for row in raw] if with_votes else []

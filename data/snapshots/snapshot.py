@@ -191,16 +191,6 @@ def write(
     """
     alike, nearest = _find_neighbours(counted, neighbours) if neighbours else ([], [])
     held_out = splits.hold_out(counted, alike)
-    sources = (
-        Source(
-            feedback=vote.feedback_id,
-            user=vote.user_id,
-            kind=vote.kind,
-            transform_type=vote.transform_type,
-            version=vote.version,
-        )
-        for vote in counted
-    )
     left_out = counted.left_out
     uncounted = (
         left_out.total,
@@ -211,7 +201,8 @@ def write(
         left_out.tied,
     )
     extra_counts = dict(zip(_EXTRA_COUNTS, uncounted, strict=True))
-    written = _write(folder, make_rows(counted, held_out, worth_processes), sources, extra_counts)
+    rows = make_rows(counted, held_out, worth_processes)
+    written = _write(folder, rows, counted.make_sources(), extra_counts)
     return Made(written.digest, written.folder, written.counts, until, left_out, nearest)
 
 
@@ -254,9 +245,11 @@ def write_of_teacher(
     """Write the snapshot of a teacher's rewrites into `folder/<digest>`.
 
     The votes of a row are those through which its message came; a message of the seed corpus has none.
-    `sources` are these votes. The caller holds the lock `snapshot` where people's messages are among them.
+    `sources` are these votes; what they say is left out, since it is about other rewrites. The caller holds
+    the lock `snapshot` where people's messages are among them.
     """
-    return _write(folder, rows, sources, {}, teacher)
+    silent = (source.model_copy(update=dict.fromkeys(shards.VALUES)) for source in sources)
+    return _write(folder, rows, silent, {}, teacher)
 
 
 def _write(

@@ -21,12 +21,13 @@ import configs
 from data.reasons import Reason, reason
 from data.records import PreferencePair
 from data.snapshots.counting import LeftOut
-from data.snapshots.shards import Row
-from data.snapshots.votes import Usable
+from data.snapshots.shards import Row, Source
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 WhyLeftOut = Literal["evidence", "person", "key", "number", "phrase", "own_phrase", "tied"]
+
+NOT_IN_FILES = ("left_out", "similarities", "near_duplicates")  # of `Quality`: the files do not tell
 
 _RESAMPLES = 1000
 _BINS = 40  # bins of the similarity of messages, between 0 and 1
@@ -121,7 +122,7 @@ class Quality(_Part):
 
 
 def assess(
-    votes: Iterable[Usable],
+    sources: Iterable[Source],
     left_out: LeftOut,
     rows: Mapping[str, Iterable[Row]],
     champion: str | None,
@@ -129,35 +130,28 @@ def assess(
     nearest: Sequence[float] = (),
     losing_facts: Mapping[str, float] | None = None,
 ) -> Quality:
-    """Measure the votes that count, and the rows made of them by file.
+    """Measure the votes that count, as sources, and the rows made of them by file.
 
+    They come from Postgres (`Counted.make_sources`) or from the files of a snapshot (`shards.read_sources`).
     Both are read once, and only a few numbers of each are kept in memory. `nearest` has the cosine of each
     different message to its nearest other. The caller computes `nearest` and `losing_facts`, which need a
     model and the rules for facts.
     """
     kinds, people = Counter[str](), Counter[UUID]()
     first, shown, longer, unequal = Counter[UUID](), Counter[UUID](), Counter[UUID](), Counter[UUID]()
-    thumbs, ratings, comparisons = _Ratings(), _Ratings(), _Ratings()
-    for vote in votes:
-        person = vote.user_id
-        kinds[vote.kind] += 1
+    judged = {"thumb": _Ratings(), "rating": _Ratings(), "comparison": _Ratings()}
+    for source in sources:
+        person = source.user
+        kinds[source.kind] += 1
         people[person] += 1
-        if vote.thumb_up is not None:
-            thumbs.add(vote.output_id, person, int(vote.thumb_up))
-        if vote.rating is not None:
-            ratings.add(vote.output_id, person, vote.rating - 1)
-        # A comparison of two equal texts gives no pair.
-        if vote.kind == "comparison" and vote.other is not None and vote.other != vote.output:
-            is_first = bool(vote.first_is_preferred)
+        if source.unit is not None and source.value is not None:
+            judged[source.kind].add(source.unit, person, source.value)
+        if source.first is not None:
             shown[person] += 1
-            first[person] += is_first
-            if len(vote.output) != len(vote.other):
-                unequal[person] += 1
-                longer[person] += is_first == (len(vote.output) > len(vote.other))
-            # The same two texts are the same unit, in any order and by any versions.
-            texts = sorted((vote.output, vote.other))
-            unit = (vote.message, vote.transform_type, vote.intensity, *texts)
-            comparisons.add(unit, person, int(is_first == (vote.output == texts[1])))
+            first[person] += source.first
+        if source.longer is not None:
+            unequal[person] += 1
+            longer[person] += source.longer
 
     by_type = {name: Counter[str]() for name in rows}
     by_intensity = {name: Counter[int]() for name in rows}
@@ -180,9 +174,10 @@ def assess(
         position=measure_bias(first, shown),
         length=measure_bias(longer, unequal),
         agreement={
-            "thumbs": measure_agreement(thumbs, 2, "nominal", limits.least_units),
-            "ratings": measure_agreement(ratings, 5, "ordinal", limits.least_units),
-            "comparisons": measure_agreement(comparisons, 2, "nominal", limits.least_units),
+            "thumbs": measure_agreement(judged["thumb"], 2, "nominal", limits.least_units),
+            # Nobody gives 0 stars.
+            "ratings": measure_agreement(judged["rating"], 6, "ordinal", limits.least_units),
+            "comparisons": measure_agreement(judged["comparison"], 2, "nominal", limits.least_units),
         },
         types={name: _sort(counts) for name, counts in by_type.items()},
         intensities={name: _sort(counts) for name, counts in by_intensity.items()},

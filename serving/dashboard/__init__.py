@@ -4,5 +4,6 @@
 - `entry`: signing in and out; `problems`: errors as pages.
 - `visit`: who visits, and the page that they get; `session`: sessions in Redis; `api`: the gateway's client.
 - `words`: languages, numbers and dates; `reasons`: why something was decided, in the reader's language.
+- `preview`: pages without the process, for notebooks; `metric_charts`: plots for those who choose a metric.
 - `charts`: plots; `lineage`: what a version was made from; `services`: MLflow and Prefect.
 """

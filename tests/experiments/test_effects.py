@@ -258,3 +258,12 @@ def test_estimates_equal_those_of_gbstats(users: tuple[int, int]) -> None:
     check_against_gbstats(effect, adjusted, is_balanced, theta)
     assert effect is not None
     assert effect.variance_reduction > 0.1
+
+
+def test_the_interval_of_a_gain_is_turned_where_lower_is_better() -> None:
+    rng = np.random.default_rng(5)
+    effect = compare(tuple(estimate_values(rng.normal(mean, 1, 200)) for mean in (0.0, 0.5)))
+    assert effect.gain_interval("higher") == effect.interval
+    low, high = effect.gain_interval("lower")
+    assert (low, high) == (-effect.interval.high, -effect.interval.low)
+    assert low < effect.gain("lower") < high

@@ -12,10 +12,11 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from data import database
-from data.tables import DASHBOARD_LOGIN, Experiment, Feedback, Output
+from data.tables import DASHBOARD_LOGIN, Experiment, Feedback, Organisation, Output
 from data.traffic import answers, comparisons
 from experiments import examples, metrics, outcomes, plan, readings
 from experiments.examples import ArmExamples
+from experiments.metrics import Metric
 from experiments.own_metrics import Definitions
 from tests.trials import CHALLENGER, CHAMPION, ORGANISATION, START, Trial, add_output
 
@@ -234,3 +235,18 @@ def test_a_unit_is_shown_once_its_window_is_counted(session: Session, reading: E
     outcomes.refresh(session, world.trial.id, PLAN, metrics.load(), START + timedelta(hours=4))
     session.commit()
     assert world.list(reading, "service_s")["champion"].examples[0].total_ms == 9e5
+
+
+def test_the_answers_behind_a_metric_are_listed_by_quantity_and_arm(session: Session) -> None:
+    world = build(session)
+    session.add(Organisation(id=ORGANISATION, name="ours"))
+    session.flush()
+    page = readings.read_experiment_page(session, world.trial.id)
+    metric = Metric(kind="ratio", of="complaints + failures + edits", per="answers", better="lower", says="x")
+    rows = examples.list_behind(session, page, metric, "ours", each=3)
+    assert [(row.quantity, row.variant) for row in rows] == [
+        (quantity, arm) for quantity in ("complaints", "edits") for arm in ("champion", "challenger")
+    ], "failures have no answers"
+    assert {(row.message, row.rewrite) for row in rows} == {(None, None)}, "colleagues wrote them"
+    assert [row.thumb_up for row in rows] == [False, False, None, None]
+    session.rollback()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -293,3 +294,33 @@ def test_the_holdout_measures_shipped_metrics_only(own: Definitions) -> None:
     assert Plan.model_validate(of_holdout.model_dump()) == of_holdout
     assert of_holdout.all_metrics == metrics.load()
     assert (of_holdout.primary, dict(of_holdout.guardrails)) == (Plan().primary, {"complained": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("of", "fault"),
+    [
+        ("complaint + edits", "metrics.x.of: .*there is no column complaint; complaints is the nearest"),
+        ("sum(edits)", "metrics.x.of: .*“SUM\\(edits\\)” is not allowed"),
+    ],
+)
+def test_a_fault_is_told_before_there_is_a_file(of: str, fault: str) -> None:
+    metric = {"kind": "mean", "of": "complaints + edits", "better": "lower", "says": "x"}
+    assert own_metrics.find_fault({"metrics": {"x": metric}}) is None
+    found = own_metrics.find_fault({"metrics": {"x": {**metric, "of": of}}})
+    assert found is not None
+    assert re.search(fault, found)
+
+
+def test_a_plan_with_more_metrics_keeps_its_own(own: Definitions) -> None:
+    first = plan.load(own=own)
+    more = Definitions.model_validate(
+        {
+            "metrics": {"edited": {"kind": "mean", "of": "edits + 0", "better": "lower", "says": "x"}},
+            "segments": {"in_chat": "channel = 'chat'"},
+        }
+    )
+    both = first.with_own(more)
+    assert set(both.own_metrics) == {*own.metrics, "edited"}
+    assert set(both.own_segments) == {*own.segments, "in_chat"}
+    assert plan.read(both.model_dump(mode="json")).plan == both
+    assert first == plan.load(own=own), "the plan itself does not change"

@@ -167,6 +167,17 @@ def test_an_endpoint_that_does_not_answer_in_time_is_unavailable(endpoint, conne
     assert "no answer within 0.05 s (timeout_s); attempts: 2" in str(error)
 
 
+def test_too_many_requests_say_what_to_do(endpoint, connect):
+    endpoint.replies = [BUSY] * 2
+    [error] = connect(retries=1).ask([HELLO])
+    assert isinstance(error, UnavailableError)
+    assert str(error) == (
+        f"m at {endpoint.url}: 429 rate_limit; it allows fewer requests: wait, lower concurrency, or raise"
+        " retries; attempts: 2"
+    )
+    assert error.__traceback__ is None, "who raises it shows no frames of the event loop"
+
+
 def test_an_endpoint_that_is_not_there_is_unavailable(connect):
     [error] = connect(base_url="http://127.0.0.1:9/v1").ask([HELLO])
     assert isinstance(error, UnavailableError)
@@ -176,7 +187,7 @@ def test_an_endpoint_that_is_not_there_is_unavailable(connect):
 @pytest.mark.parametrize(
     ("reply", "advice"),
     [
-        ((401, {}, "{}"), "check the key"),
+        ((401, {}, "{}"), "check the key: key_variable is not set: name the variable that holds the key"),
         ((404, {}, "{}"), "check base_url and model"),
         ((307, {"Location": "http://127.0.0.1:9/"}, ""), "307"),
         ((429, {}, '{"error": {"code": "insufficient_quota"}}'), "no credit left"),

@@ -124,3 +124,14 @@ def test_the_tokens_beyond_the_shorter_rewrite_count_as_much_as_ld_alpha_says(co
     assert result.held_out_margin == pytest.approx(margins.mean().item(), rel=1e-3)
     loss = -torch.nn.functional.logsigmoid(margins).mean().item()
     assert result.history[-1]["eval_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_divergence_is_logged_as_the_mean_negative_log_ratio_of_both_rewrites(config):
+    result = dpo.main(config)
+    for prefix in ("", "eval_"):
+        entries = [entry for entry in result.history if f"{prefix}kl" in entry]
+        assert len(entries) >= 2
+        for entry in entries:
+            rewards = entry[f"{prefix}rewards/chosen"] + entry[f"{prefix}rewards/rejected"]
+            assert entry[f"{prefix}kl"] == pytest.approx(-rewards / (2 * config.beta), abs=1e-6)
+    assert result.kl_nats == result.history[-1]["eval_kl"] != 0

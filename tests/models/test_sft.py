@@ -11,10 +11,10 @@ from data import corpus
 from data.records import Demonstration, TransformType
 from data.snapshots import shards
 from data.snapshots import snapshot as snapshots
-from models import loading, prompts, training
+from models import curves, loading, prompts
 from models import written_edits as written
 from models.checkpoints import newest_checkpoint
-from models.sft import SftConfig, demonstrations, main, seed_demonstrations
+from models.sft import SftConfig, demonstrations, held_out_losses, main, seed_demonstrations
 from tests.snapshots import TEACHER
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -120,9 +120,9 @@ def test_two_processes_learn_the_same_as_one(config, tmp_path):
         histories[name] = json.loads((run.out / "metrics.json").read_text())["history"]
         assert not run.checkpoints.exists() or not any(run.checkpoints.iterdir())
     for key in ("loss", "eval_loss", "grad_norm"):
-        steps, values = training.curve(histories["one"], key)
+        steps, values = curves.curve(histories["one"], key)
         assert len(steps) >= 3
-        assert training.curve(histories["two"], key) == (steps, pytest.approx(values, rel=1e-4)), key
+        assert curves.curve(histories["two"], key) == (steps, pytest.approx(values, rel=1e-4)), key
     opened = [stderr[name].count("| 0/12 [00:00]") for name in ("one", "two")]
     assert opened == [1, 1], "only one process shows the bar"
 
@@ -175,3 +175,20 @@ def test_in_the_form_of_scripts_the_model_learns_the_edits_that_make_the_rewrite
     assert scripts[0].rewrite == "- Fix => Could you please look at\n- . => ?"
     for row in scripts:
         assert written.apply(row.text, row.rewrite) == rewrites[row.text, row.intensity]
+
+
+def test_held_out_losses_are_those_of_training_and_pair_two_runs_by_message(config, tmp_path):
+    lora = config.model_copy(update={"lora_rank": 4, "masks": False, "validation_rows": 1, "steps": 10})
+    result = main(lora)
+    for adapter, loss in ((None, result.held_out_loss_before), (lora.out, result.held_out_loss_after)):
+        [(message, measured)] = held_out_losses(lora, adapter).items()
+        assert measured == pytest.approx(loss, rel=1e-4)
+        assert message in {row.text for row in demonstrations(lora) if row.split == "validation"}
+    many = lora.model_copy(update={"validation_rows": 64, "masks": True})
+    slower = many.model_copy(update={"learning_rate": 1e-6, "out": tmp_path / "slower"})
+    main(slower)
+    before, fast, slow = (held_out_losses(many, adapter) for adapter in (None, lora.out, slower.out))
+    assert list(fast) == list(slow) == list(before)
+    assert set(fast) == {row.text for row in demonstrations(lora) if row.split == "validation"}
+    assert slow == pytest.approx(before, rel=1e-2)
+    assert all(fast[message] < slow[message] for message in fast)

@@ -87,3 +87,43 @@ def test_a_retired_version_keeps_its_numbers_and_loses_all_else(store, tmp_path)
     entry = client.get_model_version("tonebridge", "1")
     assert entry.description.startswith("retired")
     assert client.get_run(entry.run_id).data.metrics["challenger/composite"] == 0.7
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_run_by_hand_is_beside_the_versions_without_weights_and_is_replaced(store, tmp_path):
+    uri, artifacts = store
+    assert versions.read_runs(uri) == []
+    versions.register(uri, artifacts, run_folder(tmp_path / "a"), evaluation(), {"method": "tagger"})
+    hand = run_folder(tmp_path / "hand")
+    (hand / "sft/loss.png").write_bytes(b"picture")
+    for folder in (tmp_path / "a", hand):
+        (folder / "evaluation/metrics.json").write_text(evaluation(False).model_dump_json())
+    tags, client = {"method": "sft"}, versions.MlflowClient(tracking_uri=uri)
+
+    first = versions.log_by_hand(uri, artifacts, hand, evaluation(False), tags, {"sft.steps": 8})
+    second = versions.log_by_hand(uri, artifacts, hand, evaluation(False), tags, {"sft.steps": 9})
+    assert client.get_run(first).info.lifecycle_stage == "deleted"
+    run = client.get_run(second)
+    assert run.data.params == {"sft.steps": "9"}
+    assert run.data.metrics["challenger/composite"] == 0.7
+    assert [m.value for m in client.get_metric_history(second, "sft/loss")] == [2.5]
+    kept = {item.path for folder in ("sft", "evaluation") for item in client.list_artifacts(second, folder)}
+    assert kept == {"sft/loss.png", "sft/metrics.json", "evaluation/metrics.json"}
+    assert [item.path for item in client.list_artifacts(second)] == ["evaluation", "sft"], "no version"
+    assert len(client.search_model_versions("name = 'tonebridge'")) == 1
+
+    [newest] = versions.read_runs(uri)
+    assert (newest.label, newest.evaluation) == ("by hand: sft", evaluation(False))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_runs_are_read_from_the_newest_and_without_those_of_retired_versions(store, tmp_path):
+    uri, artifacts = store
+    for name in ("a", "b", "c"):
+        run = run_folder(tmp_path / name)
+        (run / "evaluation/metrics.json").write_text(evaluation().model_dump_json())
+        versions.register(uri, artifacts, run, evaluation(), {"method": name})
+    assert [run.label for run in versions.read_runs(uri)] == ["v3: c", "v2: b", "v1: a"]
+    assert [run.label for run in versions.read_runs(uri, most=1)] == ["v3: c"]
+    versions.retire(uri, "v2")
+    assert [run.label for run in versions.read_runs(uri)] == ["v3: c", "v1: a"]

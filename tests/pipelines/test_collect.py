@@ -4,8 +4,10 @@ import random
 import re
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -13,11 +15,18 @@ import configs
 from configs.settings import Settings
 from data.reasons import reason
 from data.records import TransformType
-from data.snapshots import shards, votes
+from data.snapshots import shards, validation, votes
 from data.snapshots.validation import Quality
 from data.tables import Comparison, Feedback, Output, Snapshot, User, new_id
 from data.traffic import comparisons, evidence_messages
-from pipelines.collect import CollectConfig, count_new_votes, make_snapshot
+from pipelines.collect import (
+    CollectConfig,
+    assess_folder,
+    count_new_votes,
+    explain_rejection,
+    make_snapshot,
+    write_snapshot,
+)
 
 # Other tests publish champions in the database that all share: none of these votes is about theirs.
 CONFIG = configs.load(CollectConfig, "configs/collect.yaml", ["most_off_policy=1.0"])
@@ -167,6 +176,56 @@ def test_a_snapshot_has_no_row_on_a_message_for_evidence(
     assert "for evidence only</td><td>45" in re.sub(r"\s+", " ", (made.folder / "quality.html").read_text())
     with Session(engine) as session:
         assert session.get_one(Snapshot, made.digest).evidence_share == SHARE
+
+
+def test_a_snapshot_for_a_notebook_leaves_no_trace_in_postgres_or_dvc(
+    settings: Settings, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    cast(engine, organisation_id, share_of_firsts=1.0)
+    reading = engine.execution_options(postgresql_readonly=True)
+    folder = settings.state / "mine"
+    result, quality, reasons = write_snapshot(reading, organisation_id, folder, CONFIG)
+    assert [why.code for why in reasons] == ["position_bias"]
+    assert quality.position.share == 1
+    assert {path.name for path in folder.iterdir()} == {result.digest}
+    assert (result.folder / "quality.html").is_file()
+    with Session(engine) as session:
+        assert session.get(Snapshot, result.digest) is None
+    first, second = explain_rejection(result, reasons)
+    assert str(first) == f"Snapshot {result.digest} was rejected:"
+    assert second == reasons[0]
+
+
+def test_the_files_of_a_snapshot_say_what_postgres_said(
+    settings: Settings, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    mixed = [text for texts in zip(TRAINED, EVIDENCE, strict=False) for text in texts]
+    cast(engine, organisation_id, share_of_firsts=0.8, messages=mixed)
+    result, quality, _ = write_snapshot(engine, organisation_id, settings.state, CONFIG)
+    moved = result.folder.rename(settings.state / "alone")
+    alone = assess_folder(moved, None, CONFIG)
+    expected = quality.model_copy(update={"champion": None})
+    absent = {*validation.NOT_IN_FILES}
+    assert alone.model_dump(exclude=absent) == expected.model_dump(exclude=absent)
+    assert alone.position.votes == 45
+    assert 0.5 < (alone.position.share or 0) < 1
+    assert (sum(alone.left_out.values()), alone.similarities) == (0, [0] * len(quality.similarities))
+    assert quality.left_out["evidence"] == 45
+
+
+def test_a_snapshot_of_an_earlier_release_is_not_measured_as_if_nobody_had_said_anything(
+    tmp_path: Path,
+) -> None:
+    shards.write(tmp_path, [])
+    shard = tmp_path / "sources" / "00000.parquet"
+    table = parquet.read_table(shard)
+    metadata = parquet.read_metadata(shard).metadata
+    older = table.drop_columns(["unit", "value", "first", "longer"])
+    parquet.write_table(older.replace_schema_metadata({b"shards": metadata[b"shards"]}), shard)
+    with pytest.raises(
+        ValueError, match=r"is of an earlier release.* make a new snapshot with the flow `collect`"
+    ):
+        assess_folder(tmp_path, None, CONFIG)
 
 
 def test_every_limit_of_the_yaml_is_one_that_somebody_reads() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -248,6 +249,35 @@ def test_the_committed_yaml_names_a_model_and_its_overrides_another_one() -> Non
     assert vendor.engine == "openai"
     overrides = ["endpoint=null", "llamacpp={threads: 4}", "gguf=/models/m.gguf"]
     assert configs.load(LlmVersionConfig, "configs/llm.yaml", overrides).engine == "llamacpp"
+
+
+def test_a_model_to_try_is_that_of_the_file_or_of_the_overrides(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("endpoint: {base_url: http://host/v1, model: m, input_usd: 2}")
+    opened = llm_version.open_model(mine, ["max_new_tokens=9"], {"input_usd": 99})
+    assert opened.config.endpoint == Endpoint(base_url="http://host/v1", model="m", input_usd=2)
+    assert (opened.config.max_new_tokens, opened.server) == (9, None)
+    override = "endpoint={base_url: http://host/v1, model: other}"
+    overridden = llm_version.open_model(None, [override], {}).config
+    assert overridden.endpoint is not None
+    assert overridden.endpoint.model == "other"
+    with pytest.raises(configs.ConfigError, match="No such file"):
+        llm_version.open_model(tmp_path / "none.yaml", [], {})
+
+
+def test_without_a_model_of_ones_own_llama_cpp_serves_a_small_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLAMACPP_API_KEY", "of nobody")
+    opened = llm_version.open_model(None, [], {"input_usd": 0.5, "daily_tokens": 5000}, max_new_tokens=8)
+    endpoint = opened.config.endpoint
+    assert endpoint is not None
+    assert (endpoint.input_usd, endpoint.daily_tokens) == (0.5, 5000)
+    llm.write(opened.config.model(), ("en",), tmp_path / "version")
+    stored = llm.read(tmp_path / "version")
+    assert stored.answers_as == endpoint.model
+    assert stored.spec("v1").max_new_tokens == 8
+    assert os.environ["LLAMACPP_API_KEY"] not in (tmp_path / "version" / llm.FILE).read_text()
 
 
 def test_a_config_names_one_model() -> None:

@@ -144,3 +144,14 @@ def test_messages_that_stay_as_they_are_are_counted() -> None:
     answers = [ChallengerAnswer(m.message if n < 10 else m.champion, 1.0) for n, m in enumerate(messages)]
     unchanged = compare(messages, answers).scores["unchanged"]
     assert (unchanged.champion, unchanged.challenger) == (0, 0.25)
+
+
+def test_the_scores_are_columns_of_a_table() -> None:
+    messages = replayed(keeps)
+    answers = [ChallengerAnswer(keeps(n) if n else "Please send them.", 1.0) for n in range(40)]
+    columns = compare(messages, answers).describe()
+    assert list(columns) == ["champion", "challenger", "difference"]
+    assert columns["champion"]["facts_kept"] == "1.000"
+    assert columns["challenger"]["facts_kept"] == "0.975"
+    assert columns["difference"]["facts_kept"].startswith("-0.025 (")
+    assert compare(messages, [ChallengerAnswer(None, 1.0)] * 40).describe()["champion"] == {}

@@ -32,6 +32,13 @@ def test_a_shifted_distribution_is_an_alarm(messages: int) -> None:
         assert result.level == "alarm", (seed, result)
 
 
+def test_an_index_is_beyond_chance_where_its_level_says_so() -> None:
+    counts = drawn(USUAL, 1000, 1), drawn(USUAL, 4000, 2)
+    result = drift.compare(*counts)
+    assert result.psi is not None
+    assert result.chance == drift.compute_chance_limit(1000, 4000, len(NAMES)) > result.psi
+
+
 def test_a_small_shift_is_told_and_no_alarm() -> None:
     other = USUAL + np.array([-0.14, 0.14, 0, 0, 0, 0, 0])
     result = drift.compare(drawn(other, 20_000, 1), drawn(USUAL, 80_000, 2))
@@ -67,7 +74,7 @@ def test_chance_reaches_its_bound_hardly_ever() -> None:
 @pytest.mark.parametrize(("now", "before"), [(drift.LEAST - 1, 5000), (5000, drift.LEAST - 1), (0, 0)])
 def test_of_few_messages_nothing_is_said(now: int, before: int) -> None:
     result = drift.compare({"a": now}, {"b": before})
-    assert result == drift.Drift(now, before, None, None)
+    assert result == drift.Drift(now, before, None, None, None)
 
 
 def test_each_week_is_held_against_the_four_before_it() -> None:

@@ -110,6 +110,21 @@ def test_sources_come_back_and_are_counted(tmp_path: Path) -> None:
     assert writer.counts["votes"] == 2
 
 
+def test_sources_of_an_earlier_release_are_read_without_values(tmp_path: Path) -> None:
+    said = SOURCE.model_copy(update={"unit": 1, "value": 5, "first": True, "longer": False})
+    digest = digest_of(tmp_path / "new", sources=(said,))
+    assert list(shards.read_sources(tmp_path / "new")) == [said]
+    assert shards.has_values(tmp_path / "new")
+    assert digest_of(tmp_path / "same", sources=(said.model_copy(update={"value": 4}),)) != digest
+    absent: dict[str, list[object]] = {name: [] for name in ("unit", "value", "first", "longer")}
+    rewrite(tmp_path / "new" / "sources" / "00000.parquet", **absent)
+    assert list(shards.read_sources(tmp_path / "new")) == [SOURCE]
+    assert not shards.has_values(tmp_path / "new")
+    rewrite(tmp_path / "new" / "sources" / "00000.parquet", version=[])
+    with pytest.raises(ValueError, match=r"sources/00000\.parquet: the columns are \["):
+        next(shards.read_sources(tmp_path / "new"))
+
+
 def test_rows_are_split_into_shards_and_row_groups(tmp_path: Path) -> None:
     folder = shards.write(tmp_path, pairs(24), shard_rows=10, group_rows=4)
     files = sorted((folder / "pairs").iterdir())

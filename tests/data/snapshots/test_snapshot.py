@@ -22,6 +22,7 @@ from data.corpus import NEAR, ngrams
 from data.records import Demonstration, PreferencePair, TransformType
 from data.snapshots import counting, shards, snapshot, splits, teachers
 from data.snapshots.counting import LeftOut
+from data.snapshots.shards import Source
 from data.snapshots.snapshot import HUMAN
 from data.snapshots.votes import Usable, count_new, fetch, find_high_water
 from data.tables import new_id
@@ -30,7 +31,7 @@ from data.traffic.feedback import Choice, Comment, Edit, Rating, Thumb
 from data.traffic.outputs import NewOutput
 from data.traffic.receipts import Receipt
 from tests.logins import gateway_url
-from tests.snapshots import count_votes, make
+from tests.snapshots import TEACHER, count_votes, make
 
 
 def count(rows: Sequence[Usable], **limits: int) -> tuple[list[Usable], LeftOut]:
@@ -223,6 +224,14 @@ def test_what_a_teacher_has_not_finished_is_left_to_it(tmp_path: Path) -> None:
     with counting.counting([a_vote(1, "Fix it.", 1)], tmp_path, **limits) as counted:
         made = snapshot.write(counted, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {made.digest, *teachers.UNFINISHED}
+
+
+def test_a_teachers_snapshot_does_not_have_what_the_votes_say(tmp_path: Path) -> None:
+    ids = {"feedback": uuid.UUID(int=1), "user": uuid.UUID(int=2)}
+    source = Source(**ids, kind="thumb", transform_type="soften", version="v1")
+    said = source.model_copy(update={"unit": 1, "value": 0})
+    made = snapshot.write_of_teacher(tmp_path, [], [said], TEACHER)
+    assert list(shards.read_sources(made.folder)) == [source]
 
 
 def test_what_somebody_else_found_alike_shares_a_component() -> None:

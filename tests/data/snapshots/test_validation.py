@@ -106,7 +106,7 @@ def a_coin(rng: random.Random, _: tuple[str, str]) -> bool:
 def assess(rows: list[Usable], champion: str | None = "v2", limits: Limits = LIMITS) -> Quality:
     with count_votes(rows) as counted:
         made = [row for row, _ in snapshot.make_rows(counted, splits.hold_out(counted))]
-        return validation.assess(counted, counted.left_out, by_file(made), champion, limits)
+        return validation.assess(counted.make_sources(), counted.left_out, by_file(made), champion, limits)
 
 
 def by_file(rows: Iterable[Row]) -> dict[str, list[Row]]:

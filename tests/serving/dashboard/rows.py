@@ -13,6 +13,7 @@ from data.reasons import reason, written
 from data.records import Spec
 from data.snapshots import validation
 from data.snapshots.counting import LeftOut
+from data.snapshots.shards import Row
 from data.snapshots.votes import Usable
 from data.tables import (
     Decision,
@@ -38,6 +39,7 @@ from models.scoreboard import Scores
 from models.sft import SftResult
 from pipelines.collect import CollectConfig
 from tests.dashboards import Installation
+from tests.snapshots import count_votes
 
 NOW = datetime.now(UTC)
 REJECTED = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
@@ -97,9 +99,9 @@ def fill(installation: Installation) -> None:
 
 
 def _fill_snapshots(session: Session) -> None:
-    quality = validation.assess(
-        _votes(), LeftOut(person=7), {"demonstrations": [], "pairs": [], "labels": []}, "v1", CollectConfig()
-    )
+    rows: dict[str, list[Row]] = {"demonstrations": [], "pairs": [], "labels": []}
+    with count_votes(_votes()) as counted:
+        quality = validation.assess(counted.make_sources(), LeftOut(person=7), rows, "v1", CollectConfig())
     counts = {"votes": 120, "people": 30, "demonstrations": 20, "pairs": 80, "labels": 15}
     for digest, accepted, days in (("aaaa1111" * 4, True, 9), ("bbbb2222" * 4, False, 2)):
         session.add(

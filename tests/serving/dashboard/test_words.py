@@ -11,13 +11,15 @@ from markupsafe import escape
 from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType
+from data.snapshots import weekly_messages
+from data.traffic import participation
 from experiments import examples, metrics
 from experiments.calibration.report import Report
 from experiments.calibration.run import DOCS
 from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from serving.dashboard import lineage, words
-from serving.dashboard.pages import data, models, operations
+from serving.dashboard.pages import models, operations
 from serving.dashboard.visit import PAGES
 from serving.dashboard.words import Words, isolated
 
@@ -53,7 +55,7 @@ def named() -> set[str]:
         "for the decision: with CUPED and the cap", "without CUPED", "without the cap",
         "with equal shares of each transform type in both arms",
         "with equal shares of each organisation in both arms",
-        *data.KINDS, *data.TRAITS, *lineage.COLUMNS, *operations.STATES,
+        *participation.KINDS, *weekly_messages.TRAITS, *lineage.COLUMNS, *operations.STATES,
         *(score.replace("_", " ") for score in models.SCORES),
         *(setting.description for setting in published.settings.values()),
         *(scenario.description for scenario in published.procedure.values()),

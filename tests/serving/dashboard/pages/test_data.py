@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from data.snapshots import weekly_messages
 from data.tables import Feedback, Output
 from data.traffic import answers
-from serving.dashboard.pages import data
 from tests.dashboards import Installation
 from tests.serving.dashboard.rows import NOW
 from tests.serving.dashboard.texts import text_at, text_of
@@ -71,7 +71,8 @@ def test_drift_alarms_for_what_has_changed_and_not_for_messages_of_others(filled
 def test_drift_is_not_reported_when_counting_takes_too_long(
     filled: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "_MESSAGES", "SELECT pg_sleep(6), :weeks, CAST(:floors AS uuid[]), :most")
+    query = "SELECT pg_sleep(6), :organisation, :weeks, CAST(:floors AS uuid[]), :most"
+    monkeypatch.setattr(weekly_messages, "_MESSAGES", query)
     with filled.client() as client:
         page = text_at(client, "/data")
     assert "Postgres took longer than five seconds" in page

@@ -517,7 +517,9 @@ async def test_agreement_is_measured_on_pairs_that_several_have_judged(
     with engine.connect() as connection:
         usable = list(votes.fetch(connection, organisation_id, votes.find_high_water(connection)))
     assert len(usable) == 18
-    agreement = assess(usable, LeftOut(), {}, None, Limits(least_units=6)).agreement["comparisons"]
+    with snapshots.count_votes(usable) as counted:
+        quality = assess(counted.make_sources(), LeftOut(), {}, None, Limits(least_units=6))
+    agreement = quality.agreement["comparisons"]
     assert agreement.units == 6
     # Krippendorff's 1 - observed / expected disagreement: of 18 votes 10 and 8 fell on a side, and one of a
     # unit's three stood alone, in two of its three pairs.
