@@ -655,8 +655,12 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
     return [build_row(dict(each)) for each in session.execute(text(query), parameters).mappings()]
 
 
+def _build_quantities() -> TextClause:
+    """The query that counts what the units in `closing` did in their arm."""
+    return text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_join_quantities()}")
+
+
 def _join_quantities() -> str:
-    """The query of what the units in `closing` did in their arm."""
     return _JOIN_QUANTITIES.format(
         outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
         covariates=_FEEDBACK.format(
@@ -665,11 +669,6 @@ def _join_quantities() -> str:
         past_days=BEFORE_ENTRY,
         own_arm=_OWN_ARM.format(table="f"),
     )
-
-
-def _build_quantities() -> TextClause:
-    """The query that counts what the units in `closing` did in their arm."""
-    return text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_join_quantities()}")
 
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:

@@ -87,15 +87,15 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
 
 
-def with_light_colours(chart: str) -> str:
-    """A chart with the colours of the light pages on white, for places without their style sheet: notebooks,
-    and files of their own.
-    """
-    rule = re.search(r":root \{(.*?)\}", _STYLE_SHEET.read_text(encoding="utf-8"), re.DOTALL)
-    assert rule is not None
-    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule[1]))
-    svg = re.sub(r"var\(--([a-z-]+)\)", lambda name: colours[name[1]], str(chart))
-    return svg.replace("<svg ", '<svg style="background: #ffffff" ', 1)
+def with_light_colours(chart: Markup) -> str:
+    """A chart in the colours of the light theme, for a notebook or a page without the dashboard's style."""
+    styles = _STYLE_SHEET.read_text(encoding="utf-8")
+    light: dict[str, str] = {}
+    for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", styles):
+        light.setdefault(name, colour)  # the dark theme follows the light one
+    svg = re.sub(r"var\(--([a-z-]+)\)", lambda match: light[match[1]], str(chart))
+    wide = float(re.findall(r'viewBox="0 0 ([0-9.]+) ', svg)[0])  # in units of 1/72 inch
+    return svg.replace("<svg ", f'<svg style="max-width: {wide / 72:.2f}in; background: {light["card"]}" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:
