@@ -625,14 +625,7 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
         for name, metric in summed.items()
     }
     query = _UNIT_ROWS.format(
-        quantities=_JOIN_QUANTITIES.format(
-            outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
-            covariates=_FEEDBACK.format(
-                prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
-            ),
-            past_days=BEFORE_ENTRY,
-            own_arm=_OWN_ARM.format(table="f"),
-        ),
+        quantities=_join_quantities(),
         values="".join(f", {expression} AS {column}" for expression, column in columns.items()),
     )
 
@@ -664,17 +657,17 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
 
 def _build_quantities() -> TextClause:
     """The query that counts what the units in `closing` did in their arm."""
-    unit_outcomes = _FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at")
-    covariates = _FEEDBACK.format(
-        prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
-    )
-    return text(
-        _QUANTITIES.format(
-            outcomes=unit_outcomes,
-            covariates=covariates,
-            past_days=BEFORE_ENTRY,
-            own_arm=_OWN_ARM.format(table="f"),
-        )
+    return text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_join_quantities()}")
+
+
+def _join_quantities() -> str:
+    return _JOIN_QUANTITIES.format(
+        outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
+        covariates=_FEEDBACK.format(
+            prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
+        ),
+        past_days=BEFORE_ENTRY,
+        own_arm=_OWN_ARM.format(table="f"),
     )
 
 
