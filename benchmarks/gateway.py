@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import measure, servers, steps, workload
+from benchmarks import measure, servers, steps, streaming, workload
 from benchmarks.measure import Phase, Result
 from benchmarks.servers import Bench, MissingError, Server
 from pipelines.local import ProcessEndedError
@@ -342,10 +342,13 @@ def main() -> None:
                     growth[name] = watch_memory(session, server)
             if not arguments.no_litellm:
                 without_litellm = ask_litellm(session)
+    session.say("streams: the first token, through the gateway and at BentoML itself")
+    streams = streaming.measure(10 if arguments.quick else 40)
     summary = summarise(session.results)
     targets = judge(summary)
     report = {
         **summary,
+        "streams": streams,
         "steps_us": by_step,
         "rates_at_p99": rates,
         "memory_growth_mb_per_min": growth,
@@ -360,6 +363,7 @@ def main() -> None:
     path.write_text(json.dumps(report, indent=1))
     print("\n" + table(summary, targets))
     print("\nCPU of an L1 hit, by step:\n" + steps.table(by_step, summary["l1_hits"]["gateway"]["cpu_us"]))
+    print("\n" + streaming.table(streams))
     for name, found in rates.items():
         print(f"{name}: " + ", ".join(f"{what} {rate:,.0f} req/s" for what, rate in found.items()))
         print(f"{name}: memory grows {growth[name]:.2f} MB a minute")

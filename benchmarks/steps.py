@@ -28,7 +28,7 @@ from data.traffic import receipts
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
 from serving.gateway.online import front
-from serving.gateway.online.front import PATH, Front
+from serving.gateway.online.front import PATH, Front, Turn
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.parts import Parts, parts_of
 from serving.protocol import Door
@@ -70,7 +70,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
         b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
         b"content-length": b"%d" % len(body),
     }  # fmt: skip
-    await gateway.reply(headers, body)  # stores it in L1
+    await gateway.reply(headers, body, Turn())  # stores it in L1
     token = credential(headers)
     caller = authenticator.recall(token) if token else None
     message = front._decode_fast(body, headers, caller) if caller else None

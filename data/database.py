@@ -18,6 +18,7 @@ from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from configs.settings import Settings
 from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN, ONLINE_ROLE, READING_ROLE
@@ -74,6 +75,18 @@ def set_login_password(url: str, password: str) -> None:
             connection.execute(
                 sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
             )
+
+
+def open_snapshot(settings: Settings) -> Session:
+    """A session that reads the state of one moment, and cannot write. Close it: until then Postgres keeps
+    that state. ValueError if `TONEBRIDGE_DATABASE_URL` is not set.
+    """
+    engine = engine_of(settings)
+    reading = create_engine(
+        engine.url, poolclass=NullPool, hide_parameters=True, isolation_level="REPEATABLE READ",
+        execution_options={"postgresql_readonly": True},
+    )  # fmt: skip
+    return Session(reading)
 
 
 # The role of a connection, its login, and whether the login could switch to a role that sees every row.

@@ -18,5 +18,7 @@
   the answers behind a metric.
 - `unit_values`: what each unit did, for those who look for a metric; `metric_choice`: what a metric can see;
   `aa_tests`: whether it names false winners; `metric_plots`: how its values are distributed.
+- `recount`: the evidence computed anew from the rows; `what_if`: other priors, windows, rules to stop;
+  `plots`: figures that the pages do not have.
 - `calibration/`: whether all of this keeps its promises.
 """

@@ -53,10 +53,15 @@ def fix_caps(
             if is_new and by_percentile
             else {}
         )
-    caps = experiment.caps
+    return apply(measured, experiment.caps)
+
+
+def apply(measured: Mapping[str, Metric], caps: Mapping[str, float]) -> dict[str, Metric]:
+    """The metrics with an experiment's caps in place of percentiles; without a cap where it has none."""
     fixed = {
         name: metric.model_copy(update={"cap": caps.get(name), "cap_percentile": None})
-        for name, metric in by_percentile.items()
+        for name, metric in measured.items()
+        if metric.cap_percentile is not None
     }
     return {**measured, **fixed}
 

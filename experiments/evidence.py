@@ -3,9 +3,10 @@
 A row is stored only when it differs from the one before: the rows are the evidence over time.
 """
 
+import math
 import uuid
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason
 from data.tables import Analysis
 from experiments.analysis import ChallengerResult, ComparisonResult, ExperimentResult
 from experiments.effects import Effect
@@ -128,6 +130,44 @@ def _read_over_time(
     whole_path = ["challengers", challenger, *path]
     parameters = {"experiment_id": experiment_id, "path": whole_path, "most": most}
     return [(at, part) for at, part in session.execute(_OVER_TIME, parameters) if part is not None]
+
+
+def read_over_time(session: Session, experiment_id: uuid.UUID, most: int = MOST_POINTS) -> list[Dated]:
+    """The whole evidence of about `most` analyses, including the last, the oldest first."""
+    parameters: dict[str, Any] = {"experiment_id": experiment_id, "path": [], "most": most}
+    rows = session.execute(_OVER_TIME, parameters)
+    return [Dated(at, Evidence.model_validate(part)) for at, part in rows]
+
+
+class Met(NamedTuple):
+    """A requirement to ship, as it was at the last analysis."""
+
+    requirement: Reason
+    is_met: bool
+    since: datetime | None  # the first analysis from which on it was met; None: it was not met at the last
+    days: float | None  # until then, since the start of the experiment
+
+
+def find_met_since(analyses: Sequence[Dated], challenger: str, started_at: datetime) -> list[Met]:
+    """Since when a challenger has met each requirement to ship without a break, the first one met first.
+    `analyses` are in the order of time; those without the challenger are left out.
+    """
+    assessed = [
+        (at, evidence.decision.by_challenger[challenger].requirements)
+        for at, evidence in analyses
+        if challenger in evidence.decision.by_challenger
+    ]
+    last = assessed[-1][1] if assessed else ()
+    results = []
+    for place, requirement in enumerate(last):
+        since = None
+        for at, requirements in reversed(assessed):
+            if place >= len(requirements) or not requirements[place].is_met:
+                break
+            since = at
+        days = None if since is None else (since - started_at) / timedelta(days=1)
+        results.append(Met(requirement.state, requirement.is_met, since, days))
+    return sorted(results, key=lambda met: math.inf if met.days is None else met.days)
 
 
 def read_effects_over_time(

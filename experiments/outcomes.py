@@ -1,10 +1,12 @@
-"""Sums of people's outcomes by arm and epoch, computed by the database."""
+"""Sums of people's outcomes by arm and epoch, computed by the database; and the rows that they sum up."""
 
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
@@ -12,12 +14,12 @@ from sqlalchemy.orm import Session
 from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments import own_metrics
-from experiments.caps import fix_caps
+from experiments.caps import apply, fix_caps
 from experiments.estimators import Sums
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, ZERO, Metric, with_uncapped
 from experiments.plan import Plan
-from experiments.user_days import BEFORE_ENTRY, summarise
+from experiments.user_days import ALL_DAYS, BEFORE_ENTRY, summarise
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 # Kinds of segments: the day (UTC) of the entry (`_SEGMENTS`), and the days from the entry to a vote.
@@ -124,8 +126,7 @@ _OWN_ARM = """
 """
 # Selects the answers in the windows of the batch. The bounds on the id are constants, so that Postgres reads
 # only the partitions of those days.
-_SELECT_ANSWERS = """
-    CREATE TEMP TABLE window_answers ON COMMIT DROP AS
+_ANSWERS = """
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
            a.total_ms, a.locale, a.channel
     FROM answers a JOIN closing
@@ -133,6 +134,7 @@ _SELECT_ANSWERS = """
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """
+_SELECT_ANSWERS = f"CREATE TEMP TABLE window_answers ON COMMIT DROP AS {_ANSWERS}"
 # Aggregates the feedback of each unit and `part`, with the values that votes had at `moment`: a vote that
 # changed later counts with its earlier value. An organisation's scores are means of its users' means, so that
 # a user with many votes does not dominate.
@@ -183,8 +185,7 @@ _BEFORE_ENTRY = """
     AND f.created_at < closing.entered_at
 """
 # Joins all quantities of a unit in one row. The metrics are SQL expressions over its columns.
-_QUANTITIES = """
-    CREATE TEMP TABLE quantities ON COMMIT DROP AS
+_JOIN_QUANTITIES = """
     WITH answer_counts AS (
         SELECT unit_id, period, count(*) AS answers, count(*) FILTER (WHERE cache = 'miss') AS misses,
                count(*) FILTER (WHERE fell_back) AS fallbacks,
@@ -211,6 +212,7 @@ _QUANTITIES = """
     LEFT JOIN past_days USING (unit_id, period)
     LEFT JOIN failed_requests USING (unit_id, period)
 """
+_QUANTITIES = f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_JOIN_QUANTITIES}"
 # Assigns each unit to segments by what is known when it enters: its first answer, its votes before, and the
 # day (UTC). A unit without an answer has no segment by an answer. Apart from organisations, of which an
 # erasure deletes one, and days, a kind has a bounded number of values: those that are stored already, then
@@ -503,6 +505,161 @@ def sum_past(
     session.execute(text("DROP TABLE closing, entries"))
     last = max(by_day, default=-1)
     return PastUsers([by_day.get(day, 0) for day in range(last + 1)], closed, dict(sums))
+
+
+class Numbers(NamedTuple):
+    """A unit's numbers of a metric, of whose products the sums are; x is None for a unit without a value.
+
+    x is the value, or the numerator of a ratio. y is the denominator of a ratio, else the same quantity
+    before the unit entered. u and v are a ratio's x and y before it entered.
+    """
+
+    x: Decimal | None
+    y: Decimal = Decimal(0)
+    u: Decimal = Decimal(0)
+    v: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """A unit (a user, or an organisation) of an experiment, and what it did within its window.
+
+    `numbers` has the metrics without quantiles, by name; it is empty while the unit does not count yet.
+    `latencies_ms` are those of its misses, for the quantiles. `past_log_ms` is the sum of their logarithms
+    before the unit entered, and `past_misses` their number.
+    """
+
+    unit_id: uuid.UUID
+    epoch: int
+    variant: str
+    entered_at: datetime
+    closes_at: datetime
+    counts_from: datetime
+    is_moved: bool
+    numbers: Mapping[str, Numbers]
+    latencies_ms: tuple[float, ...]
+    past_log_ms: Decimal
+    past_misses: int
+
+
+# Without statistics of its parts, Postgres would compile the query below, which takes seconds.
+_COMPILE_NOTHING = text("SELECT set_config('jit', 'off', true)")
+# Reads the units and their numbers in one query that stores nothing, by the rules of `refresh`. Its parts
+# read `closing` and `user_days`, which are no tables here.
+_UNIT_ROWS = f"""
+    WITH seen AS (
+        SELECT CASE WHEN :is_organisation THEN organisation_id ELSE user_id END AS unit_id, 0 AS period,
+               variant, epoch, exposed_at, answer_id
+        FROM exposures WHERE experiment_id = :experiment_id AND transaction < CAST(:until AS xid8)
+    ),
+    entries AS MATERIALIZED (
+        SELECT DISTINCT ON (unit_id) unit_id, period, epoch, variant, exposed_at AS entered_at
+        FROM seen ORDER BY unit_id, exposed_at, answer_id
+    ),
+    others AS (
+        SELECT DISTINCT unit_id, true AS is_moved FROM seen JOIN entries USING (unit_id)
+        WHERE seen.variant <> entries.variant
+    ),
+    closing AS MATERIALIZED (
+        SELECT *, entered_at + make_interval(secs => :window_s) AS closes_at
+        FROM entries WHERE entered_at <= :entered_until
+    ),
+    window_answers AS MATERIALIZED ({_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))}),
+    user_days AS MATERIALIZED ({ALL_DAYS}),
+    quantities AS ({{quantities}}),
+    latencies AS (
+        SELECT unit_id, array_agg(total_ms ORDER BY id) AS latencies_ms
+        FROM window_answers WHERE cache = 'miss' GROUP BY unit_id
+    ),
+    numbers AS (
+        SELECT unit_id, true AS is_counted, coalesce(before_log_ms, 0) AS past_log_ms,
+               coalesce(before_misses, 0)::bigint AS past_misses{{values}}
+        FROM quantities
+    )
+    SELECT * FROM entries LEFT JOIN others USING (unit_id) LEFT JOIN numbers USING (unit_id)
+    LEFT JOIN latencies USING (unit_id) ORDER BY entered_at, unit_id
+"""  # noqa: S608 (nothing of it comes from outside)
+
+
+def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datetime) -> list[UnitRow]:
+    """Read the units whom the analyses have seen, in the order in which they entered, with the numbers of all
+    metrics of the plan. Those whose windows had closed at the time `at` count, as at an analysis then.
+
+    They are read from the exposures, answers, failures and votes, by the rules of `refresh`; their sums are
+    those that it stores (`experiments.recount`). Only the caps and the last analysed exposure are read from
+    the experiment. Nothing is stored, so a read-only transaction suffices. A plan with another window gives
+    what an analysis with this window would have counted. The holdout is not supported, since its users enter
+    each epoch anew.
+    """
+    row = session.get_one(Experiment, experiment_id)
+    parameters = {
+        "experiment_id": experiment_id,
+        "is_organisation": _is_between_organisations(session, experiment_id),
+        "is_holdout": False,
+        "until": str(row.seen_until),
+    }
+    begin = session.scalar(
+        text("SELECT min(exposed_at) FROM exposures WHERE experiment_id = :experiment_id"), parameters
+    )
+    if begin is None:
+        return []
+    grace = _GRACE * plan.window
+    parameters |= {
+        "begin": begin,
+        "end": at,
+        "first": floor(begin),
+        "last": floor(at + timedelta(seconds=1)),
+        "first_past": floor((begin - plan.past).astimezone(UTC).date()),
+        "window_s": plan.window.total_seconds(),
+        "past_s": plan.past.total_seconds(),
+        "entered_until": at - grace - plan.window,
+    }
+    summed = {
+        name: metric
+        for name, metric in with_uncapped(apply(plan.all_metrics, row.caps or {})).items()
+        if metric.kind != "quantile"
+    }
+    columns: dict[str, str] = {}  # columns of the numbers, by expression
+    columns_of_each = {
+        name: [columns.setdefault(n, f"v{len(columns)}") for n in (metric.x, metric.y, metric.u, metric.v)]
+        for name, metric in summed.items()
+    }
+    query = _UNIT_ROWS.format(
+        quantities=_JOIN_QUANTITIES.format(
+            outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
+            covariates=_FEEDBACK.format(
+                prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
+            ),
+            past_days=BEFORE_ENTRY,
+            own_arm=_OWN_ARM.format(table="f"),
+        ),
+        values="".join(f", {expression} AS {column}" for expression, column in columns.items()),
+    )
+
+    def build_row(row: Mapping[str, Any]) -> UnitRow:
+        entered_at = row["entered_at"].astimezone(UTC)
+        closes_at = entered_at + plan.window
+        return UnitRow(
+            unit_id=row["unit_id"],
+            epoch=row["epoch"],
+            variant=row["variant"],
+            entered_at=entered_at,
+            closes_at=closes_at,
+            counts_from=closes_at + grace,
+            is_moved=row["is_moved"] is not None,
+            numbers={
+                name: Numbers(*(row[column] for column in names)) for name, names in columns_of_each.items()
+            }
+            if row["is_counted"]
+            else {},
+            latencies_ms=tuple(row["latencies_ms"] or ()),
+            past_log_ms=row["past_log_ms"] or Decimal(0),
+            past_misses=row["past_misses"] or 0,
+        )
+
+    session.execute(_SET_COSTS)
+    session.execute(_COMPILE_NOTHING)
+    return [build_row(dict(each)) for each in session.execute(text(query), parameters).mappings()]
 
 
 def _build_quantities() -> TextClause:

@@ -237,6 +237,26 @@ class Plan(configs.StageConfig):
         alphas = ("alpha", "ship_alpha", "sample_ratio_alpha")
         return self.model_copy(update={name: getattr(self, name) / challengers for name in alphas})
 
+    def describe(self) -> list[str]:
+        """The plan as English sentences: what counts, what must be shown to ship, and when it ends."""
+        margins = {self.primary: self.harm_margin, **self.guardrails}
+        losses = ", ".join(f"{margin:g} in {name.replace('_', ' ')}" for name, margin in margins.items())
+        shares = ", ".join(f"{share:.0%}" for share in self.ramp)
+        weights = "" if self.allocation == "fixed" else f" The arms' shares change ({self.allocation})."
+        return [
+            f"Blind comparisons: at most {self.votes_a_person} votes of a person and {self.votes_a_message}"
+            f" on a message count. Nothing is concluded from fewer than {self.minimum_comparisons} votes; at"
+            f" {self.maximum_comparisons} an open question ends.",
+            f"Between users: {shares} of the users enter, step by step, {self.hours_a_step:g} hours each."
+            f"{weights} What a user does within {self.window_hours:g} hours of the first answer counts. The"
+            f" primary metric is {self.primary.replace('_', ' ')}.",
+            f"To ship: people prefer the challenger at {1 - self.ship_alpha:.1%} one-sided confidence, the"
+            f" measured users came over {self.minimum_days:g} days or more, and a larger loss is excluded"
+            f" than {losses}.",
+            f"It ends after {self.maximum_days:g} days at the latest. Its intervals hold at all analyses"
+            f" together, at {1 - self.alpha:.0%} confidence.",
+        ]
+
     @property
     def window(self) -> timedelta:
         """`window_hours` as a duration."""

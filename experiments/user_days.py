@@ -16,25 +16,35 @@ from data.traffic.answers import floor
 # Summaries are kept for as long. They are made again where a plan asks for an earlier past.
 KEPT = timedelta(days=60)
 
-# A logarithm is rounded, so that sums of it are exact and do not depend on the order.
-_SUMMARISE = text("""
-    INSERT INTO user_days (user_id, day, organisation_id, answers, misses, fallbacks, repeats, failures,
-                           service_s, log_ms)
-    SELECT user_id, :day, organisation_id, count(cache), count(*) FILTER (WHERE cache = 'miss'),
-           count(*) FILTER (WHERE fell_back), count(cache) - count(DISTINCT output_id),
-           coalesce(sum(failures), 0),
-           coalesce(sum(total_ms::numeric) FILTER (WHERE cache = 'miss'), 0) / 1000,
+# Sums up the requests of each user. A logarithm is rounded, so that sums of it are exact and do not depend on
+# the order.
+_SUM_UP = """
+    SELECT user_id, {day} AS day, organisation_id, count(cache) AS answers,
+           count(*) FILTER (WHERE cache = 'miss') AS misses, count(*) FILTER (WHERE fell_back) AS fallbacks,
+           count(cache) - count(DISTINCT output_id) AS repeats, coalesce(sum(failures), 0) AS failures,
+           coalesce(sum(total_ms::numeric) FILTER (WHERE cache = 'miss'), 0) / 1000 AS service_s,
            coalesce(sum(round(ln(greatest(total_ms, 1))::numeric, 3)) FILTER (WHERE cache = 'miss'), 0)
+               AS log_ms
     FROM (
-        SELECT user_id, organisation_id, output_id, cache, fell_back, total_ms, 0 AS failures FROM answers
-        WHERE id >= :first AND id < :last
+        SELECT id, user_id, organisation_id, output_id, cache, fell_back, total_ms, 0 AS failures FROM answers
+        WHERE id >= :{first} AND id < :{last}
         UNION ALL
-        SELECT user_id, organisation_id, NULL, NULL, false, 0, failures FROM failures
-        WHERE id >= :first AND id < :last
+        SELECT id, user_id, organisation_id, NULL, NULL, false, 0, failures FROM failures
+        WHERE id >= :{first} AND id < :{last}
     ) AS requests
     GROUP BY user_id, organisation_id
-    ON CONFLICT DO NOTHING
-""")
+"""
+_SUMMARISE = text(
+    "INSERT INTO user_days (user_id, day, organisation_id, answers, misses, fallbacks, repeats, failures,"
+    f" service_s, log_ms) {_SUM_UP.format(day=':day', first='first', last='last')} ON CONFLICT DO NOTHING"
+)
+# The same rows of all days between two ids, for a query that stores nothing.
+ALL_DAYS = (
+    _SUM_UP.format(
+        day="(uuid_extract_timestamp(id) AT TIME ZONE 'UTC')::date", first="first_past", last="last"
+    )
+    + ", day"
+)
 # Reads the units of `closing` (`experiments.outcomes`). The day of the entry is no part of the past: an arm
 # may have caused some of it. The constants only narrow the scan.
 BEFORE_ENTRY = """

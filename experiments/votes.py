@@ -13,7 +13,7 @@ from itertools import combinations, groupby
 from math import ceil
 from typing import NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.orm import Session
 
 from data.tables import CountedVoter, Experiment
@@ -22,12 +22,11 @@ from experiments.plan import Plan
 from experiments.ranking import PairVote
 from experiments.sequential import Clusters
 
-# Selects the votes on two versions, of people who are not counted for them yet. Votes from before the
-# experiment do not count. A changed vote was cast when it was changed. Of a pair that several people judge,
-# only the first person's vote counts, because votes on the same two texts are not independent. A message that
-# a person wrote is a message of its own. A key of the organisation that runs the installation is trusted: it
-# has no key_id here.
-_VOTES = text("""
+# Selects the votes on two versions. Votes from before the experiment do not count. A changed vote was cast
+# when it was changed. Of a pair that several people judge, only the first person's vote counts, because votes
+# on the same two texts are not independent. A message that a person wrote is a message of its own. A key of
+# the organisation that runs the installation is trusted: it has no key_id here.
+_SELECT_VOTES = """
     SELECT f.user_id, f.created_at, f.updated_at AS cast_at,
            CASE WHEN organisation.name IS DISTINCT FROM :operator THEN users.key_id END AS key_id,
            CASE WHEN a.text <> b.text THEN preferred.version = :challenger END AS is_win,
@@ -42,14 +41,20 @@ _VOTES = text("""
     WHERE c.policy <> 'two_samples' AND (c.pair_id IS NULL OR c.pair_id = c.id)
       AND ((a.version = :opponent AND b.version = :challenger)
            OR (a.version = :challenger AND b.version = :opponent))
-      AND f.created_at >= :start AND f.updated_at <= :until
-      AND NOT EXISTS (
+      AND f.created_at >= :start AND {which}
+    ORDER BY f.user_id, f.updated_at, f.id
+"""
+_ALL_VOTES = text(_SELECT_VOTES.format(which="f.created_at <= :until"))
+# Those of people who are not counted for these versions yet.
+_NEW_VOTES = text(
+    _SELECT_VOTES.format(
+        which="""f.updated_at <= :until AND NOT EXISTS (
           SELECT FROM counted_voters v
           WHERE v.experiment_id = :experiment_id AND v.challenger = :challenger AND v.opponent = :opponent
             AND v.user_id = f.user_id
-      )
-    ORDER BY f.user_id, f.updated_at, f.id
-""")
+      )"""
+    )
+)
 
 
 class Vote(NamedTuple):
@@ -91,34 +96,13 @@ def count_votes(
     limit its keys. Raises ValueError when the experiment has not started.
     """
     experiment = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
-    if experiment.started_at is None:
-        raise ValueError(f"experiment {experiment_id} has not started; start it before counting votes")
-    until = min(filter(None, (now or datetime.now(UTC), experiment.ended_at)))
-    parameters = {
-        "experiment_id": experiment_id,
-        "challenger": challenger_version,
-        "opponent": champion_version,
-        "operator": operator,
-        "start": experiment.started_at,
-        "until": until,
-    }
-    votes = [Vote(**row) for row in session.execute(_VOTES, parameters).mappings()]
-    by_person = [list(group) for _, group in groupby(votes, key=lambda vote: vote.user_id)]
-    is_of_both = (
-        CountedVoter.experiment_id == experiment_id,
-        CountedVoter.challenger == challenger_version,
-        CountedVoter.opponent == champion_version,
-    )
-    counted = list(session.scalars(select(CountedVoter).where(*is_of_both)))
+    until = _end_of_votes(experiment, now)
+    versions = champion_version, challenger_version
+    by_person = _read_votes(session, _NEW_VOTES, experiment, *versions, operator, until)
     complete = filter(None, (complete_voter(person_votes, plan, until) for person_votes in by_person))
-    on_message = Counter(message for row in counted for message in row.message_ids)
+    counted = _read_counted(session, experiment_id, *versions)
     before = len(counted)
-    for voter in admit(complete, Counter(row.key_id for row in counted), plan.key_share):
-        kept = []
-        for vote in voter.decided:
-            if on_message[vote.message_id] < plan.votes_a_message:
-                on_message[vote.message_id] += 1
-                kept.append(vote)
+    for voter, kept in _limit(complete, counted, plan):
         row = CountedVoter(
             experiment_id=experiment_id,
             challenger=challenger_version,
@@ -134,6 +118,110 @@ def count_votes(
         counted.append(row)
     session.flush()
     return _tally(counted, waiting=len(by_person) - (len(counted) - before))
+
+
+def recount(
+    session: Session,
+    experiment_id: uuid.UUID,
+    champion_version: str,
+    challenger_version: str,
+    plan: Plan,
+    operator: str,
+    now: datetime,
+) -> Tally:
+    """The tally that `count_votes` gives at a time, from all votes at once. Nothing is stored.
+
+    Of a person who changed a vote after being counted, what was counted stands: the vote's earlier value is
+    known from there only. Raises ValueError when the experiment has not started.
+    """
+    experiment = session.get_one(Experiment, experiment_id)
+    until = _end_of_votes(experiment, now)
+    versions = champion_version, challenger_version
+    stored = {row.user_id: row for row in _read_counted(session, experiment_id, *versions)}
+    complete, waiting = [], 0
+    for all_votes in _read_votes(session, _ALL_VOTES, experiment, *versions, operator, until):
+        row = stored.get(all_votes[0].user_id)
+        if row is not None and any(vote.created_at <= row.complete_at < vote.cast_at for vote in all_votes):
+            complete.append(_restore(row, all_votes[0]))
+        elif in_time := [vote for vote in all_votes if vote.cast_at <= until]:
+            voter = complete_voter(in_time, plan, until)
+            complete += [voter] if voter else []
+            waiting += voter is None
+    counted = [
+        CountedVoter(
+            message_ids=[vote.message_id for vote in kept],
+            wins=[bool(vote.is_win) for vote in kept],
+            ties=voter.ties,
+        )
+        for voter, kept in _limit(complete, [], plan)
+    ]
+    return _tally(counted, waiting=waiting + len(complete) - len(counted))
+
+
+def _restore(row: CountedVoter, vote: Vote) -> Voter:
+    """A person as counted; `vote` is any vote of theirs."""
+    decided = tuple(
+        vote._replace(cast_at=row.complete_at, is_win=is_win, message_id=message_id)
+        for message_id, is_win in zip(row.message_ids, row.wins, strict=True)
+    )
+    return Voter(vote.user_id, row.key_id, row.complete_at, decided, row.ties)
+
+
+def _end_of_votes(experiment: Experiment, now: datetime | None) -> datetime:
+    """The time until which votes count: now, or the end of the experiment."""
+    if experiment.started_at is None:
+        raise ValueError(f"experiment {experiment.id} has not started; start it before counting votes")
+    return min(filter(None, (now or datetime.now(UTC), experiment.ended_at)))
+
+
+def _read_votes(
+    session: Session,
+    query: TextClause,
+    experiment: Experiment,
+    champion_version: str,
+    challenger_version: str,
+    operator: str,
+    until: datetime,
+) -> list[list[Vote]]:
+    """The votes on two versions, by person."""
+    parameters = {
+        "experiment_id": experiment.id,
+        "challenger": challenger_version,
+        "opponent": champion_version,
+        "operator": operator,
+        "start": experiment.started_at,
+        "until": until,
+    }
+    votes = [Vote(**row) for row in session.execute(query, parameters).mappings()]
+    return [list(group) for _, group in groupby(votes, key=lambda vote: vote.user_id)]
+
+
+def _read_counted(
+    session: Session, experiment_id: uuid.UUID, champion_version: str, challenger_version: str
+) -> list[CountedVoter]:
+    is_of_both = (
+        CountedVoter.experiment_id == experiment_id,
+        CountedVoter.challenger == challenger_version,
+        CountedVoter.opponent == champion_version,
+    )
+    return list(session.scalars(select(CountedVoter).where(*is_of_both)))
+
+
+def _limit(
+    complete: Iterable[Voter], counted: Sequence[CountedVoter], plan: Plan
+) -> Iterator[tuple[Voter, list[Vote]]]:
+    """The people who may be counted besides those that are, in order, each with the decided votes within the
+    limit of their messages.
+    """
+    on_message = Counter(message for row in counted for message in row.message_ids)
+    by_key = Counter(row.key_id for row in counted)
+    for voter in admit(complete, by_key, plan.key_share):
+        kept = []
+        for vote in voter.decided:
+            if on_message[vote.message_id] < plan.votes_a_message:
+                on_message[vote.message_id] += 1
+                kept.append(vote)
+        yield voter, kept
 
 
 def count_between_challengers(

@@ -76,6 +76,7 @@ Serving
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
     costs         what rewrites cost: tokens, a vendor's price, CPU time
     protection    masks facts before the model and restores them after
+    preview       a draft while it is written, for a reader who may leave
     version_file  a version's form, languages and engine
     shipped       the folder champion/: the tagger that a new installation serves
 """

@@ -13,12 +13,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
 from models import prompts
 from models.endpoint import (
+    AbandonedError,
     Answer,
     BudgetSpentError,
     ChatError,
@@ -29,6 +31,7 @@ from models.endpoint import (
     UnavailableError,
     UnusableError,
 )
+from models.preview import Preview
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -40,6 +43,15 @@ _FIELDS_OF_WEIGHTS = ("root", "parent", "digest", "meta")  # of a list of models
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
 # Tokens of chat templates. A server would read them in a message as tokens, too, so they are split.
 _SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT)\]")
+
+
+class Listener(NamedTuple):
+    """Who reads an answer while it is written: `hear` gets the answer so far, `preview` knows whether they
+    have left.
+    """
+
+    hear: Callable[[str], object]
+    preview: Preview
 
 
 class Chat:
@@ -84,9 +96,15 @@ class Chat:
         self._thread = threading.Thread(target=self._loop.run_forever, name="chat", daemon=True)
         self._thread.start()
 
-    def ask(self, questions: Sequence[Question]) -> list[Answer | ChatError]:
-        """The answers, or the errors in their places, in the order of the questions."""
-        return asyncio.run_coroutine_threadsafe(self._ask_all(questions), self._loop).result()
+    def ask(
+        self, questions: Sequence[Question], listeners: Mapping[int, Listener] = MappingProxyType({})
+    ) -> list[Answer | ChatError]:
+        """The answers, or the errors in their places, in the order of the questions.
+
+        The question at a place of `listeners` is streamed. When its reader leaves, the request is closed, and
+        its error is AbandonedError.
+        """
+        return asyncio.run_coroutine_threadsafe(self._ask_all(questions, listeners), self._loop).result()
 
     def describe(self) -> dict[str, Any]:
         """What the endpoint's list of models says of the model's weights; empty where it says nothing.
@@ -102,23 +120,36 @@ class Chat:
         self._thread.join()
         self._loop.close()
 
-    async def _ask_all(self, questions: Sequence[Question]) -> list[Answer | ChatError]:
-        return await asyncio.gather(*map(self._ask_or_fail, questions))
+    async def _ask_all(
+        self, questions: Sequence[Question], listeners: Mapping[int, Listener]
+    ) -> list[Answer | ChatError]:
+        return await asyncio.gather(
+            *(self._ask_or_leave(question, listeners.get(i)) for i, question in enumerate(questions))
+        )
 
-    async def _ask_or_fail(self, question: Question) -> Answer | ChatError:
+    async def _ask_or_leave(self, question: Question, listener: Listener | None) -> Answer | ChatError:
+        if listener is None:
+            return await self._ask_or_fail(question, None)
+        asking = asyncio.ensure_future(self._ask_or_fail(question, listener))
+        listener.preview.when_abandoned(lambda: self._loop.call_soon_threadsafe(asking.cancel))
+        await asyncio.wait({asking})
+        listener.preview.when_abandoned(lambda: None)
+        return AbandonedError() if asking.cancelled() else asking.result()
+
+    async def _ask_or_fail(self, question: Question, listener: Listener | None) -> Answer | ChatError:
         async with self._slots:
             try:
-                return await self._ask(question)
+                return await self._ask(question, listener)
             except ChatError as error:
                 # Its frames are this loop's. Who raises it has frames of its own.
                 return error.with_traceback(None)
 
-    async def _ask(self, question: Question) -> Answer:
+    async def _ask(self, question: Question, listener: Listener | None) -> Answer:
         """An answer, with up to `endpoint.retries` retries of what may pass."""
         wait_s = self._first_wait_s
         for attempt in range(1, self.endpoint.retries + 2):
             try:
-                return await self._send(question)
+                return await self._send(question, listener)
             except _PassingError as error:
                 named_s = error.retry_after_s
                 if attempt > self.endpoint.retries or (named_s or 0) > self.endpoint.timeout_s:
@@ -128,7 +159,7 @@ class Chat:
                 wait_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
-    async def _send(self, question: Question) -> Answer:
+    async def _send(self, question: Question, listener: Listener | None) -> Answer:
         """One request. Its tokens are in the budget from its start: as many as it may take, until the answer
         names them.
         """
@@ -140,7 +171,7 @@ class Chat:
         used = reserved  # an answer that is not read costs tokens, too
         try:
             async with asyncio.timeout(self.endpoint.timeout_s):
-                answer = await self._invoke(question)
+                answer = await self._invoke(question, listener)
             used = answer.input_tokens + answer.output_tokens
             return answer
         except TimeoutError:
@@ -159,16 +190,20 @@ class Chat:
         finally:
             self._budget.correct(used - reserved)
 
-    async def _invoke(self, question: Question) -> Answer:
+    async def _invoke(self, question: Question, listener: Listener | None) -> Answer:
         seed: dict[str, Any] = {} if question.seed is None else {"seed": question.seed}
         system = [("system", question.system)] if question.system else []
-        message = await self._model.ainvoke(
-            [*system, ("human", _neutralise(question.user))],
-            temperature=question.temperature,
+        turns = [*system, ("human", _neutralise(question.user))]
+        arguments: dict[str, Any] = {
+            "temperature": question.temperature,
             # In the body as it is, since LangChain sends `max_tokens` under its newer name only.
-            extra_body={self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
+            "extra_body": {self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
             **seed,
-        )
+        }
+        if listener is None:
+            message = await self._model.ainvoke(turns, **arguments)
+        else:
+            message = await self._stream(turns, arguments, listener)
         finish_reason, usage = message.response_metadata["finish_reason"], message.usage_metadata
         if not usage:
             raise UnusableError(
@@ -184,6 +219,15 @@ class Chat:
             output_tokens=usage["output_tokens"],
             model=message.response_metadata["model_name"],
         )
+
+    async def _stream(self, turns: Any, arguments: dict[str, Any], listener: Listener) -> Any:
+        """The whole message, whose text a listener hears while it comes."""
+        message: Any = None
+        async for chunk in self._model.astream(turns, stream_usage=True, **arguments):
+            message = chunk if message is None else message + chunk
+            if isinstance(chunk.content, str) and chunk.content:
+                listener.hear(_make_storable(message.content))
+        return message
 
     def _error_of(self, error: "APIStatusError") -> Exception:
         """What a status other than 200 means. The endpoint's own text is left out: it may quote messages."""

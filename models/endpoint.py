@@ -102,6 +102,13 @@ class ChatError(Exception):
     """The model gave no answer."""
 
 
+class AbandonedError(ChatError):
+    """Who read the answer while it was written has left."""
+
+    def __init__(self) -> None:
+        super().__init__("the reader has left")
+
+
 class KeyMissingError(ChatError):
     """The environment variable of the key is not set."""
 

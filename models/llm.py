@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -21,9 +22,10 @@ from configs import StageConfig
 from data.reasons import Language, reason
 from data.records import PROTECTED, Engine, Prompt, Protection, Spec
 from models import prompts, protection, scoring, version_file
-from models.chat import Chat
-from models.endpoint import Answer, ChatError, Endpoint, Question, UnusableError
-from models.protection import Draft, DraftResult, Kept, Request
+from models.chat import Chat, Listener
+from models.endpoint import AbandonedError, Answer, ChatError, Endpoint, Question, UnusableError
+from models.preview import Preview
+from models.protection import Draft, DraftResult, Kept, Request, show_to
 
 FILE = "llm.json"
 GGUF_FILE = "model.gguf"
@@ -161,13 +163,15 @@ class Writer:
         requests: Sequence[Request],
         spec: Spec,
         seeds: Sequence[int | None] = (),
+        previews: Mapping[int, Preview] = MappingProxyType({}),
         observe: Callable[[DraftResult], None] | None = None,
     ) -> list[Kept | ChatError]:
         """The rewrites of messages, or the errors in their places. Facts are protected as the spec says.
 
-        With `seeds`, one for each request, an endpoint that knows seeds gives the same samples again.
-        Requests with the same seed get different samples. `observe` is called with each draft that was
-        answered.
+        The request at a place of `previews` shows its first draft while it is written; AbandonedError when
+        its reader has left. With `seeds`, one for each request, an endpoint that knows seeds gives the same
+        samples again. Requests with the same seed get different samples. `observe` is called with each draft
+        that was answered.
         """
         errors: dict[int, ChatError] = {}
         shown: dict[int, str] = {}
@@ -176,6 +180,7 @@ class Writer:
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
             shown.update(texts)
+            errors.update({i: AbandonedError() for i in texts if i in previews and previews[i].is_abandoned})
             asked = [(i, n) for i in texts if i not in errors for n in range(max(1, retries))]
             questions = []
             for i, number in asked:
@@ -183,8 +188,14 @@ class Writer:
                 turns = prompts.turns(spec.prompt, texts[i], transform_type, intensity)
                 sampling = _sample(spec.temperature, draws[i], retries, number)
                 questions.append(Question(*turns, spec.max_new_tokens, *sampling))
+            listeners = {}
+            if not retries:
+                for place, (i, _) in enumerate(asked):
+                    if (preview := previews.get(i)) is not None:
+                        show = show_to(preview, requests[i], spec.protection, _is_rewrite)
+                        listeners[place] = Listener(show, preview)
             drafts: dict[int, list[Draft]] = {i: [] for i in texts}
-            for (i, _), reply in zip(asked, self.chat.ask(questions), strict=True):
+            for (i, _), reply in zip(asked, self.chat.ask(questions, listeners), strict=True):
                 answer = self._check(reply)
                 if isinstance(answer, Answer):
                     drafts[i].append(
@@ -195,11 +206,9 @@ class Writer:
             return drafts
 
         def accept(request: Request, draft: str) -> bool:
-            text, transform_type, _ = request
-            talks = scoring.chatter(text, draft) or prompts.quotes_prompt(text, draft, transform_type)
-            if talks:
-                talked.add(text)
-            return not talks
+            if not (is_rewrite := _is_rewrite(request, draft)):
+                talked.add(request[0])
+            return is_rewrite
 
         kept = protection.rewrite(requests, spec.protection, write, accept=accept, observe=observe)
         return [errors.get(i, _explain(rewrite, shown[i] in talked)) for i, rewrite in enumerate(kept)]
@@ -230,6 +239,12 @@ class Writer:
             f"{self.chat.endpoint.model} answers as {reply.model} now, and this version is {expected}:"
             " register it again, as another version"
         )
+
+
+def _is_rewrite(request: Request, draft: str) -> bool:
+    """Whether a draft, finished or not, neither talks about the message nor quotes the prompt."""
+    text, transform_type, _ = request
+    return not (scoring.chatter(text, draft) or prompts.quotes_prompt(text, draft, transform_type))
 
 
 class _Draw(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from data.reasons import Reason, reason
 from data.records import Protection, TransformType
 from models import facts
+from models.preview import Preview
 
 _WORDS = {
     "url": "LINK",
@@ -35,6 +36,10 @@ _MASK = re.compile(rf"(?<![a-z])(?:{'|'.join(_WORDS.values())})\d+", re.IGNORECA
 # "name" and "code" are words that people write.
 _BARE = re.compile(rf"(?<![A-Z])(?:{'|'.join(_WORDS.values())})(?![A-Z0-9])")
 _ENDS_IN_LETTER = re.compile(r"[a-z]\Z", re.IGNORECASE)
+# The end of a draft that may still become a mask, or a mask without its number.
+_STARTS = "|".join(sorted({word[:end] for word in _WORDS.values() for end in range(1, len(word) + 1)}))
+_UNFINISHED = re.compile(rf"(?<![a-z])(?i:{_STARTS})\d*\Z|(?<![A-Z])(?:{_STARTS})\d*\Z")
+_LONGEST_MASK = 32  # characters; a word and more digits than any mask has
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,14 @@ class Masked:
             None if invented or set(_BARE.findall(restored)) - set(_BARE.findall(self.message)) else restored
         )
 
+    def restore_start(self, draft: str) -> str | None:
+        """The start of the rewrite that an unfinished draft becomes: without its last characters, as long as
+        they may belong to a mask. None when the draft so far is refused already.
+        """
+        tail = max(0, len(draft) - _LONGEST_MASK)
+        unfinished = _UNFINISHED.search(draft, tail)
+        return self.restore(draft[: unfinished.start()] if unfinished else draft)
+
 
 def mask(message: str) -> Masked:
     """Replace every fact by a mask; equal facts get equal masks.
@@ -86,6 +99,11 @@ def mask(message: str) -> Masked:
         parts += [before, masks[fact]]
         end = span.end
     return Masked(message, "".join([*parts, message[end:]]), {name: fact for fact, name in masks.items()})
+
+
+def hide(message: str, protection: Protection) -> Masked:
+    """A message as a model is shown it: with masks, if the protection has them."""
+    return mask(message) if protection.masks else Masked(message, message, {})
 
 
 Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
@@ -169,9 +187,7 @@ def rewrite(
         raise ValueError(
             "with protection.always a judge chooses among the drafts: pass one, or set it to false"
         )
-    masked = [
-        mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in requests
-    ]
+    masked = [hide(message, protection) for message, _, _ in requests]
     candidates: list[list[Kept]] = [[] for _ in requests]
     numbers = [0] * len(requests)  # of drafts so far
     tokens, prompt_tokens = [0] * len(requests), [0] * len(requests)
@@ -209,6 +225,35 @@ def _restore(masked: Masked, number: int, draft: Draft, is_rewrite: bool) -> Dra
         return DraftResult(*known, "has a wrong mask")
     missing = tuple(facts.missing(masked.message, text))
     return DraftResult(*known, "loses facts" if missing else "keeps all facts", missing, text)
+
+
+def show_to(
+    preview: Preview, request: Request, protection: Protection, accept: Accept | None = None
+) -> Callable[[str], bool]:
+    """A function that shows a reader the first draft of a request. Call it with the draft so far; it returns
+    True when the reader has left.
+
+    What `accept` or `Masked.restore` refuses is not shown.
+    """
+    masked = hide(request[0], protection)
+    shown = (masked.text, *request[1:])
+    settled, restored = "", ""  # the draft up to its last space, and the same with its facts
+
+    def show(draft: str) -> bool:
+        nonlocal settled, restored
+        if not draft.startswith(settled):  # another attempt
+            settled, restored = "", ""
+        rest = draft[len(settled) :]
+        start = masked.restore_start(rest)
+        if start is None:
+            return preview.is_abandoned
+        if accept is None or accept(shown, draft):
+            preview.show((restored + start).strip())
+        if (end := rest.rfind(" ") + 1) and (words := masked.restore(rest[:end])) is not None:
+            settled, restored = draft[: len(settled) + end], restored + words
+        return preview.is_abandoned
+
+    return show
 
 
 def _choose_best(request: Request, drafts: Sequence[Kept], judge: Judge | None) -> Kept:

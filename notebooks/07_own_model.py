@@ -71,7 +71,7 @@ pd.Series(masked.hidden, name="fact").to_frame()
 # %%
 engine, drafts = LlmEngine(OUT / "mine"), list[protection.DraftResult]()
 request = shadow.ReplayedMessage(message, TransformType.SOFTEN, 2)
-[rewritten] = engine.generate(spec, [request.item], drafts.append)
+[rewritten] = engine.generate(spec, [request.item], observe=drafts.append)
 display(pd.DataFrame(drafts, columns=protection.DraftResult._fields).drop(columns=["message", "number"]))
 pd.Series(rewritten.model_dump() | {"unchanged": rewritten.unchanged}, name="the answer").to_frame()
 

@@ -185,8 +185,9 @@ def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUI
     log = get_run_logger()
     with Session(engine) as session, session.begin():
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
-        analysis = analyse(session, experiment_id, plan, settings.organisation, datetime.now(UTC))
-        evidence.store(session, experiment_id, analysis)
+        now = datetime.now(UTC)
+        analysis = analyse(session, experiment_id, plan, settings.organisation, now)
+        evidence.store(session, experiment_id, analysis, now)
     for cause in analysis.decision.reasons:
         log.info(str(cause))
     _act_on(settings, engine, experiment_id, plan, analysis.decision)

@@ -9,9 +9,10 @@ import json
 import random
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from data.people.identities import Identity
 from data.reasons import reason
 from data.records import Spec
 from data.traffic import comparisons, evidence_messages
-from data.traffic.routing import Live
+from data.traffic.comparisons import Opponents
+from data.traffic.routing import Live, Routing
 from models import facts, rules
 from serving.gateway.online.placement import Arm, Message, PlacedPerson, RoutingEpoch
 from serving.inference.client import Item, Rewritten
@@ -36,7 +38,8 @@ _REFUSES_TRAINING = 0.04  # share of the people
 _FAILED, _FELL_BACK = 0.003, 0.006  # shares of the requests, and of the challenger's
 _MEDIAN_MS = {"text": 14.0, "edits": 60.0}  # of a rewrite, by form
 _L1, _L2 = timedelta(minutes=5), timedelta(hours=24)  # how long the gateway's caches keep an output
-_PAIRS = 3  # that a person judges on a visit to the page of comparisons
+_PAIRS = 2  # that a person judges on a visit to the page of comparisons
+_FIRST_TRY = 10**6  # number of the first request about which a pair is made
 _TRIES = 4  # messages, until one has two different rewrites (`serving.gateway.routes.comparisons`)
 
 
@@ -153,6 +156,21 @@ class Pair(NamedTuple):
     people: int
 
 
+class _Turn(NamedTuple):
+    """A visit while it is answered: at a moment, under a routing. `rng` draws what chance decides."""
+
+    rows: Rows
+    epoch: RoutingEpoch
+    visit: Visit
+    at: datetime
+    person: PlacedPerson
+    rng: random.Random
+
+    def make_id(self) -> uuid.UUID:
+        """An id of the moment."""
+        return make_id(self.at, self.rng)
+
+
 class Gateway:
     """Answers visits by the routing in force, as the gateway does, and lets the people vote; until the end of
     the traffic, since later votes are not there yet.
@@ -169,11 +187,14 @@ class Gateway:
         self._config, self._people, self._identity = config, people, identity
         self._rewriter, self._until = rewriter, until
         self._compare_config = comparisons.load()
+        self._is_for_evidence = cache(
+            partial(evidence_messages.is_for_evidence, share=self._compare_config.evidence_share)
+        )
         self._placed: dict[str, PlacedPerson] = {}
         self._habits: dict[str, tuple[str | None, str]] = {}  # locale and channel
         self._cache: dict[tuple[str, Request], Cached] = {}
         self._voted: set[tuple[uuid.UUID, uuid.UUID, str]] = set()
-        self._waiting: dict[Pair, int] = {}  # pairs for several people, with the number who saw them
+        self._judges: dict[Pair, int] = {}  # the number of people who have judged a pair
         self._compared: defaultdict[uuid.UUID, set[str]] = defaultdict(set)  # messages by person
 
     def answer(self, live: Live, visits: Sequence[Visit]) -> Rows:
@@ -181,12 +202,13 @@ class Gateway:
         epoch, rows = RoutingEpoch(*live), Rows()
         for visit in visits:
             planned = simulated_people.plan_request(self._people, visit.person, visit.number, visit.messages)
-            rng = random.Random(f"{planned.seed}:{self._config.seed}:rows")
+            rng = random.Random(f"{planned.seed}:rows")
             person = self._find_person(rows, visit, rng)
             if person.epoch != epoch.number:
                 epoch.place(person)
-            if not (planned.compares and self._compare(rows, epoch, visit, person, rng)):
-                self._transform(rows, epoch, visit.at, planned, person, rng)
+            turn = _Turn(rows, epoch, visit, visit.at, person, rng)
+            if not (planned.compares and self._compare(turn)):
+                self._transform(turn, planned)
         return rows
 
     def _find_person(self, rows: Rows, visit: Visit, rng: random.Random) -> PlacedPerson:
@@ -202,241 +224,190 @@ class Gateway:
             rows.users.append((person.id, me.organisation_id, me.key_id, name, consent, visit.at))
         return self._placed[name]
 
-    def _transform(
-        self,
-        rows: Rows,
-        epoch: RoutingEpoch,
-        moment: datetime,
-        planned: PlannedRequest,
-        person: PlacedPerson,
-        rng: random.Random,
-    ) -> None:
-        request, (locale, channel) = planned.request, self._habits[planned.person.name]
+    # --- one rewrite ------------------------------------------------------------------------------------
+
+    def _transform(self, turn: _Turn, planned: PlannedRequest) -> None:
+        """Answer a request, or let it fail; then the person may vote."""
+        request, person, rng = planned.request, turn.person, turn.rng
+        habits = self._habits[planned.person.name]
         message = Message(
-            request.text, request.transform_type, request.intensity, person.external_id, locale, channel
+            request.text, request.transform_type, request.intensity, person.external_id, *habits
         )
-        arm = person.arm(message) or epoch.champion
+        arm = person.arm(message) or turn.epoch.champion
+        answer_id, placement = turn.make_id(), (arm.experiment_id, arm.variant, arm.epoch)
         is_failed, fell_back = rng.random() < _FAILED, rng.random() < _FELL_BACK
-        answer_id = make_id(moment, rng)
-        if arm.exposure is not None and not (is_failed and arm.experiment_id is None):
-            self._expose(rows, arm, person, answer_id, moment)
+        self._expose(turn, arm, answer_id)
         if is_failed:
             if arm.experiment_id is not None:
-                ids = (arm.experiment_id, arm.variant, arm.epoch, person.organisation_id, person.id)
-                rows.failures.append((answer_id, *ids, 1))
+                ids = (person.organisation_id, person.id)
+                turn.rows.failures.append((answer_id, *placement, *ids, 1))
             return
-        fell_back = fell_back and arm.spec != epoch.routing.champion
-        spec = epoch.routing.champion if fell_back else arm.spec
-        output, level, service_ms = self._find_output(rows, spec, request, moment, rng)
-        total_ms = service_ms + rng.lognormvariate(1.0, 0.4)
-        rows.answers.append(
+        champion = turn.epoch.routing.champion
+        fell_back = fell_back and arm.spec != champion
+        output, level, service_ms = self._find_output(turn, champion if fell_back else arm.spec, request)
+        total_ms = round(service_ms + rng.lognormvariate(1.0, 0.4), 3)
+        turn.rows.answers.append(
             (
-                *(answer_id, output.id, person.organisation_id, person.id),
-                *(arm.experiment_id, arm.variant, arm.epoch),
-                *(level, fell_back, round(total_ms, 3), locale, channel),
+                *(answer_id, output.id, person.organisation_id, person.id, *placement),
+                *(level, fell_back, total_ms, *habits),
             )
         )
-        placement = (arm.experiment_id, arm.variant, arm.epoch)
         votes = simulated_people.vote_on_answer(
             self._people, planned.person, request, output.text, random.Random(planned.seed)
         )
-        for at, vote in self._time_votes(moment, votes, rng):
-            text = vote.get("text")
-            distance = (
-                Levenshtein.normalized_distance(output.text, text)
-                if text is not None and vote["kind"] == "edit"
-                else None
-            )
+        voted_at = turn.at + timedelta(minutes=rng.lognormvariate(1.0, 1.0))
+        for vote in votes:
+            text, distance = vote.get("text"), None
+            if vote["kind"] == "edit":
+                distance = Levenshtein.normalized_distance(output.text, vote["text"])
             values = (vote.get("up"), vote.get("stars"), text, distance, None, None)
-            self._vote(rows, at, person, output.id, vote["kind"], values, placement, rng)
+            self._vote(turn._replace(at=voted_at), output.id, vote["kind"], values, placement)
+            voted_at += timedelta(seconds=rng.uniform(5, 60))
 
-    def _expose(self, rows: Rows, arm: Arm, person: PlacedPerson, answer_id: uuid.UUID, at: datetime) -> None:
+    def _expose(self, turn: _Turn, arm: Arm, answer_id: uuid.UUID) -> None:
         """Record a person's first answer of an arm in an epoch of its experiment, as `AnswerWriter` does."""
-        assert arm.experiment_id is not None
+        person = turn.person
+        if arm.experiment_id is None or arm.exposure is None or arm.exposure in person.exposures:
+            return
         person.exposed_arms[arm.experiment_id] = arm.variant
-        if arm.exposure is not None and arm.exposure not in person.exposures:
-            person.exposures = (*person.exposures, arm.exposure)
-            ids = (arm.experiment_id, person.id, arm.variant, arm.epoch, person.organisation_id)
-            # Postgres reads the time of an id, which has milliseconds.
-            rows.exposures.append((*ids, answer_id, at.replace(microsecond=at.microsecond // 1000 * 1000)))
+        person.exposures = (*person.exposures, arm.exposure)
+        ids = (arm.experiment_id, person.id, arm.variant, arm.epoch, person.organisation_id, answer_id)
+        # Postgres reads the time of an id, which has milliseconds.
+        milliseconds = turn.at.microsecond // 1000
+        turn.rows.exposures.append((*ids, turn.at.replace(microsecond=1000 * milliseconds)))
 
-    def _find_output(
-        self, rows: Rows, spec: Spec, request: Request, at: datetime, rng: random.Random
-    ) -> tuple[Cached, str, float]:
+    def _find_output(self, turn: _Turn, spec: Spec, request: Request) -> tuple[Cached, str, float]:
         """An output from the caches or a new one, its level, and the milliseconds that the service took."""
-        key = (spec.digest, request)
+        key, at = (spec.digest, request), turn.at
         cached = self._cache.get(key)
         if cached is not None and at - cached.made_at < _L2:
             level = "l1" if at - cached.seen_at < _L1 else "l2"
             self._cache[key] = cached._replace(seen_at=at)
             return cached, level, 0.0
         rewritten = self._rewriter.rewrite(spec, request)
-        output_id, service_ms = self._store(rows, spec, request, rewritten, None, at, rng)
+        output_id, service_ms = self._store(turn, spec, request, rewritten, None)
         self._cache[key] = Cached(output_id, rewritten.text, at, at)
         return self._cache[key], "miss", service_ms
 
     def _store(
-        self,
-        rows: Rows,
-        spec: Spec,
-        request: Request,
-        rewritten: Rewritten,
-        seed: int | None,
-        at: datetime,
-        rng: random.Random,
+        self, turn: _Turn, spec: Spec, request: Request, rewritten: Rewritten, seed: int | None
     ) -> tuple[uuid.UUID, float]:
         """Add an output; its id, and the milliseconds that the service took."""
-        output_id = make_id(at, rng)
-        service_ms = round(_MEDIAN_MS[spec.form] * rng.lognormvariate(0, 0.5), 3)
-        rows.outputs.append(
+        output_id = turn.make_id()
+        service_ms = round(_MEDIAN_MS[spec.form] * turn.rng.lognormvariate(0, 0.5), 3)
+        turn.rows.outputs.append(
             (
                 *(output_id, self._identity.organisation_id),
                 *(request.text, request.transform_type.value, request.intensity),
                 *(rewritten.text, json.dumps(rewritten.facts_missing)),
                 rewritten.unchanged.model_dump_json() if rewritten.unchanged else None,
-                *(spec.digest, spec.version, seed, service_ms, 0, 0, 0.0, at),
+                *(spec.digest, spec.version, seed, service_ms, 0, 0, 0.0, turn.at),
             )
         )
         return output_id, service_ms
 
-    def _compare(
-        self, rows: Rows, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson, rng: random.Random
-    ) -> bool:
+    # --- two rewrites -----------------------------------------------------------------------------------
+
+    def _compare(self, turn: _Turn) -> bool:
         """Let a person judge some pairs on the page of comparisons, which offers them as
         `serving.gateway.routes.comparisons` does; False when there is none.
         """
-        moment, is_any = visit.at, False
-        for turn in range(_PAIRS):
-            numbers = range(turn * _TRIES, (turn + 1) * _TRIES)
-            pair = self._join(epoch, visit, person)
+        for place in range(_PAIRS):
+            pair = self._join(turn) or self._make_pair(turn, range(place * _TRIES, (place + 1) * _TRIES))
             if pair is None:
-                pair = self._make_pair(rows, epoch, visit, moment, numbers, person, rng)
-            if pair is None:
-                break
-            is_any = True
-            self._compared[person.id].add(pair.request.text)
-            self._judge(rows, epoch, visit, moment, pair, person, rng)
-            moment += timedelta(seconds=rng.uniform(20, 90))
-        return is_any
+                return place > 0
+            self._compared[turn.person.id].add(pair.request.text)
+            self._judge(turn, pair)
+            turn = turn._replace(at=turn.at + timedelta(seconds=turn.rng.uniform(30, 90)))
+        return True
 
-    def _join(self, epoch: RoutingEpoch, visit: Visit, person: PlacedPerson) -> Pair | None:
+    def _join(self, turn: _Turn) -> Pair | None:
         """The oldest pair in force that needs more people, about a message that is new to the person.
 
         Unlike on the page, it is about one of the team's messages. Otherwise shared pairs would tie the votes
         of all teams together, and a snapshot could hold out none of them for validation.
         """
-        in_force = comparisons.describe_in_force(epoch.routing)
-        unseen = {message.text for message in visit.to_compare} - self._compared[person.id]
-        for pair, seen in self._waiting.items():
+        in_force = comparisons.describe_in_force(turn.epoch.routing)
+        unseen = {message.text for message in turn.visit.to_compare} - self._compared[turn.person.id]
+        for pair, judges in self._judges.items():
             is_in_force = pair.policy in in_force.policies and pair.versions <= set(in_force.versions)
-            if seen < pair.people and is_in_force and pair.request.text in unseen:
+            if judges < pair.people and is_in_force and pair.request.text in unseen:
                 return pair
         return None
 
-    def _make_pair(
-        self,
-        rows: Rows,
-        epoch: RoutingEpoch,
-        visit: Visit,
-        moment: datetime,
-        numbers: Iterable[int],
-        person: PlacedPerson,
-        rng: random.Random,
-    ) -> Pair | None:
-        """A new pair, about one of the messages of the visit that are for such comparisons; None when both
-        rewrites of each are the same. `numbers` are the tries.
+    def _make_pair(self, turn: _Turn, tries: range) -> Pair | None:
+        """A new pair, about one of the messages that are for such comparisons; None when both rewrites of
+        each are the same. The numbers of the tries draw the requests.
         """
-        routing, share = epoch.routing, self._compare_config.evidence_share
-        opponents = comparisons.list_opponents(routing)
+        opponents = comparisons.list_opponents(turn.epoch.routing)
         messages = [
             message
-            for message in visit.to_compare
-            if message.text not in self._compared[person.id]
-            and evidence_messages.is_for_evidence(message.text, share) is bool(opponents)
+            for message in turn.visit.to_compare
+            if message.text not in self._compared[turn.person.id]
+            and self._is_for_evidence(message.text) is bool(opponents)
         ]
-        for number in numbers if messages else ():
+        for number in tries if messages else ():
             planned = simulated_people.plan_request(
-                self._people, visit.person, 10**6 + 100 * visit.number + number, messages
+                self._people, turn.visit.person, _FIRST_TRY + 100 * turn.visit.number + number, messages
             )
-            request = planned.request
-            sides: list[tuple[Spec, Rewritten, int | None]]
-            if opponents:
-                policy, specs, _ = opponents[0]
-                sides = [(spec, self._rewriter.rewrite(spec, request), None) for spec in specs]
-            else:
-                policy, sampled = "two_samples", routing.sampled
-                samples = self._rewriter.sample_two(sampled, request)
-                sides = [(sampled, sample, draw_seed(request)) for sample in samples]
+            policy, sides = self._rewrite_twice(turn.epoch.routing, opponents, planned.request)
             if sides[0][1].text == sides[1][1].text:
                 continue
             first, second = (
-                (self._store(rows, spec, request, side, seed, moment, rng)[0], side.text)
+                (self._store(turn, spec, planned.request, side, seed)[0], side.text)
                 for spec, side, seed in sides
             )
-            pair_id = make_id(moment, rng)
+            pair_id = turn.make_id()
             people = comparisons.draw_people(pair_id, self._compare_config)
             versions = frozenset(spec.version for spec, _, _ in sides)
-            return Pair(pair_id, policy, request, (first, second), versions, people)
+            return Pair(pair_id, policy, planned.request, (first, second), versions, people)
         return None
 
-    def _judge(
-        self,
-        rows: Rows,
-        epoch: RoutingEpoch,
-        visit: Visit,
-        moment: datetime,
-        pair: Pair,
-        person: PlacedPerson,
-        rng: random.Random,
-    ) -> None:
+    def _rewrite_twice(
+        self, routing: Routing, opponents: Sequence[Opponents], request: Request
+    ) -> tuple[comparisons.Policy, list[tuple[Spec, Rewritten, int | None]]]:
+        """The policy of a comparison, and two rewrites with their specs and seeds: of champion and
+        challenger, or two samples of the champion.
+        """
+        if opponents:
+            policy, specs, _ = opponents[0]
+            return policy, [(spec, self._rewriter.rewrite(spec, request), None) for spec in specs]
+        samples = self._rewriter.sample_two(routing.sampled, request)
+        return "two_samples", [(routing.sampled, sample, draw_seed(request)) for sample in samples]
+
+    def _judge(self, turn: _Turn, pair: Pair) -> None:
         """Let a person vote on a pair in a random order, or skip it."""
-        is_new = pair not in self._waiting
-        self._waiting[pair] = self._waiting.get(pair, 0) + 1
-        comparison_id = pair.id if is_new else make_id(moment, rng)
+        person, rng = turn.person, turn.rng
+        comparison_id = turn.make_id() if pair in self._judges else pair.id
         (first_id, first), (second_id, second) = rng.sample(pair.outputs, 2)
         votes = simulated_people.vote_on_pair(
-            self._people, visit.person, pair.request, first, second, random.Random(f"{comparison_id}:votes")
+            self._people, turn.visit.person, pair.request, first, second, random.Random(str(comparison_id))
         )
-        voted_at = moment + timedelta(seconds=rng.uniform(8, 20))
-        votes = votes if voted_at < self._until else []
-        rows.comparisons.append(
+        after = turn._replace(at=turn.at + timedelta(seconds=rng.uniform(8, 25)))
+        turn.rows.comparisons.append(
             (
                 *(comparison_id, person.organisation_id, person.id, pair.policy, first_id, second_id),
-                *(pair.id, pair.people, None if votes else voted_at, moment),
+                *(pair.id, pair.people, None if votes else after.at, turn.at),
             )
         )
-        if not votes:
-            self._waiting[pair] -= 1  # a person who skips a pair does not judge it
+        self._judges[pair] = self._judges.get(pair, 0) + len(votes)  # who skips a pair does not judge it
         for vote in votes:
             preferred = {"first": first_id, "second": second_id, "neither": None}[vote["preferred"]]
             values = (None, None, None, None, comparison_id, preferred)
-            placement = (None, pair.policy, epoch.number)
-            self._vote(rows, voted_at, person, first_id, "comparison", values, placement, rng)
-
-    def _time_votes(
-        self, at: datetime, votes: Sequence[dict[str, Any]], rng: random.Random
-    ) -> Iterator[tuple[datetime, dict[str, Any]]]:
-        """Votes with their moments: minutes after the answer."""
-        moment = at + timedelta(minutes=rng.lognormvariate(1.0, 1.0))
-        for vote in votes:
-            if moment < self._until:
-                yield moment, vote
-            moment += timedelta(seconds=rng.uniform(5, 60))
+            placement = (None, pair.policy, turn.epoch.number)
+            self._vote(after, first_id, "comparison", values, placement)
 
     def _vote(
         self,
-        rows: Rows,
-        at: datetime,
-        person: PlacedPerson,
+        turn: _Turn,
         output_id: uuid.UUID,
         kind: str,
         values: tuple[Any, ...],
         placement: tuple[uuid.UUID | None, str, int],
-        rng: random.Random,
     ) -> None:
         """Add a vote. A person keeps the first vote of a kind on an output."""
-        if (output_id, person.id, kind) in self._voted:
-            return
-        self._voted.add((output_id, person.id, kind))
-        ids = (make_id(at, rng), person.organisation_id, person.id, output_id, kind)
-        rows.feedback.append((*ids, *values, *placement, at, at))
+        key = (output_id, turn.person.id, kind)
+        if turn.at < self._until and key not in self._voted:
+            self._voted.add(key)
+            ids = (turn.make_id(), turn.person.organisation_id, turn.person.id, output_id, kind)
+            turn.rows.feedback.append((*ids, *values, *placement, turn.at, turn.at))

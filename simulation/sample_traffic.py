@@ -18,18 +18,19 @@ _CONFIGS = Path(__file__).parent.parent / "configs"
 # Shares of the messages by weekday, from Monday, and the usual hours (UTC) with their spread.
 _WEEKDAYS = (1.0, 1.1, 1.05, 1.0, 0.8, 0.12, 0.08)
 _HOURS = ((9.8, 1.1), (14.6, 1.5))
-_ACTIVE, _FROM_THE_START = 0.7, 0.6  # shares of the weeks of a person, and of the people
+_ACTIVE, _FROM_THE_START = 0.65, 0.6  # shares of the weeks of a person, and of the people
+_SHORT = 80  # characters
 _SHIFTED = ("incidents", "support")  # what people also write about at the end
 
 
 class SampleConfig(configs.StageConfig):
     """The people of the sample, their messages, and the experiment."""
 
-    people: Annotated[int, Field(ge=1)] = 680
+    people: Annotated[int, Field(ge=1)] = 600
     weeks: Annotated[int, Field(ge=1, le=52)] = 6
     seed: int = 0
     teams: Annotated[int, Field(ge=1, description="people of a team write about the same matters")] = 12
-    messages: Annotated[int, Field(ge=52, description="ordinary ones that they write")] = 340
+    messages: Annotated[int, Field(ge=52, description="ordinary ones that they write")] = 260
     messages_a_week: Annotated[int, Field(ge=1, description="of one person, at most")] = 12
     comparisons_share: Annotated[
         simulated_people.Share, Field(description="of the visits: to the page of comparisons")
@@ -117,7 +118,10 @@ _Matters = Mapping[int, Sequence[Sequence[corpus.Message]]]
 def _read_messages(config: SampleConfig) -> tuple[_Matters, _Matters]:
     """The ordinary messages of all weeks, and the messages about other matters of the last ones."""
     folder, rng = corpus.SEED / "messages", random.Random(f"{config.seed}:messages")
-    ordinary = corpus.read_lines(folder / "ordinary", corpus.Message)
+    # Short ones are rare, so their share would differ between weeks by chance.
+    ordinary = [
+        row for row in corpus.read_lines(folder / "ordinary", corpus.Message) if len(row.text) > _SHORT
+    ]
     usual = rng.sample(ordinary, min(config.messages, len(ordinary)))
     others = [row for row in corpus.read_lines(folder, corpus.Message) if row.domain in _SHIFTED]
     weeks = range(config.weeks)
@@ -126,13 +130,13 @@ def _read_messages(config: SampleConfig) -> tuple[_Matters, _Matters]:
 
 
 def _divide(messages: Sequence[corpus.Message], weeks: range, teams: int, rng: random.Random) -> _Matters:
-    """Each message is of one week and team. All weeks have messages of the same lengths and letters, so that
-    these do not drift by chance.
+    """Each message is of one week and team. All weeks have messages of the same styles, lengths and letters,
+    so that these do not drift by chance.
     """
     if not weeks:
         return {}
     of_week: dict[int, list[corpus.Message]] = {week: [] for week in weeks}
-    alike = sorted(messages, key=lambda message: (message.text.isascii(), len(message.text)))
+    alike = sorted(messages, key=lambda row: (row.text.isascii(), row.style, len(row.text), row.id))
     for begin in range(0, len(alike), len(weeks)):
         block = alike[begin : begin + len(weeks)]
         for week, message in zip(rng.sample(weeks, len(block)), block, strict=True):

@@ -24,11 +24,24 @@ def completion(text: str | None, finish_reason: str = "stop", **more: Any) -> Re
     return 200, {}, json.dumps(body | more)
 
 
+def stream(text: str, finish_reason: str = "stop", **more: Any) -> Iterator[str]:
+    """The events of a streamed chat completion, a word each, of 50 tokens read and 7 written."""
+    about = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "fake"} | more
+    for number, word in enumerate(text.split(" ")):
+        delta = {"role": "assistant", "content": f" {word}" if number else word}
+        yield json.dumps({**about, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    yield json.dumps({**about, "choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
+    usage = {"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 57}
+    yield json.dumps({**about, "choices": [], "usage": usage})
+    yield "[DONE]"
+
+
 class FakeEndpoint:
-    """The next reply is the first of `replies`, else that of `answer`, which maps a user's turn to a text.
+    """The next reply is the first of `replies`, else that of `answer`, which maps a user's turn to a text. A
+    request that wants a stream gets that text in events; after each of them `between` is called.
 
     While `gate` is not set, no request is answered. `paths` are those of all requests, `requests` the
-    bodies of questions, `headers` those of each.
+    bodies of questions, `headers` those of each; `hung_up` counts streams whose client left.
     `models` is the list of models; without it there is none.
     """
 
@@ -41,7 +54,8 @@ class FakeEndpoint:
         self.models: list[dict[str, Any]] | None = None
         self.gate = threading.Event()
         self.gate.set()
-        self.open = self.most_open = 0
+        self.between: Callable[[], object] = lambda: None
+        self.open = self.most_open = self.hung_up = 0
         self.lock = threading.Lock()
 
     def reply(self, headers: Mapping[str, str], body: dict[str, Any]) -> Reply:
@@ -68,7 +82,24 @@ def serve(answer: Callable[[str], str] = lambda _: "Could you please?") -> Itera
         def do_POST(self) -> None:
             fake.paths.append(self.path)
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send(fake.reply(dict(self.headers), body))
+            reply = fake.reply(dict(self.headers), body)
+            if body.get("stream") and reply[0] == 200:
+                self.send_stream(json.loads(reply[2])["choices"][0]["message"]["content"])
+            else:
+                self.send(reply)
+
+        def send_stream(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            try:
+                for event in stream(text):
+                    self.wfile.write(f"data: {event}\n\n".encode())
+                    fake.between()
+            except OSError:
+                fake.hung_up += 1
+            self.close_connection = True
 
         def do_GET(self) -> None:
             fake.paths.append(self.path)

@@ -117,7 +117,9 @@ async def find_exposures(connection: psycopg.AsyncConnection, person: Person) ->
 
 
 class _Batch(NamedTuple):
-    """What one transaction stores: answers, failed requests, and texts of comparisons by organisation."""
+    """What one transaction stores: answers; failed requests, none of them where a person only saw a draft;
+    and texts that are no answers, by organisation.
+    """
 
     answers: list[NewAnswer]
     failed: Counter[tuple[Person, Placement]]
@@ -135,7 +137,7 @@ class AnswerWriter:
         self._bound, self._interval_s = bound, interval_s
         self._waiting: list[NewAnswer] = []
         self._failed: Counter[tuple[Person, Placement]] = Counter()
-        self._written: Counter[uuid.UUID] = Counter()  # texts of comparisons, by organisation
+        self._written: Counter[uuid.UUID] = Counter()  # texts of comparisons, and drafts, by organisation
         self._unsure: _Batch | None = None  # its transaction has not ended, or failed, maybe after the commit
         self._flushing = asyncio.Lock()
         self._partitions_until = date.min
@@ -162,8 +164,16 @@ class AnswerWriter:
         if placement.exposure is not None:
             self._failed[person, placement] += 1
 
+    def add_draft(self, person: Person, placement: Placement) -> None:
+        """Count a draft that a person saw and whose answer they did not wait for: as usage of their
+        organisation, and in an experiment as an exposure.
+        """
+        self._written[person.organisation_id] += 1
+        if placement.exposure is not None:
+            self._failed[person, placement] += 0
+
     def add_written(self, organisation_id: uuid.UUID, texts: int) -> None:
-        """Count texts of comparisons as an organisation's usage; they are not answers."""
+        """Count texts that are no answers as an organisation's usage."""
         self._written[organisation_id] += texts
 
     def start(self) -> None:
@@ -277,7 +287,7 @@ class AnswerWriter:
                         [answer_id for _, _, answer_id in exposed],
                     ),
                 )
-            if failed:
+            if failed := +failed:  # without those that only saw a draft
                 await cursor.executemany(
                     "INSERT INTO failures"
                     " (id, experiment_id, variant, epoch, organisation_id, user_id, failures)"

@@ -10,6 +10,7 @@ Not simulated: votes before the experiment (CUPED), fallbacks, pauses, and messa
 """
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from experiments import analysis, bandit, launches, metrics, recommendation
 from experiments.analysis import ArmStatistics, ExperimentResult, Tally
@@ -274,7 +276,11 @@ class _Installation:
 
     def expose(self, day: int) -> None:
         """Let users come on a day."""
-        came = int(self._rng.binomial(self._waiting, _SHARE_A_DAY))
+        a_day = self._scenario.users_a_day
+        if a_day is None:
+            came = int(self._rng.binomial(self._waiting, _SHARE_A_DAY))
+        else:
+            came = min(self._waiting, int(self._rng.poisson(self._ramp * a_day)))
         self._waiting -= came
         is_weekend = (self._first_weekday + day) % 7 >= 5
         for arm, users in enumerate(self._rng.multinomial(came, self.epochs[-1].weights).tolist()):
@@ -402,6 +408,33 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
     return {"courses": [run_experiment(SCENARIOS[name], plan, config, rng) for _ in range(size)]}
 
 
+def simulate_scenario(
+    scenario: Scenario,
+    plan: Plan,
+    experiments: int,
+    config: CalibrationConfig | None = None,
+    seconds: float = math.inf,
+    progress: bool = True,
+) -> ProcedureResult:
+    """Simulate whole experiments of a scenario of one's own, and estimate its figures.
+
+    The same config gives the same experiments. None is begun after so many seconds, so that a slow machine
+    simulates fewer; there is one at least. The plan is that of a first launch, with the simulated metrics
+    (satisfaction, complained, failed, latency_p95). Raises ValueError when its primary one is not simulated.
+    """
+    if plan.primary not in _METRICS:
+        raise ValueError(f"{plan.primary} is not simulated; take a plan with one of {', '.join(_METRICS)}")
+    config = config or CalibrationConfig()
+    rng = np.random.default_rng(config.seed)
+    begin = time.monotonic()
+    courses = []
+    for _ in tqdm(range(experiments), unit="experiment", disable=not progress):
+        courses.append(run_experiment(scenario, plan, config, rng))
+        if time.monotonic() - begin > seconds:
+            break
+    return _summarise(config, plan, scenario, courses)
+
+
 class _Truth(NamedTuple):
     """What is true of a challenger."""
 
@@ -427,8 +460,14 @@ def summarise(
     config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]
 ) -> ProcedureResult:
     """Estimate the figures of a scenario from the results of all its chunks."""
-    scenario, plan = SCENARIOS[name], _adapt_plan(plan, SCENARIOS[name])
     courses: list[Course] = [course for chunk in chunks for course in chunk["courses"]]
+    return _summarise(config, plan, SCENARIOS[name], courses)
+
+
+def _summarise(
+    config: CalibrationConfig, plan: Plan, scenario: Scenario, courses: Sequence[Course]
+) -> ProcedureResult:
+    plan = _adapt_plan(plan, scenario)
     endings = [course.ending for course in courses]
     actions = np.array([ending.action for ending in endings])
     covered = np.array([course.covered for course in courses])

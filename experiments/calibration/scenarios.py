@@ -61,6 +61,8 @@ class Scenario(NamedTuple):
     fewest_votes: int = 1  # of a person who compares
     messages: int | None = None  # that people compare; None: each vote is on a message of its own
     allocation: Allocation = "fixed"
+    # Mean number of new users a day, with the whole ramp; None: each day half of those who have not come yet.
+    users_a_day: float | None = None
 
     @property
     def challengers(self) -> tuple[Rival, ...]:

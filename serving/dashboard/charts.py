@@ -87,15 +87,15 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
 
 
-def with_light_colours(chart: str) -> str:
-    """A chart with the colours of the light pages on white, for places without their style sheet: notebooks,
-    and files of their own.
-    """
-    rule = re.search(r":root \{(.*?)\}", _STYLE_SHEET.read_text(encoding="utf-8"), re.DOTALL)
-    assert rule is not None
-    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule[1]))
-    svg = re.sub(r"var\(--([a-z-]+)\)", lambda name: colours[name[1]], str(chart))
-    return svg.replace("<svg ", '<svg style="background: #ffffff" ', 1)
+def with_light_colours(chart: Markup) -> str:
+    """A chart in the colours of the light theme, for a notebook or a page without the dashboard's style."""
+    styles = _STYLE_SHEET.read_text(encoding="utf-8")
+    light: dict[str, str] = {}
+    for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", styles):
+        light.setdefault(name, colour)  # the dark theme follows the light one
+    svg = re.sub(r"var\(--([a-z-]+)\)", lambda match: light[match[1]], str(chart))
+    wide = float(re.findall(r'viewBox="0 0 ([0-9.]+) ', svg)[0])  # in units of 1/72 inch
+    return svg.replace("<svg ", f'<svg style="max-width: {wide / 72:.2f}in; background: {light["card"]}" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:
@@ -118,11 +118,16 @@ def _format_time_axis(axes: "Axes", first: float, last: float) -> None:
 def draw_effect(
     points: Sequence[Point], description: str, ylabel: str, nothing: float = 0.0, percent: bool = False
 ) -> Markup:
-    """A number over time with its confidence sequence; the dashed line at `nothing` means no difference."""
+    """A number over time with its confidence sequence; the dashed line at `nothing` means no difference. An
+    empty chart without points.
+    """
     from matplotlib.ticker import PercentFormatter
 
     with _apply_style():
         figure, axes = _make_figure()
+        axes.set_ylabel(ylabel)
+        if not points:
+            return _to_svg(figure, description)
         at = _to_days([point.at for point in points])
         low, high = [point.low for point in points], [point.high for point in points]
         axes.fill_between(at, low, high, color=_FIRST, alpha=0.18, linewidth=0)
@@ -134,7 +139,6 @@ def draw_effect(
         edges = [*low[half:], *high[half:], *(point.value for point in points), nothing]
         margin = 0.15 * (max(edges) - min(edges) or 1.0)
         axes.set_ylim(min(edges) - margin, max(edges) + margin)
-        axes.set_ylabel(ylabel)
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         return _to_svg(figure, description)

@@ -130,8 +130,8 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
 _OF_THE_ROUTER = {404: "title_not_found", 405: "title_method_not_allowed"}
 
 _FIELDS = (
-    "text", "intensity", "user_id", "locale", "channel", "receipt", "kind", "up", "stars", "preferred",
-    "policy", "name", "role", "key_id", "kid", "algorithm", "key", "token", "email", "password",
+    "text", "intensity", "user_id", "locale", "channel", "stream", "receipt", "kind", "up", "stars",
+    "preferred", "policy", "name", "role", "key_id", "kid", "algorithm", "key", "token", "email", "password",
     "new_password", "refresh_token", "account_id", "items", "training", "trains_across",
     "trains_by_default", "hypothesis", "challenger", "challengers", "plan", "target",
     "organisations", "locales", "channels",

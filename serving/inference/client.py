@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import aiohttp
+import msgspec
+from aiohttp.http_exceptions import LineTooLong
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.reasons import Reason, reason
@@ -14,6 +16,8 @@ from data.records import Engine, Form, Intensity, Spec, TransformType
 from serving.breaker import Breaker
 
 MAX_ITEMS = 100
+_LONGEST_EVENT = 1 << 18  # bytes: a rewrite of 8,000 characters with all its facts
+_LONGEST_TEXT = 50_000  # characters of a draft, more than any spec allows
 
 
 class Item(BaseModel):
@@ -128,6 +132,39 @@ class InferenceClient:
             "spec": spec.model_dump(mode="json"),
             "items": [item.model_dump(mode="json") for item in items],
         }
+
+        async def call(url: str, timeout_s: float) -> list[Rewritten]:
+            content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s)
+            return _read_reply(url, content, spec, len(items))
+
+        return await self._call_in_turn(call, timeout_s)
+
+    async def stream(
+        self, spec: Spec, item: Item, show: Callable[[str], object], timeout_s: float = 30.0
+    ) -> Rewritten:
+        """The rewrite of one item, whose text so far `show` gets while it is written; last the whole text, if
+        it got any. When a replica fails in the middle, the next one begins again.
+
+        Errors as `rewrite`. A cancelled call closes its connection, which ends the generation, and counts as
+        no failure of the replica.
+        """
+        body: dict[str, object] = {
+            "spec": spec.model_dump(mode="json"), "item": item.model_dump(mode="json"),
+        }  # fmt: skip
+
+        async def call(url: str, timeout_s: float) -> list[Rewritten]:
+            return await self._stream_at(url, body, spec, show, timeout_s)
+
+        [rewritten] = await self._call_in_turn(call, timeout_s, may_cancel=True)
+        return rewritten
+
+    async def _call_in_turn(
+        self,
+        call: Callable[[str, float], Awaitable[list[Rewritten]]],
+        timeout_s: float,
+        may_cancel: bool = False,
+    ) -> list[Rewritten]:
+        """What the first replica answers that can. `may_cancel`: a cancelled call shows nothing."""
         deadline = time.monotonic() + timeout_s
         first = next(self._next)
         replicas = [self._urls[(first + i) % len(self._urls)] for i in range(len(self._urls))]
@@ -140,7 +177,7 @@ class InferenceClient:
                 continue
             share_s = (deadline - time.monotonic()) / (len(replicas) - position)
             try:
-                rewritten = await self._rewrite_at(url, body, spec, len(items), share_s)
+                rewritten = await call(url, share_s)
             except VersionUnknown as error:
                 breaker.succeeded()  # it works, and lacks this version
                 unknown = error
@@ -153,7 +190,8 @@ class InferenceClient:
                 faults.append(error.reason)
                 was_called = True
             except asyncio.CancelledError:
-                breaker.failed()  # it may have been the probe that decides
+                # It may have been the probe that decides.
+                breaker.inconclusive() if may_cancel else breaker.failed()
                 raise
             else:
                 breaker.succeeded()
@@ -165,18 +203,6 @@ class InferenceClient:
         """Replicas whose breaker is open."""
         return sum(breaker.is_open for breaker in self._breakers.values())
 
-    async def _rewrite_at(
-        self, url: str, body: dict[str, object], spec: Spec, count: int, timeout_s: float
-    ) -> list[Rewritten]:
-        content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s)
-        try:
-            reply = RewriteReply.model_validate_json(content)
-        except ValidationError as error:
-            raise InferenceUnavailable(f"{url}: not a reply: {error.error_count()} faults") from error
-        if reply.version != spec.version or len(reply.items) != count:
-            raise InferenceUnavailable(f"{url}: {len(reply.items)} rewrites by {reply.version}")
-        return reply.items
-
     async def load(self, version: str, engine: Engine, timeout_s: float = 120.0) -> None:
         """Make every replica load a version, one after another; raises at the first that cannot."""
         for url in self._urls:
@@ -187,12 +213,51 @@ class InferenceClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _post(self, url: str, body: dict[str, object], version: str, timeout_s: float) -> bytes:
+    async def _stream_at(
+        self,
+        url: str,
+        body: dict[str, object],
+        spec: Spec,
+        show: Callable[[str], object],
+        timeout_s: float,
+    ) -> list[Rewritten]:
+        try:
+            try:
+                return await self._stream_once(url, body, spec, show, timeout_s)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+                return await self._stream_once(url, body, spec, show, timeout_s)  # as `_post`
+        except TimeoutError as error:
+            raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
+
+    async def _stream_once(
+        self,
+        url: str,
+        body: dict[str, object],
+        spec: Spec,
+        show: Callable[[str], object],
+        timeout_s: float,
+    ) -> list[Rewritten]:
+        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
+        async with self._open_session().post(
+            f"{url}/stream", json=body, timeout=limit, allow_redirects=False
+        ) as response:
+            if response.status != 200:
+                raise _refused(url, response.status, await response.read(), spec.version)
+            return await _read_events(url, response.content, spec, show)
+
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # made here, because it belongs to the running event loop
             # Idle connections are closed before the server closes them (5 s), so that no request meets that.
             self._session = aiohttp.ClientSession(
                 headers=self._headers, connector=aiohttp.TCPConnector(keepalive_timeout=4, limit=0)
             )
+        return self._session
+
+    async def _post(self, url: str, body: dict[str, object], version: str, timeout_s: float) -> bytes:
         try:
             try:
                 status, content = await self._send(url, body, timeout_s)
@@ -206,15 +271,72 @@ class InferenceClient:
             raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
-        if status == 404:
-            raise VersionUnknown(version)
         if status != 200:
-            kind = VersionFailed if status in (422, 500) else InferenceUnavailable
-            raise kind(f"{url}: {status} {content[:200].decode(errors='replace')}")
+            raise _refused(url, status, content, version)
         return content
 
     async def _send(self, url: str, body: dict[str, object], timeout_s: float) -> tuple[int, bytes]:
-        assert self._session is not None
         limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
-        async with self._session.post(url, json=body, timeout=limit, allow_redirects=False) as response:
+        async with self._open_session().post(
+            url, json=body, timeout=limit, allow_redirects=False
+        ) as response:
             return response.status, await response.read()
+
+
+def _refused(url: str, status: int, content: bytes, version: str) -> Exception:
+    """The error of a status other than 200."""
+    if status == 404:
+        return VersionUnknown(version)
+    kind = VersionFailed if status in (422, 500) else InferenceUnavailable
+    return kind(f"{url}: {status} {content[:200].decode(errors='replace')}")
+
+
+def _read_reply(url: str, content: bytes, spec: Spec, count: int) -> list[Rewritten]:
+    try:
+        reply = RewriteReply.model_validate_json(content)
+    except ValidationError as error:
+        raise InferenceUnavailable(f"{url}: not a reply: {error.error_count()} faults") from error
+    if reply.version != spec.version or len(reply.items) != count:
+        raise InferenceUnavailable(f"{url}: {len(reply.items)} rewrites by {reply.version}")
+    return reply.items
+
+
+async def _read_events(
+    url: str, stream: aiohttp.StreamReader, spec: Spec, show: Callable[[str], object]
+) -> list[Rewritten]:
+    """The rewrite in the last event, after `show` got the text of those before it. No library: aiohttp has no
+    reader of events, and the service writes each in one way.
+    """
+    text = ""
+    while True:
+        try:
+            event = await stream.readuntil(b"\n\n", max_size=_LONGEST_EVENT)
+        except (ValueError, LineTooLong) as error:
+            raise InferenceUnavailable(f"{url}: an event without an end") from error
+        if event.startswith(b":"):
+            continue
+        kind, _, data = event.removeprefix(b"event: ").rstrip(b"\n").partition(b"\ndata: ")
+        if kind == b"answer":
+            items = _read_reply(url, data, spec, 1)
+            if text and items[0].text:  # of a version that failed, or refused the message, there is none
+                show(items[0].text)
+            return items
+        if kind == b"error":
+            raise VersionFailed(f"{url}: {data[:200].decode(errors='replace')}")
+        if kind not in (b"delta", b"replace"):  # the stream has ended, or is none
+            raise InferenceUnavailable(f"{url}: not an answer: {event[:60].decode(errors='replace')}")
+        try:
+            piece = _decode_piece(data).text
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InferenceUnavailable(f"{url}: not an event: {error}") from error
+        text = text + piece if kind == b"delta" else piece
+        if len(text) > _LONGEST_TEXT:
+            raise InferenceUnavailable(f"{url}: a text of more than {_LONGEST_TEXT:,} characters")
+        show(text)
+
+
+class _Piece(msgspec.Struct):
+    text: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+
+
+_decode_piece = msgspec.json.Decoder(_Piece).decode

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from data.records import Form, Spec
 from models import facts
+from models.preview import Preview
 from serving.inference.client import Item, Rewritten
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ class EditsEngine:
             writer = Writer(folder)
         self._writer = writer
 
-    def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
-        """Rewrite items together. An edited answer generates no tokens, and always ends."""
+    def generate(
+        self, spec: Spec, items: Sequence[Item], _previews: Sequence[Preview | None] = ()
+    ) -> list[Rewritten]:
+        """Rewrite items together. An edited answer generates no tokens, and always ends. It takes 10 ms, so
+        nothing is shown before it.
+        """
         requests = [(item.text, item.transform_type, item.intensity) for item in items]
         edited = self._writer.rewrite(requests, spec.temperature, [item.seed for item in items])
         return [

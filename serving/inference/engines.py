@@ -1,4 +1,6 @@
-"""The engines have one shape: `load` a version folder, then `generate(spec, items)`, in the items' order.
+"""The engines have one shape: `load` a version folder, then `generate(spec, items, previews)`, in the items'
+order. An item may have a preview, which shows its first draft while it is written; when its reader leaves,
+the draft ends, and no retry begins.
 
 Two write text. CTranslate2 is for serving: int8, with no imports but `tokenizers` and `ctranslate2`.
 transformers is the reference to compare with, and needs torch. In both, a seed determines its samples,
@@ -10,16 +12,19 @@ import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import ctranslate2
 from tokenizers import Encoding, Tokenizer
+from tokenizers.decoders import DecodeStream
 
 from configs.settings import Device
 from data.reasons import reason
-from data.records import Engine, Form, Spec
+from data.records import Engine, Form, Protection, Spec
 from models import devices, prompts, protection, version_file
-from models.protection import Draft, Kept
+from models.preview import Preview
+from models.protection import Draft, Kept, Request
 from serving.inference.client import Item, Rewritten, unwritable
 from serving.inference.edits_engine import EditsEngine
 from serving.inference.llm_engine import LlmEngine
@@ -32,8 +37,13 @@ _BATCH = 8
 # are 30,000 tokens. English has about four characters a token.
 MAX_PROMPT_TOKENS = 2048
 
-# Token ids for (item, prompt) tuples: one list for each, or with retries so many alternatives.
-_Generate = Callable[[Spec, Sequence[tuple[Item, Encoding]], int], list[list[list[int]]]]
+Previews = Sequence[Preview | None]  # one for each item, or none at all
+
+# Gets each token of a draft as it is written; True ends the draft.
+_Feed = Callable[[int], bool]
+# Token ids for (item, prompt) tuples: one list for each, or with retries so many alternatives. Without
+# retries a prompt may have a feed.
+_Generate = Callable[[Spec, Sequence[tuple[Item, Encoding]], int, Mapping[int, _Feed]], list[list[list[int]]]]
 
 _RANDOM_SEED = 2**32 - 1  # CTranslate2's default: each worker thread takes a seed from the system
 _seeding = threading.Lock()
@@ -69,7 +79,9 @@ class _Texts:
             )
         self.stop_id = stop_id
 
-    def rewrite(self, spec: Spec, items: Sequence[Item], generate: _Generate) -> list[Rewritten]:
+    def rewrite(
+        self, spec: Spec, items: Sequence[Item], previews: Previews, generate: _Generate
+    ) -> list[Rewritten]:
         """Rewrites of items, in their order, with facts protected as the spec says. `generate` gets the items
         in a language that the version writes whose prompt is short enough.
         """
@@ -83,9 +95,24 @@ class _Texts:
         def prompt(i: int, text: str) -> Encoding:
             return encodings[i] if text == items[i].text else self._prompt(spec, items[i], text)  # masked
 
+        messages = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
+        read_by = {
+            j: preview
+            for j, i in enumerate(readable)
+            if i < len(previews) and (preview := previews[i]) is not None
+        }
+
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
+            texts = {j: text for j, text in texts.items() if not (j in read_by and read_by[j].is_abandoned)}
             batch = [(items[readable[j]], prompt(readable[j], text)) for j, text in texts.items()]
-            outputs = generate(spec, batch, retries) if batch else []
+            feeds = {}
+            if not retries:
+                feeds = {
+                    place: self._feed(messages[j], spec.protection, read_by[j])
+                    for place, j in enumerate(texts)
+                    if j in read_by
+                }
+            outputs = generate(spec, batch, retries, feeds) if batch else []
             return {
                 j: [
                     self._draft(ids)._replace(prompt_tokens=0 if number else len(encoding))
@@ -94,7 +121,6 @@ class _Texts:
                 for j, (_, encoding), drafts in zip(texts, batch, outputs, strict=True)
             }
 
-        messages = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
         kept = dict(zip(readable, protection.rewrite(messages, spec.protection, write), strict=True))
 
         def result(i: int) -> Rewritten:
@@ -107,6 +133,20 @@ class _Texts:
     def _prompt(self, spec: Spec, item: Item, text: str) -> Encoding:
         prompt = self._frame.render(text, item.transform_type, item.intensity, spec.prompt)
         return self._tokenizer.encode(prompt, add_special_tokens=False)
+
+    def _feed(self, message: Request, level: Protection, preview: Preview) -> _Feed:
+        """What shows a first draft to its reader, token by token."""
+        show, decode = protection.show_to(preview, message, level), DecodeStream(skip_special_tokens=True)
+        draft = ""
+
+        def feed(token_id: int) -> bool:
+            nonlocal draft
+            if token_id == self.stop_id or (piece := decode.step(self._tokenizer, token_id)) is None:
+                return preview.is_abandoned
+            draft += piece.replace("\0", "")
+            return show(draft)
+
+        return feed
 
     def _draft(self, ids: list[int]) -> Draft:
         """The text of generated tokens, up to the stop token."""
@@ -149,12 +189,16 @@ class CTranslate2Engine:
         self._folder, self._device = folder, device
         self._generator = devices.open_generator(folder, device)
 
-    def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
+    def generate(self, spec: Spec, items: Sequence[Item], previews: Previews = ()) -> list[Rewritten]:
         """Rewrite items together. Sampled items with a seed are generated seed by seed."""
-        return self._texts.rewrite(spec, items, self._generate)
+        return self._texts.rewrite(spec, items, previews, self._generate)
 
     def _generate(
-        self, spec: Spec, batch: Sequence[tuple[Item, Encoding]], retries: int
+        self,
+        spec: Spec,
+        batch: Sequence[tuple[Item, Encoding]],
+        retries: int,
+        feeds: Mapping[int, _Feed] = MappingProxyType({}),
     ) -> list[list[list[int]]]:
         by_seed: dict[int | None, list[int]] = {}
         for i, (item, _) in enumerate(batch):
@@ -162,10 +206,12 @@ class CTranslate2Engine:
         ids: dict[int, list[list[int]]] = {}
         for seed, indices in by_seed.items():
             tokens = [batch[i][1].tokens for i in indices]
+            fed = {place: feeds[i] for place, i in enumerate(indices) if i in feeds}
             if seed is None:
-                drawn = self._run(self._generator, spec, tokens, retries, self._share(tokens))
+                drawn = self._run(self._generator, spec, tokens, retries, self._share(tokens), fed)
             else:
-                drawn = self._run(self._seeded(_seed(seed, retries)), spec, tokens, retries, len(tokens))
+                generator = self._seeded(_seed(seed, retries))
+                drawn = self._run(generator, spec, tokens, retries, len(tokens), fed)
             ids.update(zip(indices, drawn, strict=True))
         return [ids[i] for i in range(len(batch))]
 
@@ -198,7 +244,14 @@ class CTranslate2Engine:
         batch: list[list[str]],
         retries: int,
         worker_share: int,
+        feeds: Mapping[int, _Feed],
     ) -> list[list[list[int]]]:
+        def step(result: ctranslate2.GenerationStepResult) -> bool:
+            # `batch_id` is the place in `batch`, also where the library has split and sorted it; not with
+            # alternatives, for which it is no number of ours.
+            feed = feeds.get(result.batch_id)
+            return feed is not None and feed(result.token_id)
+
         sampled = spec.temperature > 0
         # Without sampling, alternatives start with the next likely tokens; the first is the original rewrite.
         alternatives = retries > 0 and not sampled
@@ -215,6 +268,7 @@ class CTranslate2Engine:
             end_token=self._texts.stop,
             return_end_token=True,
             include_prompt_in_result=False,
+            callback=step if feeds else None,
         )
         return [
             [ids[: spec.max_new_tokens] for ids in result.sequences_ids[int(alternatives) :]]
@@ -241,12 +295,16 @@ class TransformersEngine:
         model: Any = loading.load_model(folder / "transformers", dtype=dtype)
         self._model = model.to(target)
 
-    def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
+    def generate(self, spec: Spec, items: Sequence[Item], previews: Previews = ()) -> list[Rewritten]:
         """Rewrite items together in one batch."""
-        return self._texts.rewrite(spec, items, self._generate)
+        return self._texts.rewrite(spec, items, previews, self._generate)
 
     def _generate(
-        self, spec: Spec, batch: Sequence[tuple[Item, Encoding]], retries: int
+        self,
+        spec: Spec,
+        batch: Sequence[tuple[Item, Encoding]],
+        retries: int,
+        feeds: Mapping[int, _Feed] = MappingProxyType({}),
     ) -> list[list[list[int]]]:
         import torch
 
@@ -258,9 +316,10 @@ class TransformersEngine:
                 spec,
                 [ids for ids in prompt_ids for _ in range(drafts)],
                 [seed for seed in seeds for _ in range(drafts)],
+                feeds,
             )
         elif not retries:
-            outputs = self._run(spec, prompt_ids)
+            outputs = self._run(spec, prompt_ids, feeds=feeds)
         else:  # the alternatives start with the next likely tokens
             starts = []
             for ids in prompt_ids:
@@ -275,13 +334,17 @@ class TransformersEngine:
         return [outputs[i : i + drafts] for i in range(0, len(outputs), drafts)]
 
     def _run(
-        self, spec: Spec, prompt_ids: list[list[int]], seeds: Sequence[int | None] = ()
+        self,
+        spec: Spec,
+        prompt_ids: list[list[int]],
+        seeds: Sequence[int | None] = (),
+        feeds: Mapping[int, _Feed] = MappingProxyType({}),
     ) -> list[list[int]]:
         """The generated ids after each prompt, (batch, new tokens). Greedy without seeds; rows with one seed
         share one random stream.
         """
         import torch
-        from transformers import GenerationConfig
+        from transformers import GenerationConfig, StoppingCriteriaList
 
         by_seed = {seed: torch.Generator() for seed in seeds}
         for seed, generator in by_seed.items():
@@ -299,6 +362,14 @@ class TransformersEngine:
 
         width = max(map(len, prompt_ids))
         stop = self._texts.stop_id
+
+        # A streamer of the library takes one prompt only, and cannot end it.
+        def step(ids: torch.Tensor, _scores: torch.Tensor) -> torch.Tensor:
+            """Which rows end, (batch,): those whose reader has left."""
+            newest = ids[:, -1].tolist()  # (batch,); the stop token again in rows that have ended
+            ends = [place in feeds and feeds[place](token) for place, token in enumerate(newest)]
+            return torch.tensor(ends, device=ids.device)
+
         with torch.inference_mode():
             out = self._model.generate(
                 input_ids=torch.tensor(
@@ -312,6 +383,7 @@ class TransformersEngine:
                     max_new_tokens=spec.max_new_tokens, do_sample=False, eos_token_id=stop, pad_token_id=stop
                 ),
                 logits_processor=[sample] if seeds else [],
+                stopping_criteria=StoppingCriteriaList([step] if feeds else []),
             )
         rows: list[list[int]] = out[:, width:].tolist()
         return rows

@@ -8,8 +8,9 @@ from typing import ClassVar
 from data.reasons import reason
 from data.records import Form, Spec
 from models import version_file
-from models.endpoint import ChatError, TooLongError
+from models.endpoint import AbandonedError, ChatError, TooLongError
 from models.llm import Writer
+from models.preview import Preview
 from models.protection import DraftResult, Kept
 from serving.inference.client import Item, Rewritten, unwritable
 
@@ -27,7 +28,11 @@ class LlmEngine:
         self._writer = Writer(folder)
 
     def generate(
-        self, spec: Spec, items: Sequence[Item], observe: Callable[[DraftResult], None] | None = None
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        previews: Sequence[Preview | None] = (),
+        observe: Callable[[DraftResult], None] | None = None,
     ) -> list[Rewritten]:
         """Rewrite items at the same time. An item whose answer failed has a `failure`; the others stay.
         `observe` is called with each draft.
@@ -35,9 +40,17 @@ class LlmEngine:
         results = [unwritable(item) for item in items]
         readable = [i for i, item in enumerate(items) if self._version.writes_language_of(item.text)]
         requests = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
-        rewrites = self._writer.rewrite(requests, spec, [items[i].seed for i in readable], observe)
+        read_by = {
+            place: preview
+            for place, i in enumerate(readable)
+            if i < len(previews) and (preview := previews[i]) is not None
+        }
+        seeds = [items[i].seed for i in readable]
+        rewrites = self._writer.rewrite(requests, spec, seeds, read_by, observe)
         for i, rewrite in zip(readable, rewrites, strict=True):
-            if isinstance(rewrite, ChatError):
+            if isinstance(rewrite, AbandonedError):
+                results[i] = _failed(rewrite)
+            elif isinstance(rewrite, ChatError):
                 logger.warning("%s: %s", spec.version, rewrite)  # it does not quote the message
                 results[i] = _failed(rewrite)
             else:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from configs.settings import Device
 from data.records import Engine, Spec, TransformType
+from models.preview import Preview
 from serving.inference import engines
 from serving.inference.client import FormDiffers, Item, Rewritten
 
@@ -25,8 +26,16 @@ class Pool:
     `find` returns a version's folder or raises. Belongs to one event loop; the work is done in threads.
     """
 
-    def __init__(self, limit: int, find: Callable[[str], Path], device: Device = "auto") -> None:
+    def __init__(
+        self,
+        limit: int,
+        find: Callable[[str], Path],
+        device: Device = "auto",
+        on_abandoned: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_abandoned` is called when a generation has ended whose reader had left."""
         self._limit = limit
+        self._on_abandoned = on_abandoned
         self._find = find
         self._device = device
         self._resident: OrderedDict[Key, _Resident] = OrderedDict()  # least recently used first
@@ -39,18 +48,31 @@ class Pool:
         """The versions that can answer, least recently used first."""
         return list(self._resident)
 
-    async def rewrite(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
+    async def rewrite(
+        self, spec: Spec, items: Sequence[Item], preview: Preview | None = None
+    ) -> list[Rewritten]:
         """Rewrites of items in their order, in one batch with other items for the same spec. Items that are
         sampled with a seed are in a batch of their own. FormDiffers when the version writes another form than
         the spec names.
+
+        `preview` shows the draft of a single item. Cancel the call when its reader leaves: that ends the
+        draft, too.
         """
+        assert preview is None or len(items) == 1, len(items)
         resident = await self._lease((spec.version, spec.engine))
         try:
-            if resident.engine.form != spec.form:
-                raise FormDiffers(spec.version, resident.engine.form, spec.form)
+            _check_form(resident, spec)
             if spec.temperature > 0 and any(item.seed is not None for item in items):
-                return await resident.rewrite_alone(spec, items)
-            return await asyncio.gather(*(resident.rewrite(spec, item) for item in items))
+                return await resident.rewrite_alone(spec, items, preview)
+            return await asyncio.gather(*(resident.rewrite(spec, item, preview) for item in items))
+        finally:
+            resident.release()
+
+    async def prepare(self, spec: Spec) -> None:
+        """Return when the spec's version can answer; errors as `rewrite`."""
+        resident = await self._lease((spec.version, spec.engine))
+        try:
+            _check_form(resident, spec)
         finally:
             resident.release()
 
@@ -82,7 +104,7 @@ class Pool:
                 while len(self._resident) >= self._limit:  # after `find`: a missing version unloads none
                     await self._unload_one()
                 engine = await loop.run_in_executor(self._threads, _load, folder, *key, self._device)
-                resident = self._resident[key] = _Resident(engine, self._threads)
+                resident = self._resident[key] = _Resident(engine, self._threads, self._on_abandoned)
             self._resident.move_to_end(key)
             resident.hold()
             return resident
@@ -96,18 +118,24 @@ class Pool:
 
 
 class _Batch:
-    """Items that are generated together. An item becomes None when its request is cancelled."""
+    """Items that are generated together, some with a preview. An item becomes None when its request is
+    cancelled.
+    """
 
     def __init__(self) -> None:
         self.items: list[Item | None] = []
+        self.previews: list[Preview | None] = []
         self.done: asyncio.Future[dict[int, Rewritten]]
 
 
 class _Resident:
     """A loaded version: its engine, the number of requests and batches that use it, and its open batches."""
 
-    def __init__(self, engine: engines.AnyEngine, threads: ThreadPoolExecutor):
+    def __init__(
+        self, engine: engines.AnyEngine, threads: ThreadPoolExecutor, on_abandoned: Callable[[], None]
+    ):
         self.engine = engine
+        self._on_abandoned = on_abandoned
         self.leases = 0
         self.idle = asyncio.Event()
         self._threads = threads
@@ -123,7 +151,7 @@ class _Resident:
         if not self.leases:
             self.idle.set()
 
-    async def rewrite(self, spec: Spec, item: Item) -> Rewritten:
+    async def rewrite(self, spec: Spec, item: Item, preview: Preview | None = None) -> Rewritten:
         """Join the open batch of the spec, or open one."""
         batch = self._open.get(spec)
         if batch is None or len(batch.items) == MAX_BATCH:
@@ -131,20 +159,39 @@ class _Resident:
             batch.done = asyncio.ensure_future(self._run(spec, batch))
         index = len(batch.items)
         batch.items.append(item)
+        batch.previews.append(preview)
         try:
             return (await asyncio.shield(batch.done))[index]
         except asyncio.CancelledError:
             batch.items[index] = None
+            if preview is not None:
+                preview.abandon()
             raise
 
-    async def rewrite_alone(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
-        """Rewrite these items in a batch of their own."""
-        async with self._slots:
-            return await self._generate(spec, items)
+    async def rewrite_alone(
+        self, spec: Spec, items: Sequence[Item], preview: Preview | None = None
+    ) -> list[Rewritten]:
+        """Rewrite these items in a batch of their own; `preview` is that of a single item."""
+        batch = _Batch()
+        batch.items += items
+        batch.previews += [preview] * len(items)
+        batch.done = asyncio.ensure_future(self._run(spec, batch))
+        try:
+            done = await asyncio.shield(batch.done)
+            return [done[i] for i in range(len(items))]
+        except asyncio.CancelledError:
+            batch.items = [None] * len(items)
+            if preview is not None:
+                preview.abandon()
+            raise
 
-    async def _generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
+    async def _generate(
+        self, spec: Spec, items: Sequence[Item], previews: Sequence[Preview | None]
+    ) -> list[Rewritten]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.engine.generate, spec, items)
+        if not any(previews):
+            return await loop.run_in_executor(self._threads, self.engine.generate, spec, items)
+        return await loop.run_in_executor(self._threads, self.engine.generate, spec, items, previews)
 
     async def _run(self, spec: Spec, batch: _Batch) -> dict[int, Rewritten]:
         """Generate the batch as soon as one may start. It fills while others run, as gateways send lists."""
@@ -156,10 +203,19 @@ class _Resident:
                 items = {i: item for i, item in enumerate(batch.items) if item is not None}
                 if not items:
                     return {}
-                rewrites = await self._generate(spec, list(items.values()))
+                previews = [batch.previews[i] for i in items]
+                rewrites = await self._generate(spec, list(items.values()), previews)
+                for preview in previews:
+                    if preview is not None and preview.is_abandoned:
+                        self._on_abandoned()
                 return dict(zip(items, rewrites, strict=True))
         finally:
             self.release()
+
+
+def _check_form(resident: _Resident, spec: Spec) -> None:
+    if resident.engine.form != spec.form:
+        raise FormDiffers(spec.version, resident.engine.form, spec.form)
 
 
 def _load(folder: Path, version: str, engine: Engine, device: Device) -> engines.AnyEngine:

@@ -1,5 +1,7 @@
 """The BentoML service: `bentoml serve serving.inference.service:ToneBridge --port 3000`, on 127.0.0.1.
 
+`/rewrite` answers with JSON, `/stream` with server-sent events (`serving.events`).
+
 Every route, BentoML's own pages too, needs `Authorization: Bearer <TONEBRIDGE_SERVICE_TOKEN>`, except for the
 probes /livez, /readyz and /healthz. /metrics also accepts TONEBRIDGE_METRICS_TOKEN, where it is set. A spec
 names its version, so several versions answer at the same time. To switch to a new version, the caller loads
@@ -10,9 +12,13 @@ import asyncio
 import gc
 import logging
 import secrets
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
 from typing import Annotated
 
 import bentoml
+import prometheus_client
+from bentoml.exceptions import BentoMLException
 from pydantic import Field
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +27,8 @@ from starlette.websockets import WebSocket
 from configs.settings import Settings
 from data.records import Engine, Spec
 from models import version_file
+from models.preview import Preview
+from serving import events
 from serving.inference import release
 from serving.inference.client import MAX_ITEMS, FormDiffers, Item, RewriteReply, Versions, VersionUnknown
 from serving.inference.pool import Pool
@@ -30,6 +38,14 @@ _JSON = b"application/json"
 _TIMEOUT_S = 120  # a hundred items of the longest output, on two cores
 
 logger = logging.getLogger("tonebridge.inference")
+
+
+class _NotPublishedError(BentoMLException):
+    error_code = HTTPStatus.NOT_FOUND
+
+
+class _OtherFormError(BentoMLException):
+    error_code = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class Guard:
@@ -78,10 +94,18 @@ class ToneBridge:
 
     def __init__(self) -> None:
         self._settings = Settings()
+        # Made here: BentoML sets where its processes collect metrics before it makes this object.
+        self._streams = prometheus_client.Gauge(
+            "tonebridge_streams_open", "Streamed rewrites that are being sent", multiprocess_mode="livesum"
+        )
+        abandoned = prometheus_client.Counter(
+            "tonebridge_streams_abandoned", "Generations that ended early because their reader had left"
+        )
         self._pool = Pool(
             self._settings.models_in_memory,
             lambda version: release.find(version, self._settings),
             self._settings.device,
+            abandoned.inc,
         )
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -128,6 +152,54 @@ class ToneBridge:
         finally:
             work.cancel()
             disconnect.cancel()
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def stream(self, spec: Spec, item: Item) -> AsyncGenerator[str, None]:
+        """Rewrite one message as server-sent events: `delta` (more of the draft), `replace` (another text in
+        its place), and last `answer` (as /rewrite answers) or `error`; 404 and 422 as /rewrite.
+
+        The draft waits for no reader: who reads slowly gets fewer and longer pieces. When the reader leaves,
+        BentoML closes this generator, and the generation ends.
+        """
+        try:
+            await self._pool.prepare(spec)
+        except VersionUnknown as error:
+            raise _NotPublishedError(str(error)) from error
+        except FormDiffers as error:
+            raise _OtherFormError(str(error)) from error
+        # BentoML begins the response, and listens whether its reader leaves, with the first thing yielded.
+        yield events.HEARTBEAT.decode()
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        preview, shown = Preview(lambda: loop.call_soon_threadsafe(changed.set)), ""
+        work = asyncio.ensure_future(self._pool.rewrite(spec, [item], preview))
+        work.add_done_callback(lambda _: changed.set())
+        self._streams.inc()
+        try:
+            while not work.done():
+                try:
+                    async with asyncio.timeout(events.HEARTBEAT_S):
+                        await changed.wait()
+                except TimeoutError:
+                    yield events.HEARTBEAT.decode()
+                    continue
+                changed.clear()
+                if piece := events.difference(shown, text := preview.text):
+                    shown = text
+                    yield piece.encode().decode()
+            try:
+                reply = RewriteReply(items=work.result(), version=spec.version)
+            except Exception:  # the outermost edge of a request; BentoML would only end the response
+                logger.exception("a streamed rewrite failed")
+                yield events.encode("error", b'{"error":"the version cannot answer"}').decode()
+                return
+            # Not for a text that came at once: the answer has it.
+            if shown and (piece := events.difference(shown, reply.items[0].text)):
+                yield piece.encode().decode()
+            yield events.encode("answer", reply.model_dump_json().encode()).decode()
+        finally:
+            if not work.done():
+                work.cancel()
+            self._streams.dec()
 
     @bentoml.api(output_spec=Versions)  # type: ignore[untyped-decorator]
     async def load(self, version: str, engine: Engine = "ctranslate2") -> Versions | JSONResponse:

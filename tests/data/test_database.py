@@ -13,13 +13,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import Session
 
+from configs.settings import Settings
 from data import database
 from data.people import identities
 from data.reasons import reason
 from data.records import TransformType
-from data.tables import Base, Feedback, Output, ReplacedVote, new_id
+from data.tables import Base, Feedback, Organisation, Output, ReplacedVote, new_id
 from data.traffic import answers, feedback, outputs
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
 from data.traffic.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
@@ -181,6 +183,17 @@ async def test_an_output_keeps_the_reason_why_it_is_the_message(
 def test_a_url_of_another_database_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="postgresql://"):
         database.sqlalchemy_url(url)
+
+
+def test_a_snapshot_stays_at_its_moment_and_cannot_write(local: Settings, engine: Engine) -> None:
+    count = text("SELECT count(*) FROM organisations")
+    with database.open_snapshot(local) as snapshot:
+        before = snapshot.scalar(count)
+        with Session(engine) as session, session.begin():
+            session.add(Organisation(id=new_id(), name="a later organisation"))
+        assert snapshot.scalar(count) == before
+        with pytest.raises(InternalError, match="read-only transaction"):
+            snapshot.execute(text("CREATE TEMP TABLE x (y int)"))
 
 
 async def test_online_sees_one_tenant_only(pool: AsyncConnectionPool) -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from data import database
 from data.tables import Analysis, Experiment, new_id
 from experiments import evidence, metrics
 from experiments.analysis import ArmStatistics, ChallengerResult, Tally, between_users, compare
-from experiments.evidence import Evidence, Exposed, Point
+from experiments.evidence import Dated, Evidence, Exposed, Point
 from experiments.lifecycle import Action
 from experiments.plan import Plan
 from experiments.recommendation import decide
@@ -218,3 +218,28 @@ def test_evidence_with_missing_fields_raises_an_error(session: Session, experime
     session.expire_all()
     with pytest.raises(ValueError, match="challengers\n  Field required"):
         evidence.read_newest(session, experiment)
+
+
+def test_whole_analyses_are_read_in_order(session: Session, experiment: uuid.UUID) -> None:
+    built = [build_evidence(wins) for wins in (30, 60, 90)]
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    for day, each in enumerate(built):
+        evidence.store(session, experiment, each, begin + timedelta(days=day))
+    expected = [(begin + timedelta(days=day), each) for day, each in enumerate(built)]
+    assert [tuple(dated) for dated in evidence.read_over_time(session, experiment)] == expected
+    assert len(evidence.read_over_time(session, experiment, most=1)) <= 2
+
+
+def test_a_requirement_is_met_since_the_last_time_that_it_was_not() -> None:
+    """People prefer the challenger at the first, third and fourth analysis; harm is shown at the last."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    built = [build_evidence(), build_evidence(20), build_evidence(), build_evidence(harm=True)]
+    analyses = [Dated(begin + timedelta(days=day), each) for day, each in enumerate(built)]
+    met = evidence.find_met_since(analyses, "v2", begin - timedelta(days=1))
+    by_code = {(each.requirement.code, each.requirement.values.get("metric")): each for each in met}
+    preferred = by_code["prefer_challenger", None]
+    assert (preferred.is_met, preferred.since, preferred.days) == (True, begin + timedelta(days=2), 3)
+    [harmed] = [each for (_, metric), each in by_code.items() if metric == "complained"]
+    assert (harmed.is_met, harmed.since, harmed.days) == (False, None, None)
+    assert [each.days is None for each in met] == sorted(each.days is None for each in met)
+    assert evidence.find_met_since(analyses, "v9", begin) == []

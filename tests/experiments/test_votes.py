@@ -150,15 +150,14 @@ class World:
             self.session.flush()
 
     def count(self, hours: float = 48, challenger: str = CHALLENGER, **plan: float) -> Tally:
-        return votes.count_votes(
-            self.session,
-            self.experiment,
-            CHAMPION,
-            challenger,
-            Plan(**plan),
-            OPERATOR,
-            START + timedelta(hours=hours),
-        )
+        """The tally at a time, which all votes at once give, too."""
+        versions = CHAMPION, challenger
+        arguments = (
+            self.session, self.experiment, *versions, Plan(**plan), OPERATOR, START + timedelta(hours=hours)
+        )  # fmt: skip
+        tally = votes.count_votes(*arguments)
+        assert votes.recount(*arguments) == tally
+        return tally
 
 
 @pytest.fixture

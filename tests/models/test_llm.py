@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from pydantic import ValidationError
 
@@ -5,8 +7,17 @@ from data.reasons import reason
 from data.records import PROTECTED, UNPROTECTED, Protection, Spec, TransformType
 from models import decoding, llm, prompts, version_file
 from models.chat import Chat
-from models.endpoint import Answer, Endpoint, Question, RefusedError, TooLongError, UnusableError
+from models.endpoint import (
+    AbandonedError,
+    Answer,
+    Endpoint,
+    Question,
+    RefusedError,
+    TooLongError,
+    UnusableError,
+)
 from models.llm import LlamaCpp, Llm, Writer
+from models.preview import Preview
 from tests import endpoints
 from tests.endpoints import completion
 
@@ -269,3 +280,18 @@ def test_llama_cpp_answers_only_with_its_key(llamacpp_folder, open_writer):
     stranger.close()
     assert isinstance(refused, RefusedError)
     assert isinstance(answered, Answer)
+
+
+@pytest.mark.slow
+def test_llama_cpp_shows_its_draft_and_ends_it_when_the_reader_leaves(llamacpp_folder, open_writer):
+    writer, seen = open_writer(llamacpp_folder), []
+    of_version = writer.llm.spec("v7", UNPROTECTED)
+    preview = Preview(lambda: seen.append(preview.text))
+    [whole] = writer.rewrite([REQUEST], of_version, previews={0: preview})
+    assert [whole] == writer.rewrite([REQUEST], of_version)
+    assert len(seen) > 1
+    assert all(after.startswith(before) for before, after in itertools.pairwise(seen))
+    leaving = Preview(lambda: leaving.abandon())
+    long = of_version.model_copy(update={"max_new_tokens": 512})
+    [left] = writer.rewrite([REQUEST], long, previews={0: leaving})
+    assert isinstance(left, AbandonedError)

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,6 +8,7 @@ from data import corpus
 from data.reasons import reason
 from data.records import UNPROTECTED, Protection, TransformType
 from models import facts, protection, tone
+from models.preview import Preview
 from models.protection import Draft
 
 FACTS = st.sampled_from(
@@ -215,3 +218,59 @@ def test_what_became_of_each_draft_can_be_observed():
     ]
     assert results[0].draft == "Sure! Here is NAME1.", "as the model wrote it"
     assert (kept.text, kept.tokens) == (results[3].text, sum(result.tokens for result in results))
+
+
+# --- a draft while it is written ---------------------------------------------------------------------------
+
+SEEN = ("Anna, fix PAY-123 and PAY-7 by Friday: 14 orders wait.", TransformType.SOFTEN, 1)
+
+
+def states(draft: str, level: Protection, request: protection.Request = SEEN) -> list[str]:
+    """What a reader sees of a draft that comes character by character."""
+    seen: list[str] = []
+    preview = Preview(lambda: seen.append(preview.text))
+    show = protection.show_to(preview, request, level)
+    assert not any(show(draft[:end]) for end in range(1, len(draft) + 1))
+    return seen
+
+
+@given(st.lists(st.sampled_from([
+    "NAME1", "TICKET1", "ticket2", "TICKET12", "TICKET", "DAY1", "NUMBER1", "NAME", "xNAME1", "直NAME1", " ",
+    "da", "Date", "lNUMB", "please", ".", "1", "\n", "Anna", "14",
+]), max_size=25))  # fmt: skip
+def test_what_is_shown_never_changes_and_is_the_start_of_the_rewrite(parts: list[str]) -> None:
+    draft = "".join(parts)
+    seen = states(draft, Protection(masks=True))
+    assert all(after.startswith(before) for before, after in itertools.pairwise(seen))
+    whole = protection.mask(SEEN[0]).restore(draft)
+    assert whole is None or not seen or whole.strip().startswith(seen[-1])
+
+
+def test_a_mask_is_shown_as_its_fact_once_it_is_complete() -> None:
+    seen = states("Dear NAME1, TICKET2 waits.", Protection(masks=True))
+    assert "Dear" in seen
+    assert "Dear Anna," in seen
+    assert seen[-1] == "Dear Anna, PAY-7 waits."
+    assert not any("NAME" in text or "TICKET" in text for text in seen)
+
+
+@pytest.mark.parametrize("draft", ["Hello NAME7 there", "Hello NAME there", "Hello lNUMBER there"])
+def test_a_draft_that_is_refused_is_shown_no_further(draft: str) -> None:
+    for level in (Protection(masks=True), UNPROTECTED):
+        assert states(draft, level)[-1].strip() in ("Hello", "Hello l")
+
+
+def test_who_has_left_ends_the_draft() -> None:
+    preview = Preview()
+    show = protection.show_to(preview, SEEN, UNPROTECTED)
+    assert not show("Dear")
+    preview.abandon()
+    assert show("Dear Anna")
+
+
+def test_another_attempt_takes_the_place_of_the_first() -> None:
+    preview = Preview()
+    show = protection.show_to(preview, SEEN, Protection(masks=True))
+    for draft in ("Dear NAME1, we", "Hi", "Hi NAME1."):
+        show(draft)
+    assert preview.text == "Hi Anna."

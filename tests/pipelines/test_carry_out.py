@@ -40,11 +40,12 @@ from data.tables import (
 )
 from data.traffic import answers, routing
 from data.traffic.routing import Routing, Target
-from experiments import decisions, drafts, launches, plan
+from experiments import decisions, drafts, launches, plan, readings, recount
 from experiments.analysis import compare
 from experiments.decisions import Request
 from experiments.drafts import Draft
 from experiments.lifecycle import Action
+from experiments.recount import Compared
 from models import versions
 from pipelines import carry_out, local, shadow, tracking
 from pipelines.experiment import Evidence, experiment
@@ -419,6 +420,14 @@ def test_a_ship_that_was_cut_off_is_ended(
         assert len(session.scalars(select(Release.id)).all()) == 1, "it is released once"
 
 
+def find_unequal(engine: Engine, experiment_id: uuid.UUID) -> list[Compared]:
+    """What the experiment's page says otherwise than the rows."""
+    with Session(engine) as session:
+        page = readings.read_experiment_page(session, experiment_id)
+        recounted = recount.recount(session, page, Settings().organisation)
+        return [row for row in recount.compare_with_page(recounted, page) if not row.is_equal]
+
+
 def prefer(engine: Engine, version: str, people: int, challenger: str = "v2", opponent: str = "v1") -> None:
     """Let this number of people choose a version in a comparison of a challenger with v1, or with another
     challenger.
@@ -585,6 +594,7 @@ def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_a
     assert late.leading.between_users.primary == evidence.leading.between_users.primary, (
         "the old epoch says what it said"
     )
+    assert find_unequal(engine, drafted) == []
 
 
 def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
@@ -659,6 +669,7 @@ def test_the_better_of_two_challengers_ships_and_a_worse_one_is_dropped_before(
     assert (evidence.decision.action, evidence.decision.challenger) == ("ship", "v3")
     assert read_routing(engine).champion.version == "v3"
     assert read_trail(engine, drafted)[0] == "shipped"
+    assert find_unequal(engine, drafted) == []
     with Session(engine) as session:
         shipped = session.scalars(select(Decision).where(Decision.action == "ship")).one()
         assert shipped.parameters == {"challenger": "v3"}

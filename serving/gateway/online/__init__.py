@@ -3,7 +3,7 @@
 - `protocol`: HTTP/1.1 on the socket; `front`: checks a request and answers cached ones.
 - `bodies`: what a request may contain.
 - `placement`: the arm that answers a person; `broken`: arms whose version fails.
-- `answering`: cache, inference service, output and answer row.
+- `answering`: cache, inference service, output and answer row; `streaming`: the same, with the draft.
 - `cache`: in memory and in Redis; `upstream`: misses, in lists.
 - `telemetry`: metrics, timing, logs and spans.
 """

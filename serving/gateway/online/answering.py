@@ -27,6 +27,7 @@ from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, fin
 from data.traffic.comparisons import InForce, Policy, Shown
 from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.traffic.receipts import Receipt, Signer
+from models.preview import Preview
 from serving.gateway.auth import Caller
 from serving.gateway.heartbeat import Directory
 from serving.gateway.online.broken import ArmFailures
@@ -141,8 +142,14 @@ class Online:
         output = self._cache.recall(self._name(person, message, arm))
         return (person, arm, output) if output is not None else None
 
-    async def transform(self, caller: Caller, message: Message) -> EncodedAnswer:
-        """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
+    async def transform(
+        self, caller: Caller, message: Message, preview: Preview | None = None
+    ) -> EncodedAnswer:
+        """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer.
+
+        `preview` shows the draft of an output that this call makes. When such a call is cancelled, the
+        generation ends, unless another request waits for the same output.
+        """
         began = time.perf_counter()
         if self._answers.is_full:
             raise FullError("too many answers wait for Postgres")
@@ -155,11 +162,11 @@ class Online:
         fell_back = False
         try:
             try:
-                output, level, upstream_s = await self._output(person, message, arm)
+                output, level, upstream_s = await self._output(person, message, arm, preview)
             except UnavailableError as error:
                 if arm.digest == epoch.champion.digest:
                     raise
-                output, level, upstream_s = await self._output(person, message, epoch.champion)
+                output, level, upstream_s = await self._output(person, message, epoch.champion, preview)
                 fell_back = True
                 # A rewrite that the champion has just made shows that the service works, so the arm is at
                 # fault. A cached rewrite shows nothing.
@@ -167,6 +174,11 @@ class Online:
                     self.arm_failures.record_failure(arm)
         except UnavailableError:
             self._answers.add_failure(person, arm)
+            raise
+        except asyncio.CancelledError:
+            if preview is not None and preview.text:
+                self._expose(person, arm)
+                self._answers.add_draft(person, arm)
             raise
         return self.make_answer(person, arm, message, output, level, began, fell_back, upstream_s)
 
@@ -195,8 +207,7 @@ class Online:
         `began` is `time.perf_counter()` at the start of the request.
         """
         answer_id = uuid_utils.uuid7()
-        if arm.experiment_id is not None:
-            person.exposed_arms[arm.experiment_id] = arm.variant
+        self._expose(person, arm)
         self._answers.add(
             NewAnswer(
                 answer_id.bytes,
@@ -235,6 +246,10 @@ class Online:
             fell_back,
             upstream_s,
         )
+
+    def _expose(self, person: PlacedPerson, arm: Arm) -> None:
+        if arm.experiment_id is not None:
+            person.exposed_arms[arm.experiment_id] = arm.variant
 
     async def compare(self, caller: Caller, message: Message, policy: Policy | None) -> Compared:
         """Two outputs for one message, uncached, in random order; see `rewrite_twice`."""
@@ -343,7 +358,9 @@ class Online:
         else:
             epoch.place_with_exposures(person, exposures)
 
-    async def _output(self, person: Person, message: Message, arm: Arm) -> tuple[CachedOutput, Level, float]:
+    async def _output(
+        self, person: Person, message: Message, arm: Arm, preview: Preview | None = None
+    ) -> tuple[CachedOutput, Level, float]:
         """The arm's output, the level that it came from, and the seconds that the service took.
 
         Only the request that started the call gets VersionFailedError; those that joined it get
@@ -354,7 +371,7 @@ class Online:
         async def make() -> tuple[CachedOutput, float]:
             nonlocal is_own_call
             is_own_call = True
-            output = await self._make_in_arm(person.organisation_id, message, arm)
+            output = await self._make_in_arm(person.organisation_id, message, arm, preview)
             try:
                 await self._outputs.store(output)
             except (psycopg.OperationalError, PoolTimeout) as error:
@@ -369,7 +386,9 @@ class Online:
             return cached, output.upstream_ms / 1000
 
         try:
-            return await self._cache.get_or_make(self._name(person, message, arm), make)
+            return await self._cache.get_or_make(
+                self._name(person, message, arm), make, ends_unread=preview is not None
+            )
         except VersionFailedError as error:
             if is_own_call:
                 raise
@@ -385,28 +404,36 @@ class Online:
             message.text,
         )
 
-    async def _make_in_arm(self, organisation_id: uuid.UUID, message: Message, arm: Arm) -> NewOutput:
+    async def _make_in_arm(
+        self, organisation_id: uuid.UUID, message: Message, arm: Arm, preview: Preview | None
+    ) -> NewOutput:
         """Ask the arm's version for a rewrite, unless its breaker is open. The caller counts a failure only
         if the champion then succeeds on the same message.
         """
         breaker = arm.breaker
         if breaker is None:
-            return await self._make(organisation_id, message, arm.spec)
+            return await self._make(organisation_id, message, arm.spec, preview)
         if not breaker.allows():
             raise UnavailableError("version_not_called", version=arm.spec.version)
         try:
-            output = await self._make(organisation_id, message, arm.spec)
+            output = await self._make(organisation_id, message, arm.spec, preview)
         except BaseException:
             breaker.inconclusive()
             raise
         breaker.succeeded()
         return output
 
-    async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
+    async def _make(
+        self, organisation_id: uuid.UUID, message: Message, spec: Spec, preview: Preview | None = None
+    ) -> NewOutput:
         """Ask the service for a rewrite; nothing is stored yet."""
         self._directory.require_postgres()
         began = time.perf_counter()
-        rewritten = await self._upstream.rewrite(spec, _item(message, None))
+        item = _item(message, None)
+        if preview is None or spec.form == "edits":  # edits take 10 ms, and show no draft
+            rewritten = await self._upstream.rewrite(spec, item)
+        else:
+            rewritten = await self._upstream.stream(spec, item, preview.show)
         return _new_output(organisation_id, message, spec, rewritten, None, began)
 
     async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:

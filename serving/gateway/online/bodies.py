@@ -56,6 +56,18 @@ class TransformRequest(BaseModel):
         )
 
 
+class StreamableRequest(TransformRequest):
+    """A message to rewrite, and whether the answer is streamed."""
+
+    stream: Annotated[
+        bool | None,
+        Field(
+            strict=True,
+            description="true: answer with server-sent events; when it is not given, `Accept` decides",
+        ),
+    ] = None
+
+
 class CompareRequest(TransformRequest):
     """A message to rewrite twice."""
 

@@ -87,6 +87,18 @@ def connect(redis_url: str | None, timeout_s: float = _TIMEOUT_S) -> Redis | Non
     )
 
 
+class _Call:
+    """A call in progress, and how many requests wait for it. With `ends_unread` it ends when the last of them
+    is cancelled.
+    """
+
+    __slots__ = ("ends_unread", "task", "waiting")
+
+    def __init__(self, ends_unread: bool) -> None:
+        self.ends_unread, self.waiting = ends_unread, 0
+        self.task: asyncio.Task[tuple[CachedOutput, float]]
+
+
 class Cache:
     """L1, L2 and the calls in progress. Belongs to one event loop."""
 
@@ -95,7 +107,7 @@ class Cache:
         self.breaker = Breaker(failures=1, open_s=2.0)
         self._redis, self._timeout_s = redis, timeout_s
         self._l1 = Recent()
-        self._calls: dict[bytes, asyncio.Task[tuple[CachedOutput, float]]] = {}
+        self._calls: dict[bytes, _Call] = {}
         self._reads: dict[bytes, list[asyncio.Future[CachedOutput | None]]] = {}
         self._writes: dict[bytes, CachedOutput] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,12 +123,17 @@ class Cache:
         self._l1 = Recent()
 
     async def get_or_make(
-        self, name: bytes, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
+        self,
+        name: bytes,
+        make: Callable[[], Awaitable[tuple[CachedOutput, float]]],
+        ends_unread: bool = False,
     ) -> tuple[CachedOutput, Level, float]:
         """The output of a key, the level that it came from, and the seconds that the service took (0 for a
         hit).
 
         On a miss `make` runs once for all requests that wait for the key; they share its result and errors.
+        It goes on when they are cancelled, unless the request that started it has `ends_unread`: then it is
+        cancelled with the last of them.
         """
         if (hit := self._l1.get(name)) is not None:
             return hit, "l1", 0.0
@@ -127,22 +144,35 @@ class Cache:
                 return hit, "l2", 0.0
             call = self._calls.get(name)  # one may have started while Redis was read
         if call is None:
-            call = asyncio.create_task(self._make(name, make))
-            self._calls[name] = call
-        # Shielded: a client that disconnects does not cancel the call for the others.
-        output, upstream_s = await asyncio.shield(call)
+            call = self._calls[name] = _Call(ends_unread)
+            call.task = asyncio.create_task(self._make(name, call, make))
+        call.waiting += 1
+        try:
+            # Shielded: a client that disconnects does not cancel the call for the others.
+            output, upstream_s = await asyncio.shield(call.task)
+        except asyncio.CancelledError:
+            if call.ends_unread and call.waiting == 1:
+                self._end(name, call)  # at once, so that nobody joins a call that is being cancelled
+                call.task.cancel()
+            raise
+        finally:
+            call.waiting -= 1
         return output, "miss", upstream_s
 
     async def _make(
-        self, name: bytes, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
+        self, name: bytes, call: _Call, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
     ) -> tuple[CachedOutput, float]:
         try:
             made = await make()
             self._l1.put(name, made[0])
             self._write(name, made[0])
         finally:
-            del self._calls[name]
+            self._end(name, call)
         return made
+
+    def _end(self, name: bytes, call: _Call) -> None:
+        if self._calls.get(name) is call:
+            del self._calls[name]
 
     def _read(self, name: bytes) -> asyncio.Future[CachedOutput | None]:
         """The value of a key in Redis, read together with all keys of this turn of the event loop."""

@@ -4,9 +4,11 @@
 
 FastAPI costs eighty microseconds a request, and this about ten. Both validate alike: when the fast decoder
 does not accept a body, the same pydantic model decides. `protocol.py` calls this as soon as the bytes of a
-request are there; a request by ASGI gets the same answer.
+request are there; a request by ASGI gets the same answer. An answer may be a stream (`streaming`): the same
+path, with the draft on the way.
 """
 
+import asyncio
 import json
 import logging
 import time
@@ -22,12 +24,15 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
 from data.reasons import reason
 from data.records import TransformType
+from models.preview import Preview
+from serving import events
 from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.answering import EncodedAnswer, Online
-from serving.gateway.online.bodies import CHANNEL, LOCALE, MAX_CHARACTERS, TransformRequest
+from serving.gateway.online.bodies import CHANNEL, LOCALE, MAX_CHARACTERS, StreamableRequest
 from serving.gateway.online.placement import Message as ToRewrite
+from serving.gateway.online.streaming import Connection, Stream
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
@@ -42,10 +47,18 @@ _JSON = (b"content-type", b"application/json")
 # On every answer but a rewrite: that is application/json, which no browser takes for anything else, and the
 # header would cost time on the hot path.
 _NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
+_EVENTS = events.MEDIA_TYPE.encode()
+_OF_A_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    *((name.encode(), value.encode()) for name, value in events.HEADERS.items()),
+]
+_STUCK_S = 30.0  # that a client of a stream may read nothing while its buffers are full
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    """`TransformRequest`, as far as a decoder that takes a third of a microsecond can check it."""
+    """`StreamableRequest` without `stream`, as far as a decoder that takes a third of a microsecond can check
+    it.
+    """
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CHARACTERS)]
     transform_type: TransformType
@@ -60,19 +73,37 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class Reply(NamedTuple):
-    """A response. The names in `headers` are in lower case, and include content-length."""
+    """A response. The names in `headers` are in lower case, and include content-length, but for a stream. The
+    receiver of a stream closes it.
+    """
 
     status: int
     headers: list[tuple[bytes, bytes]]
-    content: bytes
+    content: bytes | Stream
+
+
+class Turn:
+    """A request that waits for its response: the fields of a `RequestResponseCycle` that uvicorn reads."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "response_complete")
+
+    def __init__(self) -> None:
+        self.body, self.message_event = bytearray(), asyncio.Event()
+        self.disconnected, self.response_complete, self.keep_alive = False, False, True
 
 
 class Front:
     """The ASGI application that the server runs; `behind` it is FastAPI's."""
 
-    def __init__(self, behind: FastAPI) -> None:
+    def __init__(
+        self, behind: FastAPI, heartbeat_s: float = events.HEARTBEAT_S, stuck_s: float = _STUCK_S
+    ) -> None:
+        """A stream without news sends a comment every `heartbeat_s`, and ends when its client reads nothing
+        for `stuck_s` while its buffers are full.
+        """
         self.behind = behind
         self.is_draining = False
+        self.heartbeat_s, self.stuck_s = heartbeat_s, stuck_s
 
     def inject(
         self,
@@ -106,6 +137,8 @@ class Front:
         caller = token and self._authenticator.recall(token)
         if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_overloaded:
             return None
+        if _EVENTS in headers.get(b"accept", b""):
+            return None
         message = _decode_fast(body, headers, caller)
         if message is None:
             return None
@@ -117,9 +150,14 @@ class Front:
         request_id = self._telemetry.request_id(headers)
         return self._succeed(caller, answer, 200, answer.body, headers, request_id, began)
 
-    async def reply(self, headers: dict[bytes, bytes], body: bytes | Callable[[], Awaitable[bytes]]) -> Reply:
-        """The response to a request for a rewrite: an answer or a problem. `body` may be a function that
-        reads it, called once the caller is admitted.
+    async def reply(
+        self,
+        headers: dict[bytes, bytes],
+        body: bytes | Callable[[], Awaitable[bytes]],
+        connection: Connection,
+    ) -> Reply:
+        """The response to a request for a rewrite: an answer, a stream that has begun, or a problem. `body`
+        may be a function that reads it, called once the caller is admitted.
         """
         began = time.perf_counter()
         request_id = self._telemetry.request_id(headers)
@@ -132,20 +170,76 @@ class Front:
             if not self._limiter.try_take(caller, PATH):
                 await self._limiter.take(caller, PATH)
             self._limiter.enter(caller)
+            stream: Stream | None = None
             try:
                 content = body if isinstance(body, bytes) else await body()
-                message = _decode_or_refuse(content, headers, caller)
-                answer, status, encoded = await self._answer(caller, message, headers, content)
+                message, is_streamed = _decode_or_refuse(content, headers, caller)
+                if is_streamed:
+                    stream = self._stream(caller, message, headers, content, request_id, began, connection)
+                else:
+                    answer, status, encoded = await self._answer(caller, message, headers, content)
             finally:
-                self._limiter.leave(caller)
+                if stream is None:  # else it keeps its place until it is closed
+                    self._limiter.leave(caller)
+            if stream is not None:
+                return await self._begin(stream, caller, request_id)
         except Exception as error:  # the outermost edge of a request
-            response = problems.answer(error)
-            if response.status_code == 500:
-                log.exception("a request failed with an unexpected error", exc_info=error)
-            self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
-            refused = [*response.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
-            return Reply(response.status_code, self._closing(refused), bytes(response.body))
+            return self._refuse(error, request_id, began)
         return self._succeed(caller, answer, status, encoded, headers, request_id, began)
+
+    def _refuse(self, error: Exception, request_id: bytes, began: float) -> Reply:
+        response = problems.answer(error)
+        if response.status_code == 500:
+            log.exception("a request failed with an unexpected error", exc_info=error)
+        self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
+        refused = [*response.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
+        return Reply(response.status_code, self._closing(refused), bytes(response.body))
+
+    def _stream(
+        self,
+        caller: Caller,
+        message: ToRewrite,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        request_id: bytes,
+        began: float,
+        connection: Connection,
+    ) -> Stream:
+        async def make(preview: Preview) -> bytes:
+            answer, _, encoded = await self._answer(caller, message, headers, body, preview)
+            total_s = time.perf_counter() - began
+            self._telemetry.answered(answer, total_s, caller.identity, request_id, headers)
+            return encoded
+
+        def refuse(error: Exception) -> bytes:
+            refusal = self._refuse(error, request_id, began).content
+            assert isinstance(refusal, bytes), refusal
+            return refusal
+
+        def close(stream: Stream) -> None:
+            self._limiter.leave(caller)
+            first_token_s = None if stream.first_token_at is None else stream.first_token_at - began
+            self._telemetry.stream_ended(first_token_s, stream.was_abandoned)
+
+        self._telemetry.stream_began()
+        return Stream(make, refuse, connection, self.heartbeat_s, close)
+
+    async def _begin(self, stream: Stream, caller: Caller, request_id: bytes) -> Reply:
+        """The response to a stream, once its first events are there; the error that comes before them."""
+        try:
+            await stream.begin()
+        except BaseException:
+            await stream.close()
+            raise
+        policy, remaining = self._limiter.headers(caller, PATH)
+        headers = [
+            *_OF_A_STREAM,
+            (b"ratelimit-policy", policy),
+            (b"ratelimit", remaining),
+            (b"x-request-id", request_id),
+            _NOT_SNIFFED,
+        ]
+        return Reply(200, self._closing(headers), stream)
 
     def _succeed(
         self,
@@ -176,25 +270,50 @@ class Front:
         return headers
 
     async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        status, answer_headers, content = await self.reply(
-            headers, lambda: _read(receive, headers, _MAX_BYTES)
-        )
-        await send({"type": "http.response.start", "status": status, "headers": answer_headers})
-        await send({"type": "http.response.body", "body": content})
+        headers, turn = dict(scope["headers"]), Turn()
+        watch: asyncio.Task[None] | None = None
+
+        async def read() -> bytes:
+            nonlocal watch
+            body = await _read(receive, headers, _MAX_BYTES)
+            if _EVENTS in headers.get(b"accept", b"") or b"stream" in body:
+                watch = asyncio.create_task(_watch(receive, turn))
+            return body
+
+        try:
+            status, answer_headers, content = await self.reply(headers, read, turn)
+            await send({"type": "http.response.start", "status": status, "headers": answer_headers})
+            if isinstance(content, bytes):
+                await send({"type": "http.response.body", "body": content})
+                return
+            try:
+                while (piece := await content.read()) is not None:
+                    async with asyncio.timeout(self.stuck_s):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+            finally:
+                await content.close()
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            if watch is not None:
+                watch.cancel()
 
     async def _answer(
-        self, caller: Caller, message: ToRewrite, headers: dict[bytes, bytes], body: bytes
+        self,
+        caller: Caller,
+        message: ToRewrite,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        preview: Preview | None = None,
     ) -> tuple[EncodedAnswer | None, int, bytes]:
         """Answer, status and body. Under an Idempotency-Key that was used before: None and what is stored."""
         key = headers.get(b"idempotency-key")
         if key is None:
-            answer = await self._online.transform(caller, message)
+            answer = await self._online.transform(caller, message, preview)
             return answer, 200, answer.body
         fresh: list[EncodedAnswer] = []
 
         async def do() -> tuple[int, bytes]:
-            fresh.append(await self._online.transform(caller, message))
+            fresh.append(await self._online.transform(caller, message, preview))
             return 200, fresh[0].body
 
         status, content = await self._idempotency.once(
@@ -237,6 +356,14 @@ class Front:
             self._telemetry.refused(path, status, time.perf_counter() - began, request_id)
 
 
+async def _watch(receive: Receive, turn: Turn) -> None:
+    """Note that a client disconnects, once its request has been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    turn.disconnected = True
+    turn.message_event.set()
+
+
 async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
     """The whole body; TooLargeError as soon as it is known to be longer than `limit` bytes."""
     declared = headers.get(b"content-length", b"0")
@@ -258,9 +385,15 @@ async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> by
     return b"".join(parts)
 
 
-def _decode_or_refuse(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite:
-    """The message in a body; InvalidError, by field, when it is not valid."""
-    return _decode_fast(body, headers, caller) or _validate(body, headers).message(caller)
+def _decode_or_refuse(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> tuple[ToRewrite, bool]:
+    """The message in a body, and whether its answer is streamed; InvalidError, by field, when it is not
+    valid.
+    """
+    accepts = _EVENTS in headers.get(b"accept", b"")
+    if (message := _decode_fast(body, headers, caller)) is not None:
+        return message, accepts
+    request = _validate(body, headers)
+    return request.message(caller), accepts if request.stream is None else request.stream
 
 
 def _decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite | None:
@@ -281,12 +414,12 @@ def _decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> To
     )
 
 
-def _validate(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:
+def _validate(body: bytes, headers: dict[bytes, bytes]) -> StreamableRequest:
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
         raise InvalidError({"body": reason("content_type_wrong")})
     try:
-        return TransformRequest.model_validate(json.loads(body))
+        return StreamableRequest.model_validate(json.loads(body))
     except ValidationError as error:
         raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:

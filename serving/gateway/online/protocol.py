@@ -14,20 +14,11 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER, HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serving.gateway.online.front import PATH, Front, Reply
+from serving.gateway.online.front import PATH, Front, Reply, Turn
+from serving.gateway.online.streaming import Stream
 from serving.protocol import BODY_BEGAN, BODY_CAME, HEAD_BEGAN, NOTHING, GuardedProtocol
 
 _URL = PATH.encode()
-
-
-class _Turn:
-    """A request that waits for its response: the fields of a `RequestResponseCycle` that uvicorn reads."""
-
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "response_complete")
-
-    def __init__(self) -> None:
-        self.body, self.message_event = bytearray(), asyncio.Event()
-        self.disconnected, self.response_complete, self.keep_alive = False, False, True
 
 
 class HotProtocol(GuardedProtocol):
@@ -89,14 +80,17 @@ class HotProtocol(GuardedProtocol):
             self.on_response_complete()
             return
         self.due_s = inf  # the answer has all the time that it needs
-        turn: Any = _Turn()
+        turn: Any = Turn()
         self.cycle = turn
         task = self.loop.create_task(self._answer(turn, headers, body))
         self.tasks.add(task)  # a server that stops waits for these
         task.add_done_callback(self.tasks.discard)
 
-    async def _answer(self, turn: _Turn, headers: dict[bytes, bytes], body: bytes) -> None:
-        reply = await self._front.reply(headers, body)
+    async def _answer(self, turn: Turn, headers: dict[bytes, bytes], body: bytes) -> None:
+        reply = await self._front.reply(headers, body, turn)
+        if isinstance(reply.content, Stream):
+            await self._stream(turn, reply, reply.content)
+            return
         turn.response_complete = True
         if self.transport.is_closing():
             return
@@ -107,8 +101,32 @@ class HotProtocol(GuardedProtocol):
             self.transport.close()
         self.on_response_complete()
 
+    async def _stream(self, turn: Turn, reply: Reply, stream: Stream) -> None:
+        """Send a stream in chunks, and wait for a client whose buffers are full, but not for ever."""
+        lines = [b"%b: %b\r\n" % line for line in (*reply.headers, (b"transfer-encoding", b"chunked"))]
+        unsent = b"%b%b\r\n" % (STATUS_LINE[reply.status], b"".join(lines))
+        try:
+            while (piece := await stream.read()) is not None:
+                self.transport.write(b"%b%x\r\n%b\r\n" % (unsent, len(piece), piece))
+                unsent = b""
+                if self.flow.write_paused:
+                    async with asyncio.timeout(self._front.stuck_s):
+                        await self.flow.drain()
+        except TimeoutError:
+            self.transport.abort()
+        finally:
+            await stream.close()
+            turn.response_complete = True
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"0\r\n\r\n")
+        if not turn.keep_alive or CLOSE_HEADER in reply.headers:
+            self.transport.close()
+        self.on_response_complete()
+
     def _write(self, reply: Reply) -> None:
         lines = [b"%b: %b\r\n" % line for line in reply.headers]
+        assert isinstance(reply.content, bytes)
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], b"".join(lines), reply.content))
 
     def shutdown(self) -> None:

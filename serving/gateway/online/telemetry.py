@@ -80,6 +80,18 @@ class Telemetry:
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
+        self._first_token = Histogram(
+            "tonebridge_first_token_seconds",
+            "Time to the first piece of a streamed draft",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._streams = Gauge("tonebridge_streams_open", "Streams that are open", registry=self.registry)
+        self._abandoned = Counter(
+            "tonebridge_streams_abandoned",
+            "Streams whose client left before the answer",
+            registry=self.registry,
+        )
         self._fallbacks = Counter(
             "tonebridge_fallbacks",
             "Answers by the champion because an arm could not answer",
@@ -194,6 +206,19 @@ class Telemetry:
         self._span(fields, total_s, headers)
         if is_sampled:
             log.info("answered", extra={"fields": fields})
+
+    def stream_began(self) -> None:
+        """Count an open stream."""
+        self._streams.inc()
+
+    def stream_ended(self, first_token_s: float | None, was_abandoned: bool) -> None:
+        """Count a stream that was open: the time to its first piece, if it had one, and whether its client
+        left before the answer.
+        """
+        self._streams.dec()
+        self._abandoned.inc(was_abandoned)
+        if first_token_s is not None:
+            self._first_token.observe(first_token_s)
 
     def rewritten(self, version: str, rewritten: Rewritten) -> None:
         """Count a rewrite of the inference service, whether it reaches a person or not."""

@@ -1,7 +1,8 @@
 """Calls of the inference service: messages that arrive within milliseconds go as one list."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from data.records import Spec
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
@@ -42,9 +43,7 @@ class Upstream:
         called and failed or the version failed on this message, and UnavailableError when the service was not
         called: every replica's breaker is open, or too many messages wait.
         """
-        if self.waiting >= self._max_waiting:
-            self.shed += 1
-            raise UnavailableError("too_many_waiting")
+        self._refuse_when_full()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rewritten] = loop.create_future()
         waiting = self._open.get(spec)
@@ -60,22 +59,35 @@ class Upstream:
         finally:
             self.waiting -= 1
 
+    async def stream(self, spec: Spec, item: Item, show: Callable[[str], object]) -> Rewritten:
+        """The rewrite of one message, in a call of its own, whose text so far `show` gets; errors as
+        `rewrite`. A cancelled call ends the generation.
+        """
+        self._refuse_when_full()
+        self.waiting += 1
+        try:
+            with _explained(spec):
+                rewritten = await self._inference.stream(spec, item, show, _TIMEOUT_S)
+        finally:
+            self.waiting -= 1
+        self._count(spec.version, rewritten)
+        return _accepted(spec, rewritten)
+
     async def rewrite_together(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         """The rewrites of these messages, in one call without others; errors as `rewrite`."""
         return [_accepted(spec, rewritten) for rewritten in await self._call(spec, items)]
 
     async def _call(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
-        try:
+        with _explained(spec):
             rewrites = await self._inference.rewrite(spec, items, _TIMEOUT_S)
-        except VersionUnknown as error:
-            raise VersionFailedError("version_not_published", version=spec.version) from error
-        except InferenceUnavailable as error:
-            if error.was_called:
-                raise VersionFailedError("version_cannot_answer", version=spec.version) from error
-            raise UnavailableError("version_cannot_answer", version=spec.version) from error
         for rewritten in rewrites:
             self._count(spec.version, rewritten)
         return rewrites
+
+    def _refuse_when_full(self) -> None:
+        if self.waiting >= self._max_waiting:
+            self.shed += 1
+            raise UnavailableError("too_many_waiting")
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:
@@ -96,6 +108,19 @@ class Upstream:
         for (_, future), result in zip(waiting, rewritten, strict=True):
             if not future.done():  # the client may have disconnected
                 future.set_result(result)
+
+
+@contextmanager
+def _explained(spec: Spec) -> Iterator[None]:
+    """Raise the errors of the service's client as those of this gateway."""
+    try:
+        yield
+    except VersionUnknown as error:
+        raise VersionFailedError("version_not_published", version=spec.version) from error
+    except InferenceUnavailable as error:
+        if error.was_called:
+            raise VersionFailedError("version_cannot_answer", version=spec.version) from error
+        raise UnavailableError("version_cannot_answer", version=spec.version) from error
 
 
 def _accepted(spec: Spec, rewritten: Rewritten) -> Rewritten:

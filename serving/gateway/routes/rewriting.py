@@ -10,7 +10,12 @@ from serving.gateway import problems
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Admitted, AnsweredOnce, Authenticated
 from serving.gateway.online.answering import Answer, Compared, EncodedAnswer, Online
-from serving.gateway.online.bodies import BatchRequest, CompareRequest, TransformRequest
+from serving.gateway.online.bodies import (
+    BatchRequest,
+    CompareRequest,
+    StreamableRequest,
+    TransformRequest,
+)
 from serving.gateway.online.front import PATH
 from serving.gateway.parts import InjectedParts
 from serving.gateway.problems import UnavailableError
@@ -41,11 +46,31 @@ class Batch(BaseModel):
     items: list[Entry]
 
 
-@router.post(PATH)
+_EVENTS = """Server-sent events, with `Accept: text/event-stream` or `"stream": true`. Each has JSON as its \
+data:
+
+- `delta`: `{"text"}`, more of the draft; `replace`: `{"text"}`, another draft in its place
+- `answer`, the last event: the same document as the JSON answer. Only its text is stored and counts
+- `error`, the last event when there is no answer after all: a problem (RFC 9457)
+
+A text that is known already is one `answer`. What prevents an answer before the first event is an ordinary
+problem with its status. Comments keep the connection open.
+"""
+
+
+@router.post(
+    PATH,
+    responses={
+        200: {
+            "description": "The answer, or the events of an answer while it is made",
+            "content": {"text/event-stream": {"schema": {"type": "string", "description": _EVENTS}}},
+        }
+    },
+)
 async def transform(
-    body: TransformRequest, caller: Authenticated, idempotency_key: IdempotencyKey = None
+    body: StreamableRequest, caller: Authenticated, idempotency_key: IdempotencyKey = None
 ) -> Answer:
-    """Rewrite a message."""
+    """Rewrite a message, and answer with JSON or as a stream."""
     raise AssertionError("this route is for the API's page; serving/gateway/online/front.py answers it")
 
 

@@ -211,6 +211,35 @@ def test_cut_windows_hide_what_happens_after_the_first_day() -> None:
         assert (rates[1] < 0.7 * rates[0]) == is_hidden
 
 
+def test_a_scenario_of_one_s_own_is_simulated_like_the_others() -> None:
+    result = procedure.simulate_scenario(SCENARIOS["better"], PLAN, 4, progress=False)
+    assert result.experiments == 4
+    rng = np.random.default_rng(CONFIG.seed)
+    courses = [procedure.run_experiment(SCENARIOS["better"], PLAN, CONFIG, rng) for _ in range(4)]
+    assert result.median_days.value == sorted(course.ending.days for course in courses)[1]
+    assert result.better
+    assert result.shipped.low == pytest.approx(0.025 ** (1 / 4)), "Clopper and Pearson's bound for 4 of 4"
+    few = procedure.simulate_scenario(SCENARIOS["better"], PLAN, 50, seconds=0, progress=False)
+    assert few.experiments == 1
+    with pytest.raises(ValueError, match="liked is not simulated"):
+        procedure.simulate_scenario(SCENARIOS["better"], PLAN.model_copy(update={"primary": "liked"}), 1)
+
+
+def test_users_may_come_at_a_constant_rate() -> None:
+    scenario = Scenario("A hundred users a day.", users=100_000, users_a_day=100)
+    installation = procedure._Installation(scenario, PLAN, CONFIG, np.random.default_rng(0))
+    installation.widen(0.5)
+    for day in range(40):
+        installation.expose(day)
+    [epoch] = installation.epochs
+    assert sum(epoch.exposed) == pytest.approx(40 * 50, rel=0.1), "half of the users are let in"
+    few = procedure._Installation(scenario._replace(users=300), PLAN, CONFIG, np.random.default_rng(0))
+    few.widen(1.0)
+    for day in range(40):
+        few.expose(day)
+    assert sum(few.epochs[0].exposed) == 300, "no more come than there are"
+
+
 def make_result(**changes: object) -> ProcedureResult:
     rate = Estimate(value=0.96, low=0.9, high=0.99)
     fields: dict[str, object] = {

@@ -1,19 +1,40 @@
-"""Plots outside of the dashboard's pages."""
+"""Charts outside of the dashboard."""
 
 import re
-from datetime import UTC, datetime, timedelta
-from xml.etree import ElementTree
+from datetime import timedelta
+from xml.etree import ElementTree as ET
 
+from experiments.evidence import Point
 from serving.dashboard import charts
+from tests.trials import START
 
-DAYS = [datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=n) for n in range(3)]
+POINTS = [Point(START + timedelta(days=day), 0.1, 0.0, 0.2) for day in range(5)]
+
+
+def test_a_chart_has_its_own_colours_where_there_is_no_style_sheet() -> None:
+    chart = charts.draw_effect(POINTS, "An effect <over> time", "difference")
+    assert "var(--one)" in chart
+    alone = charts.with_light_colours(chart)
+    assert "var(" not in alone
+    assert "#2756c5" in alone
+    root = ET.fromstring(alone)
+    assert root.get("aria-label") == "An effect <over> time"
+    width = re.search(r"max-width: ([0-9.]+)in", root.get("style") or "")
+    assert width is not None
+    assert float(width[1]) == 6.4
+
+
+def test_a_chart_without_points_is_empty() -> None:
+    assert "difference" in charts.draw_effect([], "Nothing yet", "difference")
 
 
 def test_a_plot_for_a_notebook_is_a_file_with_colours_of_its_own() -> None:
-    plot = charts.draw_stacked(DAYS, {"thumb": [1, 2, 3], "edit": [0, 1, 0]}, 'Votes "a day"', "votes")
+    plot = charts.draw_stacked(
+        [point.at for point in POINTS[:3]], {"thumb": [1, 2, 3], "edit": [0, 1, 0]}, 'Votes "a day"', "votes"
+    )
     assert "var(--one)" in plot
     svg = charts.with_light_colours(plot)
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert root.get("aria-label") == 'Votes "a day"'
     assert "var(" not in svg

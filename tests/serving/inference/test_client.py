@@ -34,6 +34,7 @@ async def upstream():
 
         app = web.Application()
         app.router.add_post("/rewrite", handle)
+        app.router.add_post("/stream", handle)
         server = TestServer(app)
         server.calls = 0
         await server.start_server()
@@ -232,3 +233,117 @@ def test_importing_the_client_stays_light():
     heavy = "{'torch', 'transformers', 'bentoml', 'ctranslate2', 'tokenizers'}"
     code = f"import sys, serving.inference.client; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- streams -----------------------------------------------------------------------------------------------
+
+ANSWER = b"event: answer\ndata: " + json.dumps(GOOD).encode() + b"\n\n"
+
+
+def delta(text, kind="delta"):
+    return f"event: {kind}\ndata: {json.dumps({'text': text})}\n\n".encode()
+
+
+def sends(*pieces, then=None):
+    """A stream of pieces, each in a packet of its own; `then` says what follows."""
+
+    async def answer(request):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0.005)
+        if then is not None:
+            await then(request)
+        return response
+
+    return answer
+
+
+async def read(client, **more):
+    seen = []
+    return await client.stream(SPEC, ITEM, seen.append, **more), seen
+
+
+async def test_a_stream_is_shown_as_text_so_far_and_ends_with_the_rewrite(upstream, client_of):
+    pieces = (b": heartbeat\n\n", delta("Ple"), delta("ase"), delta("Pl", "replace"), ANSWER)
+    rewritten, seen = await read(client_of(await upstream(sends(*pieces))))
+    assert rewritten.text == "Please fix it."
+    assert seen == ["Ple", "Please", "Pl", "Please fix it."]
+
+
+async def test_a_text_that_came_at_once_is_not_shown(upstream, client_of):
+    rewritten, seen = await read(client_of(await upstream(sends(ANSWER))))
+    assert (rewritten.text, seen) == ("Please fix it.", [])
+
+
+async def test_events_are_found_wherever_they_are_cut(upstream, client_of):
+    whole = delta("直す") + ANSWER
+    cut = sends(*(whole[i : i + 7] for i in range(0, len(whole), 7)))
+    _, seen = await read(client_of(await upstream(cut)))
+    assert seen == ["直す", "Please fix it."]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (sends(delta("a"), b"<html>oops</html>"), "not an answer: <html>"),
+        (sends(delta("a")), "not an answer"),
+        (sends(), "not an answer"),
+        (sends(b"event: delta\ndata: {\n\n"), "not an event"),
+        (sends(b'event: delta\ndata: {"text": "a\\u0000"}\n\n'), "not an event"),
+        (sends(b'event: delta\ndata: "\xff"\n\n'), "not an event"),
+        (sends(b'event: answer\ndata: {"items": []}\n\n'), "not a reply"),
+        (sends(b"x" * 300_000), "an event without an end"),
+        (sends(*[delta("x" * 9_999)] * 6), "more than 50,000"),
+        (sends(b"event: error\ndata: boom\n\n"), "boom"),
+        (says(b"boom", 500), "500 boom"),
+        (says(status=302, headers={"Location": "http://example.com"}), "302"),
+        (sends(delta("a"), then=hang_up), "Error|Disconnected|not an answer"),
+        (hang_up, "Disconnected"),
+    ],
+)
+async def test_a_garbled_stream_is_unavailable(upstream, client_of, answer, reason):
+    with pytest.raises(InferenceUnavailable, match=reason) as caught:
+        await read(client_of(await upstream(answer)))
+    assert caught.value.was_called
+
+
+async def test_the_next_replica_begins_again_for_one_that_fails_in_the_middle(upstream, client_of):
+    client = client_of(await upstream(sends(delta("Fix"))), await upstream(sends(delta("Please"), ANSWER)))
+    rewritten, seen = await read(client)
+    assert rewritten.text == "Please fix it."
+    assert seen == ["Fix", "Please", "Please fix it."]
+
+
+async def test_readers_who_leave_are_no_fault_of_a_replica(upstream, client_of):
+    closed = []
+
+    async def wait(request):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            closed.append(True)
+            raise
+
+    server = await upstream(sends(delta("a"), then=wait))
+    client = client_of(server)
+    for number in range(5):
+        begun = asyncio.Event()
+        asking = asyncio.ensure_future(client.stream(SPEC, ITEM, lambda _, begun=begun: begun.set()))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert server.calls == number + 1
+    assert client.open_breakers == 0
+
+
+async def test_an_endless_stream_ends_in_time(upstream, client_of):
+    with pytest.raises(InferenceUnavailable, match=r"no answer within 0\.3 s"):
+        await read(client_of(await upstream(sends(delta("a"), then=hang))), timeout_s=0.3)
+
+
+async def test_an_unknown_version_is_unknown_to_a_stream(upstream, client_of):
+    with pytest.raises(VersionUnknown):
+        await read(client_of(await upstream(says(status=404))))

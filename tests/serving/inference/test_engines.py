@@ -1,11 +1,13 @@
+import itertools
 import json
 import shutil
 
 import pytest
 
 from data.reasons import reason
-from data.records import PROTECTED, Protection, Spec, TransformType
+from data.records import PROTECTED, UNPROTECTED, Protection, Spec, TransformType
 from models import protection, version_file
+from models.preview import Preview
 from serving.inference import engines
 from serving.inference.client import Item
 
@@ -174,3 +176,73 @@ def test_when_no_draft_can_be_chosen_the_reason_is_given(engine, items, monkeypa
     assert (returned.text, returned.facts_missing) == (message.text, [])
     assert returned.unchanged == reason("unchanged_not_kept")
     assert returned.tokens > 0
+
+
+# --- previews ----------------------------------------------------------------------------------------------
+
+
+class Seen(Preview):
+    """A preview that keeps what it showed, and whose reader leaves at `leave_at` characters."""
+
+    def __init__(self, leave_at=10**6):
+        self.states = []
+        super().__init__(self.keep)
+        self.leave_at = leave_at
+
+    def keep(self):
+        self.states.append(self.text)
+        if len(self.text) >= self.leave_at:
+            self.abandon()
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("level", [UNPROTECTED, PROTECTED], ids=["plain", "protected"])
+def test_previews_show_the_first_drafts_and_change_no_rewrite(engine, items, temperature, level):
+    of_spec = spec(temperature=temperature, protection=level, max_new_tokens=24)
+    previews = [None if i == 1 else Seen() for i in range(len(items))]
+    rewrites = engine.generate(of_spec, items, previews)
+    assert rewrites == engine.generate(of_spec, items)
+    first_drafts = engine.generate(of_spec.model_copy(update={"protection": UNPROTECTED}), items)
+    for preview, first in zip(previews, first_drafts, strict=True):
+        if preview is None:
+            continue
+        assert all(after.startswith(before) for before, after in itertools.pairwise(preview.states))
+        assert level or first.text.startswith(preview.text)
+    assert sum(len(preview.states) for preview in previews if preview) > 5 * 3
+
+
+def test_more_items_than_a_batch_has_show_each_their_own_draft(engine, items):
+    many = [items[i % 6].model_copy(update={"text": items[i % 6].text * (1 + i % 3)}) for i in range(20)]
+    previews = [Seen() for _ in many]
+    for rewrite, preview in zip(engine.generate(spec(), many, previews), previews, strict=True):
+        assert rewrite.text.startswith(preview.text)
+        assert preview.states
+
+
+def test_a_reader_who_leaves_ends_their_own_draft(engine, items):
+    previews = [Seen(), Seen(leave_at=10), None]
+    long = spec(max_new_tokens=100)
+    stayed, left, unseen = engine.generate(long, items[:3], previews)
+    assert [stayed, unseen] == [engine.generate(long, items[:3])[i] for i in (0, 2)]
+    assert 0 < left.tokens < 50
+
+
+def test_who_has_left_gets_no_retries(engine, items):
+    message = items[0].model_copy(update={"text": "PAY-123 blocks 14 orders."})
+    of_spec = spec(protection=Protection(retries=3))
+    assert engine.generate(of_spec, [message])[0].tokens == 4 * 12
+    assert engine.generate(of_spec, [message], [Seen(leave_at=1)])[0].tokens < 12
+    gone = Seen()
+    gone.abandon()
+    assert engine.generate(of_spec, [message], [gone])[0].tokens == 0
+
+
+def test_half_a_character_is_not_shown(folder):
+    texts_of = engines._Texts(folder)
+    preview = Seen()
+    request = ("Fix it.", TransformType.SOFTEN, 1)
+    feed = texts_of._feed(request, UNPROTECTED, preview)
+    for token in texts_of._tokenizer.encode(" é直\0す.").ids:
+        feed(token)
+    assert preview.text == "é直す."
+    assert not any("\ufffd" in state for state in preview.states)

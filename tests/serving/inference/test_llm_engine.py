@@ -1,4 +1,7 @@
 import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +11,7 @@ from data.records import PROTECTED, Protection, Spec, TransformType
 from models import llm
 from models.endpoint import Endpoint
 from models.llm import Llm
+from models.preview import Preview
 from pipelines import local
 from pipelines.environments import environment
 from pipelines.promote import make_spec
@@ -176,6 +180,77 @@ def test_drafts_can_be_observed(engine, vendor):
     vendor.replies = [completion("Sure! Here is the rewritten message: NAME1.")]
     drafts = []
     spec = SPEC.model_copy(update={"protection": Protection(masks=True, retries=1)})
-    [rewritten] = engine.generate(spec, [item()], drafts.append)
+    [rewritten] = engine.generate(spec, [item()], observe=drafts.append)
     assert [draft.outcome for draft in drafts] == ["is no rewrite", "keeps all facts"]
     assert rewritten.text == drafts[1].text == "Please Anna, send PAY-123 by Friday."
+
+
+# --- previews ----------------------------------------------------------------------------------------------
+
+
+def streamed(engine, *items_of, spec=SPEC, leave_at=10**6):
+    """The rewrites of items that are all streamed, and what each reader saw."""
+    seen = [[] for _ in items_of]
+
+    def read(place):
+        preview = Preview(lambda: (seen[place].append(preview.text), check(preview)))
+        return preview
+
+    def check(preview):
+        if len(preview.text) >= leave_at:
+            preview.abandon()
+
+    return engine.generate(spec, list(items_of), [read(place) for place in range(len(items_of))]), seen
+
+
+def test_a_streamed_rewrite_is_the_same_and_is_shown_word_by_word(engine, vendor):
+    protected = SPEC.model_copy(update={"protection": PROTECTED})
+    [rewritten], [seen] = streamed(engine, item(), spec=protected)
+    assert vendor.requests[-1]["stream_options"] == {"include_usage": True}
+    assert [rewritten] == engine.generate(protected, [item()])
+    assert seen[0] == "Please"
+    assert seen[-1] == rewritten.text
+    assert "Please Anna, send PAY-123 by" in seen
+    assert not any("TICKET" in text or "NAME" in text for text in seen)
+
+
+def test_chatter_is_shown_no_further_than_it_is_known_for(engine, vendor):
+    vendor.answer = lambda _: "Sure! Here is your message: buy now."
+    [rewritten], [seen] = streamed(engine, item("Fix it."))
+    assert rewritten.unchanged.code == "unchanged_chatter"
+    assert not any("buy" in text for text in seen)
+
+
+def test_a_reader_who_leaves_closes_the_request_and_the_others_stay(engine, vendor):
+    gate = threading.Event()
+    vendor.between = lambda: gate.wait(0.02)
+    vendor.answer = lambda _: "word " * 2000
+    long, short = item("Long."), item("金曜日までに直してください。")
+    [left, returned], _ = streamed(engine, long, short, leave_at=10)
+    assert left.failure == "the reader has left"
+    assert returned.unchanged.code == "unchanged_language"
+    gate.set()
+    deadline = time.monotonic() + 30
+    while not vendor.hung_up and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert vendor.hung_up == 1
+    vendor.answer, vendor.between = soften, lambda: None
+    assert engine.generate(SPEC, [item("Fix it.")])[0].text == "Please Fix it."
+
+
+def test_a_reader_who_leaves_before_the_first_word_closes_the_request(engine, vendor):
+    vendor.gate.clear()
+    preview = Preview()
+    with ThreadPoolExecutor(1) as thread:
+        asking = thread.submit(engine.generate, SPEC, [item()], [preview])
+        while not vendor.open:
+            time.sleep(0.001)
+        preview.abandon()
+        assert asking.result(10)[0].failure == "the reader has left"
+    vendor.gate.set()
+
+
+def test_a_streamed_failure_is_the_failure_of_its_item(engine, vendor):
+    vendor.replies = [(400, {}, '{"error": {"message": "no", "code": "rude"}}')]
+    [failed], _ = streamed(engine, item())
+    assert "400 rude" in failed.failure

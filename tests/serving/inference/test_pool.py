@@ -4,8 +4,9 @@ import threading
 import pytest
 
 from data.records import Spec, TransformType
+from models.preview import Preview
 from serving.inference import engines
-from serving.inference.client import Item, VersionUnknown
+from serving.inference.client import FormDiffers, Item, VersionUnknown
 from serving.inference.pool import MAX_BATCH, Pool
 
 RED, GREEN = Spec(version="red", max_new_tokens=4), Spec(version="green", max_new_tokens=4)
@@ -36,11 +37,11 @@ def watched(monkeypatch):
     watch = Watched()
     generate, close = engines.CTranslate2Engine.generate, engines.CTranslate2Engine.close
 
-    def generate_behind_the_gate(self, spec, items):
+    def generate_behind_the_gate(self, spec, items, previews=()):
         if spec.max_new_tokens > 1:  # not the warm-up
             watch.batches.append((spec.version, len(items)))
             assert watch.gate.wait(10)
-        return generate(self, spec, items)
+        return generate(self, spec, items, previews)
 
     def close_and_count(self):
         watch.closed += 1
@@ -174,3 +175,79 @@ async def test_a_generation_that_fails_fails_its_requests_and_no_others(pool_of,
             await pool.rewrite(RED, items(1))
     assert len(await pool.rewrite(RED, items(2))) == 2
     await pool.load(("green", "ctranslate2"))
+
+
+async def test_a_preview_shows_the_draft_of_an_item_in_a_batch(pool_of, watched):
+    pool = pool_of(1)
+    await pool.load(("red", "ctranslate2"))
+    seen = []
+    preview = Preview(lambda: seen.append(preview.text))
+    [shown], [other] = await asyncio.gather(
+        pool.rewrite(RED, items(1), preview), pool.rewrite(RED, [items(2)[1]])
+    )
+    assert watched.batches == [("red", 2)]
+    assert shown.text.startswith(seen[-1])
+    assert [other] == await pool.rewrite(RED, [items(2)[1]])
+
+
+@pytest.mark.parametrize("seed", [None, 3], ids=["greedy", "seeded"])
+async def test_a_reader_who_leaves_ends_the_generation(folder, seed):
+    """The spec has 512 tokens; the reader leaves at the first of them."""
+    loop, ended = asyncio.get_running_loop(), []
+    pool = Pool(1, lambda _: folder, on_abandoned=lambda: ended.append(True))
+    begun = asyncio.Event()
+    preview = Preview(lambda: loop.call_soon_threadsafe(begun.set))
+    long = RED.model_copy(update={"max_new_tokens": 512, "temperature": 0.0 if seed is None else 1.0})
+    asking = asyncio.ensure_future(
+        pool.rewrite(long, [items(1)[0].model_copy(update={"seed": seed})], preview)
+    )
+    await begun.wait()
+    asking.cancel()
+    await until(lambda: ended)
+    resident = pool._resident["red", "ctranslate2"]
+    await until(lambda: not resident.leases)
+    assert len(preview.text) < 512, "it ended long before its last token"
+
+
+async def test_a_reader_who_leaves_before_the_batch_begins_costs_nothing(pool_of, watched):
+    pool = pool_of(1)
+    await pool.load(("red", "ctranslate2"))
+    watched.gate.clear()
+    busy = [asyncio.ensure_future(pool.rewrite(RED, items(1))) for _ in range(1)]
+    await until(lambda: watched.batches)
+    busy.append(asyncio.ensure_future(pool.rewrite(RED, items(1))))
+    await until(lambda: len(watched.batches) == 2)
+    waiting = asyncio.ensure_future(pool.rewrite(RED, items(1), Preview()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    watched.gate.set()
+    await asyncio.gather(*busy, waiting, return_exceptions=True)
+    assert watched.batches == [("red", 1), ("red", 1)]
+
+
+async def test_a_seeded_request_that_is_given_up_keeps_its_version_until_it_ends(pool_of, watched):
+    pool = pool_of(1)
+    await pool.load(("red", "ctranslate2"))
+    watched.gate.clear()
+    seeded = [items(1)[0].model_copy(update={"seed": 1})]
+    given_up = asyncio.ensure_future(pool.rewrite(RED.model_copy(update={"temperature": 1.0}), seeded))
+    await until(lambda: watched.batches)
+    given_up.cancel()
+    green = asyncio.ensure_future(pool.rewrite(GREEN, items(1)))
+    await asyncio.sleep(0.05)
+    assert watched.closed == 0
+    watched.gate.set()
+    await green
+    assert watched.closed == 1
+
+
+async def test_a_spec_is_checked_before_anything_is_generated(pool_of, watched):
+    pool = pool_of(1)
+    await pool.prepare(RED)
+    assert pool.loaded == [("red", "ctranslate2")]
+    with pytest.raises(FormDiffers):
+        await pool.prepare(Spec(version="red", form="edits"))
+    with pytest.raises(VersionUnknown):
+        await pool.prepare(Spec(version="blue"))
+    assert not pool._resident["red", "ctranslate2"].leases

@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import aiohttp
 import pytest
@@ -6,12 +7,18 @@ import pytest
 from configs import secret_store
 from configs.settings import Settings
 from data.reasons import reason
-from data.records import Spec, TransformType
+from data.records import Protection, Spec, TransformType
 from models.export import export
 from pipelines import local
 from pipelines.environments import environment
 from serving.inference import engines, release
-from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+from serving.inference.client import (
+    InferenceClient,
+    InferenceUnavailable,
+    Item,
+    RewriteReply,
+    VersionUnknown,
+)
 from tests.ports import free_port
 
 TOKEN = "a-service-token-of-the-tests-0123456789"
@@ -163,7 +170,7 @@ async def test_sixteen_clients_get_their_version_while_versions_come_and_go(clie
     await asyncio.gather(release_again_and_again(), *(ask(number) for number in range(16)))
 
 
-@pytest.mark.parametrize("path", ["rewrite", "load", "versions", "rewrite/"])
+@pytest.mark.parametrize("path", ["rewrite", "load", "versions", "rewrite/", "stream"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
 async def test_without_the_token_nothing_is_answered(url, path, headers):
     async with (
@@ -176,6 +183,91 @@ async def test_without_the_token_nothing_is_answered(url, path, headers):
 
 async def test_the_probes_need_no_token(url):
     assert [await status(f"{url}/{path}") for path in ("livez", "readyz", "healthz")] == [200] * 3
+
+
+async def read_stream(session, url, body):
+    """Status, type, and (event, data) of each event, without the comments."""
+    async with session.post(f"{url}/stream", json=body) as response:
+        content = (await response.read()).decode()
+        if response.status != 200:
+            return response.status, response.content_type, content
+        lines = [event.splitlines() for event in content.split("\n\n") if event and event[0] != ":"]
+        events = [(kind[7:], json.loads(data[6:])) for kind, data in lines]
+        return response.status, response.content_type, events
+
+
+async def test_a_stream_ends_with_the_answer_of_the_version(url, session, client, items):
+    for version in VERSIONS:
+        spec = sampled(version).model_copy(update={"max_new_tokens": 300})
+        [expected] = await client.rewrite(spec, items[:1])
+        body = {"spec": spec.model_dump(), "item": items[0].model_dump()}
+        status, kind, events = await read_stream(session, url, body)
+        assert (status, kind) == (200, "text/event-stream")
+        *drafts, (last, answer) = events
+        assert last == "answer"
+        assert RewriteReply.model_validate(answer) == RewriteReply(items=[expected], version=version)
+        assert {kind for kind, _ in drafts} == {"delta"}
+        assert "".join(piece["text"] for _, piece in drafts) == expected.text
+        seen = []
+        assert await client.stream(spec, items[0], seen.append) == expected
+        assert seen[-1] == expected.text
+
+
+async def test_a_retry_that_wins_replaces_the_draft(url, session):
+    """Half of the seeds have a retry that keeps a fact more than the first draft."""
+    spec = Spec(
+        version="red", temperature=1.0, top_k=200, max_new_tokens=40, protection=Protection(retries=4)
+    )
+    replaced = 0
+    for seed in range(8):
+        item = {**ITEM, "text": "Send 4 to Anna by Monday, 3 by May.", "seed": seed}
+        _, _, events = await read_stream(session, url, {"spec": spec.model_dump(), "item": item})
+        shown = ""
+        for kind, data in events[:-1]:
+            shown = shown + data["text"] if kind == "delta" else data["text"]
+        assert shown in ("", events[-1][1]["items"][0]["text"])
+        replaced += "replace" in [kind for kind, _ in events]
+    assert replaced
+
+
+async def test_a_message_that_is_returned_is_one_answer(url, session):
+    body = {"spec": SPEC, "item": ITEM | {"text": "金曜日までに直してください。"}}
+    _, _, events = await read_stream(session, url, body)
+    assert [kind for kind, _ in events] == ["answer"]
+
+
+async def test_what_is_refused_is_no_stream(url, session):
+    for spec, item, status in (
+        ({"version": "gre"}, ITEM, 404),
+        ({"version": "red", "form": "edits"}, ITEM, 422),
+        (SPEC, ITEM | {"text": ""}, 400),
+        (SPEC | {"engine": "abacus"}, ITEM, 400),
+    ):
+        got = await read_stream(session, url, {"spec": spec, "item": item})
+        assert (got[0], got[1]) == (status, "application/json"), got
+
+
+async def metric(session, url, name):
+    async with session.get(f"{url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+async def test_a_reader_who_leaves_a_stream_ends_the_generation(url, session, client, items):
+    """The service itself counts generations that ended early; 512 tokens of transformers take seconds."""
+    slow = Spec(version="blue", engine="transformers", temperature=1.0, max_new_tokens=512)
+    await client.load("blue", "transformers")
+    before = await metric(session, url, "tonebridge_streams_abandoned_total")
+    begun = asyncio.Event()
+    asking = asyncio.ensure_future(client.stream(slow, items[0], lambda _: begun.set()))
+    await begun.wait()
+    assert await metric(session, url, "tonebridge_streams_open") == 1
+    asking.cancel()
+    async with asyncio.timeout(60):
+        for name, value in (("abandoned_total", before + 1), ("open", 0)):
+            while await metric(session, url, f"tonebridge_streams_{name}") != value:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    assert (await client.rewrite(sampled("red"), items[:1]))[0].text
 
 
 @pytest.mark.parametrize("path", ["rewrite", "load"])

@@ -201,3 +201,58 @@ async def test_a_redis_that_is_away_costs_one_timeout_then_nothing(accepts: bool
                 assert (await cache.get_or_make(name, make))[1] == "miss"
             assert time.perf_counter() - began < 0.5, "calls waited for Redis although the breaker is open"
             assert (await cache.get_or_make(b"a", make))[1] == "l1"
+
+
+class Made:
+    """A call that waits until it is opened, and counts."""
+
+    def __init__(self) -> None:
+        self.began = self.ended_early = 0
+        self.opened = asyncio.Event()
+
+    async def __call__(self) -> tuple[CachedOutput, float]:
+        self.began += 1
+        try:
+            await self.opened.wait()
+        except asyncio.CancelledError:
+            self.ended_early += 1
+            raise
+        return an_output(), 0.1
+
+
+async def start(cache: Cache, make: Made, ends_unread: bool) -> asyncio.Task[tuple[CachedOutput, str, float]]:
+    """A request that waits for a call by now."""
+    request = asyncio.create_task(cache.get_or_make(b"n", make, ends_unread))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return request
+
+
+async def leave(request: asyncio.Task[tuple[CachedOutput, str, float]]) -> None:
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
+async def test_a_call_ends_with_the_last_who_waits_only_where_it_may() -> None:
+    for ends_unread, ended in ((True, 1), (False, 0)):
+        cache, make = Cache(None), Made()
+        first, second = [await start(cache, make, ends_unread) for _ in range(2)]
+        await leave(first)
+        assert make.ended_early == 0
+        await leave(second)
+        assert (make.began, make.ended_early) == (1, ended)
+        make.opened.set()
+        await asyncio.sleep(0)
+        assert (cache.recall(b"n") is None) == ends_unread
+
+
+async def test_nobody_joins_a_call_that_is_being_cancelled() -> None:
+    cache, make = Cache(None), Made()
+    first = await start(cache, make, True)
+    first.cancel()
+    await asyncio.sleep(0)  # its request has been cancelled, the call not yet
+    make.opened.set()
+    output, level, _ = await cache.get_or_make(b"n", make, True)
+    assert (output.version, level, make.began) == ("v1", "miss", 2)
+    assert cache.recall(b"n") is output

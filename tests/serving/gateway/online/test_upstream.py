@@ -1,7 +1,7 @@
 """Calls of the inference service: lists, and messages that are refused."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -125,3 +125,39 @@ async def test_too_many_are_refused(service: Service) -> None:
     assert [isinstance(result, UnavailableError) for result in results] == [False, False, False, True, True]
     assert upstream.shed == 2
     assert (await upstream.rewrite(V1, item("a"))).text == "v1 a"
+
+
+class Streaming(Service):
+    """In place of the inference service: shows two texts, or fails."""
+
+    async def stream(
+        self, spec: Spec, item: Item, show: Callable[[str], object], timeout_s: float
+    ) -> Rewritten:
+        show("Ple")
+        await asyncio.sleep(0.01)
+        show("Please")
+        return (await self.rewrite(spec, [item], timeout_s))[0]
+
+
+async def test_a_stream_is_a_call_of_its_own_that_is_counted() -> None:
+    counted, seen, service = [], [], Streaming()
+    upstream = Upstream(service, count=lambda version, row: counted.append((version, row.cost_usd)))  # type: ignore[arg-type]
+    rewritten = await upstream.stream(V1, item("a"), seen.append)
+    assert (rewritten.text, seen, counted) == ("v1 a", ["Ple", "Please"], [("v1", 0.5)])
+    with pytest.raises(InvalidError):
+        await upstream.stream(V1, item("endless"), seen.append)
+    with pytest.raises(VersionFailedError):
+        await upstream.stream(V1, item("unlucky"), seen.append)
+    service.fault = InferenceUnavailable("not called", was_called=False)
+    with pytest.raises(UnavailableError) as caught:
+        await upstream.stream(V1, item("a"), seen.append)
+    assert type(caught.value) is UnavailableError
+    assert upstream.waiting == 0
+
+
+async def test_streams_wait_among_the_others() -> None:
+    upstream = Upstream(Streaming(), max_waiting=2)  # type: ignore[arg-type]
+    calls = [upstream.stream(V1, item("a"), lambda _: None) for _ in range(2)]
+    outcomes = await asyncio.gather(*calls, upstream.rewrite(V1, item("b")), return_exceptions=True)
+    assert [isinstance(outcome, UnavailableError) for outcome in outcomes] == [False, False, True]
+    assert (upstream.shed, upstream.waiting) == (1, 0)

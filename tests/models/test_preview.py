@@ -1,0 +1,20 @@
+from models.preview import Preview
+
+
+def test_only_a_change_is_told() -> None:
+    changes: list[str] = []
+    preview = Preview(lambda: changes.append(preview.text))
+    for text in ("a", "a", "ab"):
+        preview.show(text)
+    assert changes == ["a", "ab"]
+
+
+def test_who_asks_late_hears_too_that_the_reader_has_left() -> None:
+    calls: list[str] = []
+    preview = Preview()
+    preview.when_abandoned(lambda: calls.append("first"))
+    preview.when_abandoned(lambda: calls.append("second"))
+    preview.abandon()
+    preview.when_abandoned(lambda: calls.append("late"))
+    assert calls == ["second", "late"]
+    assert preview.is_abandoned
