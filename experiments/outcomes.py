@@ -213,6 +213,14 @@ _JOIN_QUANTITIES = """
     LEFT JOIN failed_requests USING (unit_id, period)
 """
 _QUANTITIES = f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_JOIN_QUANTITIES}"
+# Selects what the units in `closing` did in their arm.
+_OWN_QUANTITIES = _JOIN_QUANTITIES.format(
+    outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
+    covariates=_FEEDBACK.format(prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"),
+    past_days=BEFORE_ENTRY,
+    own_arm=_OWN_ARM.format(table="f"),
+)
+_COUNT_QUANTITIES = text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_OWN_QUANTITIES}")
 # Assigns each unit to segments by what is known when it enters: its first answer, its votes before, and the
 # day (UTC). A unit without an answer has no segment by an answer. Apart from organisations, of which an
 # erasure deletes one, and days, a kind has a bounded number of values: those that are stored already, then
@@ -423,7 +431,7 @@ def count_again(session: Session, experiment_id: uuid.UUID, plan: Plan, most: in
     for query in (
         _ANALYZE,
         text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
-        _build_quantities(),
+        _COUNT_QUANTITIES,
     ):
         session.execute(query, {**parameters, **ids, "begin": begin, "end": end})
     return int(count)
@@ -625,7 +633,7 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
         for name, metric in summed.items()
     }
     query = _UNIT_ROWS.format(
-        quantities=_join_quantities(),
+        quantities=_OWN_QUANTITIES,
         values="".join(f", {expression} AS {column}" for expression, column in columns.items()),
     )
 
@@ -655,25 +663,9 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
     return [build_row(dict(each)) for each in session.execute(text(query), parameters).mappings()]
 
 
-def _build_quantities() -> TextClause:
-    """The query that counts what the units in `closing` did in their arm."""
-    return text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_join_quantities()}")
-
-
-def _join_quantities() -> str:
-    return _JOIN_QUANTITIES.format(
-        outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
-        covariates=_FEEDBACK.format(
-            prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"
-        ),
-        past_days=BEFORE_ENTRY,
-        own_arm=_OWN_ARM.format(table="f"),
-    )
-
-
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
-    yield _build_quantities()
+    yield _COUNT_QUANTITIES
     kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments)
     yield text(
         _SEGMENTS.format(

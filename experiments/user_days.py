@@ -34,9 +34,10 @@ _SUM_UP = """
     ) AS requests
     GROUP BY user_id, organisation_id
 """
+_OF_A_DAY = _SUM_UP.format(day=":day", first="first", last="last")
 _SUMMARISE = text(
     "INSERT INTO user_days (user_id, day, organisation_id, answers, misses, fallbacks, repeats, failures,"
-    f" service_s, log_ms) {_SUM_UP.format(day=':day', first='first', last='last')} ON CONFLICT DO NOTHING"
+    f" service_s, log_ms) {_OF_A_DAY} ON CONFLICT DO NOTHING"
 )
 # The same rows of all days between two ids, for a query that stores nothing.
 ALL_DAYS = (
