@@ -1,16 +1,18 @@
 # %% [markdown]
 # # Training a variant by hand
 # This notebook trains a variant of the language model by hand: from a snapshot of people's votes through SFT
-# and DPO to an exported version. It answers these questions. What is in the snapshot? Does the training go
-# well, and what does one see while it runs? What does the variant write? Is it better than the versions of
-# the flow? What did one changed setting do, and is that more than chance? It takes two to three minutes,
-# because it trains for a few steps on few rows. So read it for the method, and not for the model's quality.
+# and DPO to an exported version. What is in the snapshot? Does the training go well? What does the variant
+# write, and is it better than the flow's versions? What did one changed setting do? It takes two to three
+# minutes with few steps on few rows, so read it for the method, and not for the model's quality.
 
 # %%
 # %matplotlib inline
+import os
+
 import pandas as pd
 from IPython.display import Markdown
 
+import configs
 from configs.settings import Settings
 from data.reasons import render
 from models import curves, dpo, evaluation, export, methods, score_plots, scoreboard, sft, training, versions
@@ -18,7 +20,8 @@ from pipelines import by_hand, train
 from serving.inference.client import Item
 from simulation import simulated_votes
 
-pd.set_option("display.max_colwidth", 300)
+pd.options.display.max_colwidth = 300
+os.chdir(configs.ROOT)  # paths in the yaml files are relative to it
 settings = Settings()
 workspace = by_hand.open_workspace(settings, settings.artifacts / "notebooks" / "03")
 run = workspace.folder / "notebook-03"
@@ -42,12 +45,9 @@ pd.Series(methods.feedback([snapshot]).model_dump(), name="rows").to_frame()
 # %% [markdown]
 # ## SFT, with curves while it runs
 # All settings are those of `configs/sft.yaml`, except the ones named here. In Jupyter the figure is drawn
-# again at each entry of the log; a script writes it once at the end, as `loss.png` in the run's folder. (The
-# `NotebookProgressCallback` of transformers shows a table of losses only.) Watch three things:
-# - The held-out loss (`eval_loss`) falls with the loss. If it rises instead, the model learns rows by heart.
-# - The learning rate rises in the first steps, and then falls to zero.
-# - Gradient norm and entropy stay in their healthy range, which is shaded. A run that leaves it is stopped.
-#
+# again at each entry of the log. Watch three things: The held-out loss (`eval_loss`) falls with the loss. (If
+# it rises, the model learns rows by heart.) The learning rate rises in the first steps, and then falls. The
+# gradient norm and the entropy stay in their healthy range, which is shaded; a run that leaves it is stopped.
 # You may interrupt or kill the kernel, and run the cells again. The run then continues from its last
 # checkpoint, because its name is a hash of its settings and its rows. `resumed_from_step` says where.
 

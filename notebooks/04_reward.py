@@ -1,6 +1,5 @@
 # %% [markdown]
 # # Audit of the reward model and of the judges
-#
 # A judge gives a rewrite a number, and training, choosing and deciding follow that number. This notebook asks
 # whether they may: does a judge rank what readers call usable above what they call wrong, are its
 # probabilities true, does it pay for length, and which bad texts does it rate as high as good ones? It takes
@@ -8,22 +7,25 @@
 
 # %%
 # %matplotlib inline
+import os
+
 import pandas as pd
 from IPython.display import Markdown
 
+import configs
 from configs.settings import Settings
 from data import corpus
 from models import audit, calibration, labels, length_bias, probes
 from simulation import audited_reward, taste_report
 
-pd.set_option("display.max_colwidth", None)
+pd.options.display.max_colwidth = None
+os.chdir(configs.ROOT)  # paths in the yaml files are relative to it
 CURRENT = labels.CHAMPION  # the system whose rewrites people get, by its name in the labels
 MOST_POLICIES = 4  # that are measured, the ones that were read last; None for all takes a minute more
 LLM = None  # the name of a model at OPENAI_BASE_URL, which is then audited too: two questions for each text
 
 # %% [markdown]
 # ## Which judges there are
-#
 # The table is read from the sources: what a judge sees (the parameters of its function) and which functions
 # ask it, with the first sentence of their docstrings. A judge that only reports cannot harm training.
 
@@ -40,7 +42,6 @@ print(f"{audited.origin}; {len(audited.held_out)} held-out pairs")
 
 # %% [markdown]
 # ## Validity on fresh labels
-#
 # The AUC is the probability that a judge ranks a usable rewrite above a wrong one, here with its 95 %
 # interval: 0.5 is a coin. Training and the gate use a judge only where it is valid (`models/validity.py`), by
 # labels of the very policy, since each policy errs in its own way. `taste` is the liking of the simulated
@@ -64,7 +65,6 @@ Markdown("\n".join(f"- **{each.judge}**: {each.refusal or 'valid'}" for each in 
 
 # %% [markdown]
 # ## Calibration
-#
 # First the reward model: where it gives the side that it prefers 70 %, people should choose this side in 70 %
 # of the held-out pairs. A point below the dotted line is too sure; its number counts pairs. By chance alone
 # the calibration error is above 0, so it has a limit.
@@ -88,7 +88,6 @@ pd.DataFrame(calibrations.values(), index=list(calibrations)).drop(columns="bins
 
 # %% [markdown]
 # ## Length
-#
 # A long rewrite may be better, so a correlation with length is no bias by itself. Left: rewrites with the
 # same label and transform type, where the rest is the judge's own taste. (Readers: whether usable ones are
 # longer. What adds much has done much, so the ratio says that, too.) Right: a judge that lets the longer side
@@ -101,7 +100,6 @@ length_bias.draw(effects, longer)
 
 # %% [markdown]
 # ## Probes
-#
 # What is trained by a judge finds the texts that the judge overrates. So each usable rewrite of the current
 # policy is spoiled in several ways, and the plot shows how often the spoiled text scores no lower than the
 # rewrite it was made from. A kind with an interval right of the dotted line passes. The table has the means.
@@ -121,7 +119,6 @@ means.round(2)
 
 # %% [markdown]
 # ## Verdict
-#
 # The numbers above decide these sentences. A judge that may not train or gate can still stand beside votes in
 # an experiment: votes correct it, so it only has to agree with people more often than a coin.
 
@@ -142,7 +139,6 @@ pd.DataFrame({"usable and wrong labels": needed, "rewrites to read": reads}).ren
 
 # %% [markdown]
 # ## What to do next
-#
 # Have rewrites read: `python -m models.reading configs/reading.yaml`. `02_rewrites` shows what is behind a
 # number, and `03_training` trains a larger reward model. The docs say
 # [how often the limits err](../docs/training.md#which-judges-are-valid) and

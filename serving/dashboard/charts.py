@@ -94,8 +94,9 @@ def with_light_colours(chart: Markup) -> str:
     for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", styles):
         light.setdefault(name, colour)  # the dark theme follows the light one
     svg = re.sub(r"var\(--([a-z-]+)\)", lambda match: light[match[1]], str(chart))
-    wide = float(re.findall(r'viewBox="0 0 ([0-9.]+) ', svg)[0])  # in units of 1/72 inch
-    return svg.replace("<svg ", f'<svg style="max-width: {wide / 72:.2f}in; background: {light["card"]}" ', 1)
+    wide, high = re.findall(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)[0]  # in points
+    size = f'width="{wide}pt" height="{high}pt"'
+    return svg.replace("<svg ", f'<svg {size} style="max-width: 100%; background: {light["card"]}" ', 1)
 
 
 def _to_days(moments: Sequence[datetime]) -> list[float]:
