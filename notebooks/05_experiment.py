@@ -139,7 +139,7 @@ pd.DataFrame({name: dict(margin) for name, margin in forecasts[28].margins.items
 good = scenarios.Experience(satisfaction=0.87)  # the champion has 0.80
 gain = scenarios.Scenario("", challenger=good, wins=0.55, losses=0.35, users=20_000, users_a_day=150)
 mine = {"a gain": gain, "a gain, 60 % slower": gain._replace(challenger=good._replace(slowness=1.6))}
-runs = {name: procedure.simulate_scenario(each, plan, 40, seconds=10) for name, each in mine.items()}
+runs = {name: procedure.simulate_scenario(each, plan, 30, seconds=10) for name, each in mine.items()}
 Markdown("\n".join(report.format_procedure(runs)))
 
 # %% [markdown]
