@@ -118,7 +118,7 @@ pd.DataFrame({rule: dict(report.estimate_rate(hits)) for rule, hits in shuffled.
 # By the traffic of the last weeks, for this plan with fewer or more days. **Read**: it finds an effect of
 # `detectable` with the plan's power; `n_star` needs the fewest users; 28 days exclude a loss of `smallest`;
 # days of None are more than two years. The outlook does not know that intervals of rare events and slow tails
-# begin late: see what the experiment above waited for.
+# begin late: the table of requirements above has the days that it took.
 
 # %%
 lengths = {days: plan.model_copy(update={"maximum_days": days}) for days in (14, 28, 56, 112)}
@@ -132,8 +132,8 @@ pd.DataFrame({name: dict(margin) for name, margin in forecasts[28].margins.items
 # ## The whole procedure, by your own assumptions
 #
 # Here the truth is known: write what you believe of a challenger, and how many users come. The code that
-# decides real experiments decides these. **Read**: brackets are exact 95 % intervals of so few runs. Path
-# coverage is the share of runs whose intervals were right at every analysis.
+# decides real experiments decides these. **Read**: brackets are exact 95 % intervals. Path coverage is the
+# share of runs whose intervals were right at every analysis; to know it well takes hundreds of runs.
 
 # %%
 good = scenarios.Experience(satisfaction=0.87)  # the champion has 0.80
