@@ -53,7 +53,7 @@ pd.Series(methods.feedback([snapshot]).model_dump(), name="rows").to_frame()
 
 # %%
 data = [f"snapshots=[{snapshot}]", f"checkpoints={workspace.folder / 'checkpoints'}"]
-few = ["steps=8", "evaluate_every_steps=4", "checkpoint_every_steps=4", "batch_size=4", "max_tokens=128"]
+few = ["steps=6", "evaluate_every_steps=3", "checkpoint_every_steps=3", "batch_size=4", "max_tokens=128"]
 sft_config = train.stage_config("sft", [*data, *few, "validation_rows=8", f"out={run / 'sft'}"], ())
 with training.add_callback(curves.Live(curves.SFT, sft_config.healthy)):
     after_sft = sft.main(sft_config)
@@ -76,7 +76,7 @@ Markdown(
 # written, so it may be below zero. The interval of the accuracy says how little so few held-out pairs show.
 
 # %%
-few = ["steps=6", "batch_size=2", "evaluate_every_steps=3", "checkpoint_every_steps=3"]
+few = ["steps=6", "evaluate_every_steps=3", "checkpoint_every_steps=3", "batch_size=2", "validation_pairs=3"]
 dpo_config = train.stage_config("dpo", [*data, *few, f"adapter={run / 'sft'}", f"out={run / 'dpo'}"], ())
 with training.add_callback(curves.Live(curves.DPO, dpo_config.healthy)):
     after_dpo = dpo.main(dpo_config)
@@ -108,8 +108,8 @@ pd.Series({"message": item.text, **texts}, name="text").to_frame()
 
 # %%
 paths = [f"version={run / 'version'}", f"champion={workspace.champion}", f"out={run / 'evaluation'}"]
-few = ["most_cases=14", "intensity_messages=4", "max_new_tokens=48"]
-evaluate = train.stage_config("evaluate", [*paths, *few, f"base_version={workspace.folder / 'base'}"], ())
+few = [f"base_version={settings.artifacts / 'base-version'}", "most_cases=14", "intensity_messages=1"]
+evaluate = train.stage_config("evaluate", [*paths, *few, "max_new_tokens=48"], ())
 evaluated = evaluation.main(evaluate)
 stages = {"sft": sft_config, "dpo": dpo_config, "evaluate": evaluate}
 by_hand.log_run(workspace, run, evaluated, {"method": "sft+dpo", "snapshot": snapshot.name}, stages)
