@@ -8,6 +8,7 @@ transformers/    the merged weights unquantised, for the plain engine and for th
 tokenizer.json   frame.json   version.json (base, policy, quantisation, created_at)
 """
 
+import gc
 import json
 import shutil
 import sys
@@ -74,6 +75,9 @@ def export(
     # int8 stores each row of a weight matrix W as round(W * s), with a float32 scale s = 127 / max|W| of the
     # row; the inputs of a product are quantised in the same way while it runs. Measured with the default base
     # (docs/training.md): 584 MB in a process instead of 990 in float32, and twice the tokens a second.
+    # The converter collects garbage after each layer. Without `freeze` it would search all objects of the
+    # process each time: with the libraries of the flows that is four fifths of the whole export.
+    gc.freeze()
     try:
         TransformersConverter(str(merged)).convert(str(partial / "ctranslate2"), quantization=quantization)
     except (KeyError, NotImplementedError, ValueError) as error:
@@ -82,6 +86,8 @@ def export(
             f"CTranslate2 cannot convert a {kind} model ({error!r}): take a base of another architecture, "
             "see docs/your-own-model.md"
         ) from error
+    finally:
+        gc.unfreeze()
     shutil.copy2(merged / "tokenizer.json", partial)
     shutil.copy2(merged / prompts.FILE, partial)
     version = {

@@ -25,11 +25,11 @@ run = workspace.folder / "notebook-03"
 
 # %% [markdown]
 # ## The snapshot
-# A snapshot is all that a training gets of people. Its rows are redacted, capped and split. Read its card
-# first: how many people voted, and what was left out. The cell takes the newest snapshot of the installation.
-# Without an installation, simulated people vote on what the shipped champion writes. A run by hand is in no
-# lineage, so an erasure does not find it: delete its folder when somebody is erased. The table below the card
-# has the rows: SFT learns from demonstrations, and DPO from pairs. Held-out rows are only measured.
+# A snapshot is the data set that a training gets from people. Personal data is redacted, nobody has too many
+# votes, and some rows are held out. Read its card first: how many people voted, and what was left out. The
+# cell takes the newest snapshot of the installation. Without an installation, simulated people vote on what
+# the shipped champion writes. SFT learns from demonstrations, DPO from pairs (second table). A run by hand is
+# in no lineage, so an erasure does not find it: delete its folder when somebody is erased.
 
 # %%
 people = simulated_votes.VotesConfig(version=workspace.champion, people=300, out=workspace.folder / "votes")
@@ -43,17 +43,17 @@ pd.Series(methods.feedback([snapshot]).model_dump(), name="rows").to_frame()
 # ## SFT, with curves while it runs
 # All settings are those of `configs/sft.yaml`, except the ones named here. In Jupyter the figure is drawn
 # again at each entry of the log; a script writes it once at the end, as `loss.png` in the run's folder. (The
-# `NotebookProgressCallback` of transformers shows a table of losses only.) Watch three things:
-# - The held-out loss (`eval_loss`) falls with the loss. If it rises instead, the model learns rows by heart.
+# `NotebookProgressCallback` of transformers shows a table of losses only.) You may interrupt or kill the
+# kernel, and run the cell again. The training then continues from its last checkpoint, because a hash of its
+# settings and rows names it. `resumed_from_step` says where it continued. Watch three things:
+# - The held-out loss (`eval_loss`) falls. If it rises while the loss falls, the model learns rows by heart.
+#   The loss of few rows is noisy, because each step has other rows.
 # - The learning rate rises in the first steps, and then falls to zero.
 # - Gradient norm and entropy stay in their healthy range, which is shaded. A run that leaves it is stopped.
-#
-# You may interrupt or kill the kernel, and run the cells again. The run then continues from its last
-# checkpoint, because its name is a hash of its settings and its rows. `resumed_from_step` says where.
 
 # %%
 data = [f"snapshots=[{snapshot}]", f"checkpoints={workspace.folder / 'checkpoints'}"]
-few = ["steps=8", "evaluate_every_steps=4", "checkpoint_every_steps=4", "batch_size=4", "max_tokens=128"]
+few = ["steps=6", "evaluate_every_steps=3", "checkpoint_every_steps=3", "batch_size=4", "max_tokens=128"]
 sft_config = train.stage_config("sft", [*data, *few, "validation_rows=8", f"out={run / 'sft'}"], ())
 with training.add_callback(curves.Live(curves.SFT, sft_config.healthy)):
     after_sft = sft.main(sft_config)
@@ -76,7 +76,7 @@ Markdown(
 # written, so it may be below zero. The interval of the accuracy says how little so few held-out pairs show.
 
 # %%
-few = ["steps=6", "batch_size=2", "evaluate_every_steps=3", "checkpoint_every_steps=3"]
+few = ["steps=4", "evaluate_every_steps=2", "checkpoint_every_steps=2", "batch_size=3", "validation_pairs=3"]
 dpo_config = train.stage_config("dpo", [*data, *few, f"adapter={run / 'sft'}", f"out={run / 'dpo'}"], ())
 with training.add_callback(curves.Live(curves.DPO, dpo_config.healthy)):
     after_dpo = dpo.main(dpo_config)
@@ -84,8 +84,8 @@ with training.add_callback(curves.Live(curves.DPO, dpo_config.healthy)):
 # %%
 right = round(after_dpo.held_out_accuracy * after_dpo.validation_pairs)
 accuracy = scoreboard.estimate_share(right, after_dpo.validation_pairs)
-names = ("train_pairs", "validation_pairs", "held_out_margin", "chosen_log_ratio", "kl_nats")
-pd.Series({name: getattr(after_dpo, name) for name in names} | {"accuracy": accuracy}, name="DPO").to_frame()
+names = {"train_pairs", "validation_pairs", "held_out_margin", "chosen_log_ratio", "kl_nats"}
+pd.Series(after_dpo.model_dump(include=names) | {"accuracy": accuracy}, name="DPO").to_frame()
 
 # %% [markdown]
 # ## Export, and a rewrite
@@ -108,21 +108,22 @@ pd.Series({"message": item.text, **texts}, name="text").to_frame()
 
 # %%
 paths = [f"version={run / 'version'}", f"champion={workspace.champion}", f"out={run / 'evaluation'}"]
-few = ["most_cases=14", "intensity_messages=4", "max_new_tokens=48"]
-evaluate = train.stage_config("evaluate", [*paths, *few, f"base_version={workspace.folder / 'base'}"], ())
+few = ["most_cases=14", "intensity_messages=1", "max_new_tokens=48"]
+paths += [f"base_version={settings.artifacts / 'base-version'}"]  # the bare base, which measures perplexity
+evaluate = train.stage_config("evaluate", [*paths, *few], ())
 evaluated = evaluation.main(evaluate)
 stages = {"sft": sft_config, "dpo": dpo_config, "evaluate": evaluate}
 by_hand.log_run(workspace, run, evaluated, {"method": "sft+dpo", "snapshot": snapshot.name}, stages)
 Markdown(f"Runs: `{workspace.registry_uri}`. The gate: {render(evaluated.verdict.reasons) or 'accepted'}")
 
 # %%
-names = ("facts_kept", "meaning", "tone_moved", "copy_rate", "composite")
+scores = ("facts_kept", "meaning", "tone_moved", "copy_rate", "composite")
 runs = versions.read_runs(workspace.registry_uri)
 rows = [(each.label, each.evaluation.systems["challenger_protected"]) for each in runs]
-pd.DataFrame([{name: str(row[name]) for name in names} for _, row in rows], [label for label, _ in rows])
+pd.DataFrame([{name: str(row[name]) for name in scores} for _, row in rows], [label for label, _ in rows])
 
 # %%
-score_plots.draw_scores(rows, names)
+score_plots.draw_scores(rows, scores)
 
 # %% [markdown]
 # ## What one setting did
@@ -133,8 +134,7 @@ score_plots.draw_scores(rows, names)
 
 # %%
 changed = {"learning_rate": sft_config.learning_rate / 10, "out": workspace.folder / "other-sft"}
-other = sft_config.model_copy(update=changed)
-sft.main(other)
+sft.main(other := sft_config.model_copy(update=changed))
 measured = sft_config.model_copy(update={"validation_rows": 24})
 first, second = (sft.held_out_losses(measured, config.out) for config in (sft_config, other))
 differences = [second[message] - first[message] for message in first]
