@@ -13,26 +13,25 @@ import pandas as pd
 from IPython.display import Markdown
 
 import configs
-from configs.settings import Settings
 from data.reasons import render
 from models import curves, dpo, evaluation, export, methods, score_plots, scoreboard, sft, training, versions
 from pipelines import by_hand, train
 from serving.inference.client import Item
-from simulation import simulated_votes
+from simulation import sample, simulated_votes
 
 pd.options.display.max_colwidth = 300
 os.chdir(configs.ROOT)  # paths in the yaml files are relative to it
-settings = Settings()
+settings = sample.find_settings()
 workspace = by_hand.open_workspace(settings, settings.artifacts / "notebooks" / "03")
 run = workspace.folder / "notebook-03"
 
 # %% [markdown]
 # ## The snapshot
-# A snapshot is all that a training gets of people. Its rows are redacted, capped and split. Read its card
-# first: how many people voted, and what was left out. The cell takes the newest snapshot of the installation.
-# Without an installation, simulated people vote on what the shipped champion writes. A run by hand is in no
-# lineage, so an erasure does not find it: delete its folder when somebody is erased. The table below the card
-# has the rows: SFT learns from demonstrations, and DPO from pairs. Held-out rows are only measured.
+# A snapshot is the data set that a training gets from people. Personal data is redacted, nobody has too many
+# votes, and some rows are held out. Read its card first: how many people voted, and what was left out. The
+# cell takes the newest snapshot of the installation. Without an installation, simulated people vote on what
+# the shipped champion writes. SFT learns from demonstrations, DPO from pairs (second table). A run by hand is
+# in no lineage, so an erasure does not find it: delete its folder when somebody is erased.
 
 # %%
 people = simulated_votes.VotesConfig(version=workspace.champion, people=300, out=workspace.folder / "votes")
@@ -84,8 +83,8 @@ with training.add_callback(curves.Live(curves.DPO, dpo_config.healthy)):
 # %%
 right = round(after_dpo.held_out_accuracy * after_dpo.validation_pairs)
 accuracy = scoreboard.estimate_share(right, after_dpo.validation_pairs)
-names = ("train_pairs", "validation_pairs", "held_out_margin", "chosen_log_ratio", "kl_nats")
-pd.Series({name: getattr(after_dpo, name) for name in names} | {"accuracy": accuracy}, name="DPO").to_frame()
+names = {"train_pairs", "validation_pairs", "held_out_margin", "chosen_log_ratio", "kl_nats"}
+pd.Series(after_dpo.model_dump(include=names) | {"accuracy": accuracy}, name="DPO").to_frame()
 
 # %% [markdown]
 # ## Export, and a rewrite
@@ -116,13 +115,13 @@ by_hand.log_run(workspace, run, evaluated, {"method": "sft+dpo", "snapshot": sna
 Markdown(f"Runs: `{workspace.registry_uri}`. The gate: {render(evaluated.verdict.reasons) or 'accepted'}")
 
 # %%
-names = ("facts_kept", "meaning", "tone_moved", "copy_rate", "composite")
+scores = ("facts_kept", "meaning", "tone_moved", "copy_rate", "composite")
 runs = versions.read_runs(workspace.registry_uri)
 rows = [(each.label, each.evaluation.systems["challenger_protected"]) for each in runs]
-pd.DataFrame([{name: str(row[name]) for name in names} for _, row in rows], [label for label, _ in rows])
+pd.DataFrame([{name: str(row[name]) for name in scores} for _, row in rows], [label for label, _ in rows])
 
 # %%
-score_plots.draw_scores(rows, names)
+score_plots.draw_scores(rows, scores)
 
 # %% [markdown]
 # ## What one setting did
@@ -133,8 +132,7 @@ score_plots.draw_scores(rows, names)
 
 # %%
 changed = {"learning_rate": sft_config.learning_rate / 10, "out": workspace.folder / "other-sft"}
-other = sft_config.model_copy(update=changed)
-sft.main(other)
+sft.main(other := sft_config.model_copy(update=changed))
 measured = sft_config.model_copy(update={"validation_rows": 24})
 first, second = (sft.held_out_losses(measured, config.out) for config in (sft_config, other))
 differences = [second[message] - first[message] for message in first]

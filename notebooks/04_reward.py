@@ -13,10 +13,9 @@ import pandas as pd
 from IPython.display import Markdown
 
 import configs
-from configs.settings import Settings
 from data import corpus
 from models import audit, calibration, labels, length_bias, probes
-from simulation import audited_reward, taste_report
+from simulation import audited_reward, sample, taste_report
 
 pd.options.display.max_colwidth = None
 os.chdir(configs.ROOT)  # paths in the yaml files are relative to it
@@ -37,7 +36,7 @@ pd.DataFrame(audit.list_uses()).set_index(["judge", "sees", "used_in"])
 # held-out pairs are of messages that it has not learned from.
 
 # %%
-audited = audited_reward.load(Settings())
+audited = audited_reward.load(sample.find_settings())
 print(f"{audited.origin}; {len(audited.held_out)} held-out pairs")
 
 # %% [markdown]

@@ -52,6 +52,36 @@ def open_settings(config: SampleConfig | None = None) -> Settings:
     answer. The sample's server stops at the end of the last process that uses it.
     """
     named = _from_root(Settings(_env_file=_ROOT / ".env"))
+    running = _find_running(named)
+    if running is not None:
+        return running
+    stack = contextlib.ExitStack()
+    settings = stack.enter_context(opened_sample(named, config or configs.load(SampleConfig, CONFIG)))
+    atexit.register(stack.close)
+    why = (
+        f"The installation in {named.state} has stopped (`make up` starts it)"
+        if read_environment(named.state) is not None
+        else "No installation runs"
+    )
+    print(f"{why}, so these are the data of the sample, made by simulated people.")
+    return settings
+
+
+def find_settings() -> Settings:
+    """As `open_settings`, for those who can do without a database: without a running installation the
+    settings name none, and no sample is made.
+    """
+    named = _from_root(Settings(_env_file=_ROOT / ".env"))
+    running = _find_running(named)
+    if running is None:
+        print("No installation runs, so its snapshots, models and MLflow are not used.")
+    return running or named
+
+
+def _find_running(named: Settings) -> Settings | None:
+    """The settings of the database that the environment names, or of the installation in the state folder;
+    None when neither is there. Prints which. NoInstallationError as `open_settings`.
+    """
     if named.database_url is not None:
         if not _answers(named.database_url):
             raise NoInstallationError(
@@ -61,19 +91,10 @@ def open_settings(config: SampleConfig | None = None) -> Settings:
         print("These are the data of the database that TONEBRIDGE_DATABASE_URL names.")
         return named
     running = read_environment(named.state)
-    if running is not None and running.database_url is not None and _answers(running.database_url):
-        print(f"These are the data of the running installation in {named.state}.")
-        return running
-    stack = contextlib.ExitStack()
-    settings = stack.enter_context(opened_sample(named, config or configs.load(SampleConfig, CONFIG)))
-    atexit.register(stack.close)
-    why = (
-        "No installation runs"
-        if running is None
-        else f"The installation in {named.state} has stopped (`make up` starts it)"
-    )
-    print(f"{why}, so these are the data of the sample, made by simulated people.")
-    return settings
+    if running is None or running.database_url is None or not _answers(running.database_url):
+        return None
+    print(f"These are the data of the running installation in {named.state}.")
+    return running
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import json
 import shutil
 import time
@@ -72,6 +73,25 @@ def test_an_architecture_that_ctranslate2_cannot_convert_is_refused(tiny_texts, 
     with pytest.raises(ValueError, match="CTranslate2 cannot convert a phi3 model"):
         export(loading.base_folder(str(plain), tmp_path / "bases"), None, tmp_path / "v")
     assert not (tmp_path / "v").exists()
+    assert gc.get_freeze_count() == 0
+
+
+def test_the_converter_does_not_search_all_objects_of_the_process(base, tmp_path):
+    # It collects garbage after each layer, which takes most of an export in a process with many objects.
+    searched = []
+
+    def count(phase, details):
+        if phase == "start" and details["generation"] == 2:
+            searched.append(len(gc.get_objects()))
+
+    kept = [[] for _ in range(300_000)]
+    gc.callbacks.append(count)
+    try:
+        export(base, None, tmp_path / "version")
+    finally:
+        gc.callbacks.remove(count)
+    assert min(searched) < len(kept)
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_base_without_an_adapter_keeps_its_dtype_and_an_adapter_is_merged_in_the_one_asked_for(

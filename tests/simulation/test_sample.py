@@ -328,3 +328,14 @@ def test_the_page_of_the_experiment_can_be_read(session: Session) -> None:
         assert page.evidence.decision.action == Action.KEEP_RUNNING
     else:
         assert page.audit[0].action == page.evidence.decision.action
+
+
+def test_without_an_installation_the_settings_name_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TONEBRIDGE_STATE", str(tmp_path))
+    settings = sample.find_settings()
+    assert settings.database_url is None
+    assert settings.state == tmp_path
+    assert not list(tmp_path.iterdir()), "no sample is made"
+    assert "No installation runs" in capsys.readouterr().out
