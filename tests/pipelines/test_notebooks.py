@@ -19,13 +19,14 @@ FILES = notebooks.find()
 _MOST_LINES = 150
 
 
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment of a notebook with folders of its own, so that no running installation is used."""
-    folders = {"TONEBRIDGE_STATE": tmp_path / "state", "TONEBRIDGE_ARTIFACTS": tmp_path / "artifacts"}
-    for name, folder in folders.items():
-        monkeypatch.setenv(name, str(folder))
-    return {**os.environ}
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of the notebooks, with folders of their own, so that no running installation is used.
+    They share one sample, as those of a person do.
+    """
+    folder = tmp_path_factory.mktemp("notebooks")
+    state, artifacts = str(folder / "state"), str(folder / "artifacts")
+    return {**os.environ, "TONEBRIDGE_STATE": state, "TONEBRIDGE_ARTIFACTS": artifacts}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -113,5 +114,5 @@ def test_jupyterlab_opens_a_python_file_as_a_notebook(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_notebook_runs_in_jupyter(file: Path, state: dict[str, str]) -> None:
-    notebooks.execute(file, state)
+def test_a_notebook_runs_in_jupyter(file: Path, environment: dict[str, str]) -> None:
+    notebooks.execute(file, environment)
