@@ -16,9 +16,9 @@
   promotions have gained over a version that is held out.
 - `readings`: what the pages on experiments read; `page_effects`: the effects on them; `examples`:
   the answers behind a metric.
-- `unit_values`: what each unit did, for those who look for a metric; `metric_choice`: what a metric can see;
+- `unit_values`: the units' quantities, for those who look for a metric; `metric_choice`: what it can see;
   `aa_tests`: whether it names false winners; `metric_plots`: how its values are distributed.
-- `recount`: the evidence computed anew from the rows; `what_if`: other priors, windows, rules to stop;
-  `plots`: figures that the pages do not have.
+- `unit_rows`: what each unit did, read again; `recount`: the evidence computed anew from these rows;
+  `what_if`: other priors, windows, rules to stop; `plots`: figures that the pages do not have.
 - `calibration/`: whether all of this keeps its promises.
 """

@@ -1,12 +1,10 @@
-"""Sums of people's outcomes by arm and epoch, computed by the database; and the rows that they sum up."""
+"""Sums of people's outcomes by arm and epoch, computed by the database."""
 
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
@@ -14,12 +12,12 @@ from sqlalchemy.orm import Session
 from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments import own_metrics
-from experiments.caps import apply, fix_caps
+from experiments.caps import fix_caps
 from experiments.estimators import Sums
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, ZERO, Metric, with_uncapped
 from experiments.plan import Plan
-from experiments.user_days import ALL_DAYS, BEFORE_ENTRY, summarise
+from experiments.user_days import BEFORE_ENTRY, summarise
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 # Kinds of segments: the day (UTC) of the entry (`_SEGMENTS`), and the days from the entry to a vote.
@@ -29,11 +27,11 @@ _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits
 # A unit is counted this share of its window after the window's end: an hour after the usual 72. By then its
 # rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
 # (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
-_GRACE = 1 / 72
+GRACE = 1 / 72
 
 # Enough for a batch: with the usual 4 MB its sorts and hash tables go to disk. With the usual cost of a
 # random page, that of disks with heads, Postgres reads the votes of all users instead of the batch's.
-_SET_COSTS = text("SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)")
+SET_COSTS = text("SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)")
 # Selects the exposures of transactions that ended since the last refresh. In the order of commits, an
 # exposure that commits late is read later, and not missed.
 _SELECT_NEW_EXPOSURES = text("""
@@ -102,31 +100,19 @@ _SELECT_CLOSING = text("""
     WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
     ORDER BY entered_at, unit_id LIMIT :most
 """)
-# Selects units whose outcomes have been counted, as a batch: a sample by a hash of their ids.
-_SELECT_CLOSED = text("""
-    CREATE TEMP TABLE closing ON COMMIT DROP AS
-    SELECT unit_id, period, epoch, variant, entered_at,
-           entered_at + make_interval(secs => :window_s) AS closes_at
-    FROM units
-    WHERE experiment_id = :experiment_id AND NOT EXISTS (
-        SELECT FROM open_units o WHERE o.experiment_id = units.experiment_id
-            AND o.unit_id = units.unit_id AND o.period = units.period
-    )
-    ORDER BY md5(unit_id::text) LIMIT :most
-""")
 # Collects statistics: Postgres has none on a new temporary table, and plans badly without them.
 _ANALYZE = text("ANALYZE closing")
 # Reads the size of the batch, and the time that its windows span, which limits the rows to read.
 _SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
 # Limits rows to those of the unit's arm, in any epoch: a change of the shares does not cut windows. Rows of a
 # holdout count in their own epoch only: each epoch has another champion, and a unit enters each of them.
-_OWN_ARM = """
+OWN_ARM = """
     {table}.experiment_id = :experiment_id AND closing.variant = {table}.variant
     AND (NOT :is_holdout OR closing.epoch = {table}.epoch)
 """
 # Selects the answers in the windows of the batch. The bounds on the id are constants, so that Postgres reads
 # only the partitions of those days.
-_ANSWERS = """
+ANSWERS = """
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
            a.total_ms, a.locale, a.channel
     FROM answers a JOIN closing
@@ -134,7 +120,7 @@ _ANSWERS = """
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """
-_SELECT_ANSWERS = f"CREATE TEMP TABLE window_answers ON COMMIT DROP AS {_ANSWERS}"
+_SELECT_ANSWERS = f"CREATE TEMP TABLE window_answers ON COMMIT DROP AS {ANSWERS}"
 # Aggregates the feedback of each unit and `part`, with the values that votes had at `moment`: a vote that
 # changed later counts with its earlier value. An organisation's scores are means of its users' means, so that
 # a user with many votes does not dominate.
@@ -170,7 +156,7 @@ _FEEDBACK = """
 """
 # Limits feedback to the unit's arm and window: its outcomes. The constants only narrow the index scan.
 _IN_WINDOW = f"""
-    {_OWN_ARM.format(table="f")}
+    {OWN_ARM.format(table="f")}
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
 """
 # The same for all variants, since the unit entered.
@@ -214,13 +200,13 @@ _JOIN_QUANTITIES = """
 """
 _QUANTITIES = f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_JOIN_QUANTITIES}"
 # Selects what the units in `closing` did in their arm.
-_OWN_QUANTITIES = _JOIN_QUANTITIES.format(
+OWN_QUANTITIES = _JOIN_QUANTITIES.format(
     outcomes=_FEEDBACK.format(prefix="", part="0", where=_IN_WINDOW, moment="closing.closes_at"),
     covariates=_FEEDBACK.format(prefix="before_", part="0", where=_BEFORE_ENTRY, moment="closing.entered_at"),
     past_days=BEFORE_ENTRY,
-    own_arm=_OWN_ARM.format(table="f"),
+    own_arm=OWN_ARM.format(table="f"),
 )
-_COUNT_QUANTITIES = text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {_OWN_QUANTITIES}")
+_COUNT_QUANTITIES = text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {OWN_QUANTITIES}")
 # Assigns each unit to segments by what is known when it enters: its first answer, its votes before, and the
 # day (UTC). A unit without an answer has no segment by an answer. Apart from organisations, of which an
 # erasure deletes one, and days, a kind has a bounded number of values: those that are stored already, then
@@ -340,7 +326,7 @@ def refresh(
     window, what happens in that arm counts, in later epochs of the experiment too; what happens in another
     arm does not. In a holdout a unit enters each epoch anew, and only what happens in that epoch counts,
     since each epoch has another champion. Outcomes are counted once, at the first refresh after the window
-    has closed and its late rows have had time to arrive (`_GRACE`); a vote that changed since counts as it
+    has closed and its late rows have had time to arrive (`GRACE`); a vote that changed since counts as it
     was when the window closed. Then the unit is in-sample. Units become in-sample in the order in which their
     windows close, and their outcomes never change, so later analyses only add data. Only sums are stored, and
     each refresh adds to them: its cost grows with the new data, not with the experiment. The sums also
@@ -354,7 +340,7 @@ def refresh(
     row = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
     if now is None:
         now = datetime.now(UTC)
-    is_organisation = _is_between_organisations(session, experiment_id)
+    is_organisation = is_between_organisations(session, experiment_id)
     is_holdout = row.status == Status.HOLDOUT
     parameters = {
         "experiment_id": experiment_id,
@@ -362,11 +348,11 @@ def refresh(
         "is_holdout": is_holdout,
     }
     capped = fix_caps(session, row, plan, measured, is_organisation=is_organisation, now=now)
-    entered_until = now - (1 + _GRACE) * plan.window
+    entered_until = now - (1 + GRACE) * plan.window
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
     past = timedelta() if is_holdout else plan.past
     durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
-    session.execute(_SET_COSTS)
+    session.execute(SET_COSTS)
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_CREATE_ENTERED)
@@ -379,7 +365,7 @@ def refresh(
     sum_queries = _build_sum_queries(plan, with_uncapped(capped))
     queries = (
         _ANALYZE,
-        text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
+        text(_SELECT_ANSWERS.format(own_arm=OWN_ARM.format(table="a"))),
         *sum_queries,
         _change_and_count(_CLOSE, "closed", "open_units"),
     )
@@ -402,39 +388,6 @@ def refresh(
         closed += int(count)
         if count < batch_units:
             return closed
-
-
-def count_again(session: Session, experiment_id: uuid.UUID, plan: Plan, most: int) -> int:
-    """Count anew what units did whose outcomes have been counted, over at most `most` of them: the temporary
-    table `quantities`, a row for each unit, as when a refresh closed its window. Returns the number of units.
-
-    Only for reading: the caller rolls back. Nothing is stored but summaries of days (`user_days`) that were
-    not there.
-    """
-    is_holdout = session.get_one(Experiment, experiment_id).status == Status.HOLDOUT
-    past = timedelta() if is_holdout else plan.past
-    parameters = {
-        "experiment_id": experiment_id,
-        "is_organisation": _is_between_organisations(session, experiment_id),
-        "is_holdout": is_holdout,
-        "window_s": plan.window.total_seconds(),
-        "past_s": past.total_seconds(),
-    }
-    session.execute(_SET_COSTS)
-    session.execute(_SELECT_CLOSED, {**parameters, "most": most})
-    count, begin, end = session.execute(_SPAN).one()
-    if count and past:
-        summarise(session, begin - past, end - plan.window)
-    # Without units the queries need some bounds, and select nothing.
-    begin, end = (begin, end) if count else (datetime.now(UTC),) * 2
-    ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
-    for query in (
-        _ANALYZE,
-        text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
-        _COUNT_QUANTITIES,
-    ):
-        session.execute(query, {**parameters, **ids, "begin": begin, "end": end})
-    return int(count)
 
 
 class PastUsers(NamedTuple):
@@ -482,7 +435,7 @@ def sum_past(
         "past_s": plan.past.total_seconds(),
         "ends_ms": list(BINS_MS),
     }
-    entered_until = now - (1 + _GRACE) * plan.window
+    entered_until = now - (1 + GRACE) * plan.window
     session.execute(_SAMPLE_CLOSED, {**parameters, "entered_until": entered_until, "most": most})
     closed, begin, end = session.execute(_SPAN).one()
     sums: dict[str, dict[int, Sums]] = defaultdict(dict)
@@ -513,154 +466,6 @@ def sum_past(
     session.execute(text("DROP TABLE closing, entries"))
     last = max(by_day, default=-1)
     return PastUsers([by_day.get(day, 0) for day in range(last + 1)], closed, dict(sums))
-
-
-class Numbers(NamedTuple):
-    """A unit's numbers of a metric, of whose products the sums are; x is None for a unit without a value.
-
-    x is the value, or the numerator of a ratio. y is the denominator of a ratio, else the same quantity
-    before the unit entered. u and v are a ratio's x and y before it entered.
-    """
-
-    x: Decimal | None
-    y: Decimal = Decimal(0)
-    u: Decimal = Decimal(0)
-    v: Decimal = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitRow:
-    """A unit (a user, or an organisation) of an experiment, and what it did within its window.
-
-    `numbers` has the metrics without quantiles, by name; it is empty while the unit does not count yet.
-    `latencies_ms` are those of its misses, for the quantiles. `past_log_ms` is the sum of their logarithms
-    before the unit entered, and `past_misses` their number.
-    """
-
-    unit_id: uuid.UUID
-    epoch: int
-    variant: str
-    entered_at: datetime
-    closes_at: datetime
-    counts_from: datetime
-    is_moved: bool
-    numbers: Mapping[str, Numbers]
-    latencies_ms: tuple[float, ...]
-    past_log_ms: Decimal
-    past_misses: int
-
-
-# Without statistics of its parts, Postgres would compile the query below, which takes seconds.
-_COMPILE_NOTHING = text("SELECT set_config('jit', 'off', true)")
-# Reads the units and their numbers in one query that stores nothing, by the rules of `refresh`. Its parts
-# read `closing` and `user_days`, which are no tables here.
-_UNIT_ROWS = f"""
-    WITH seen AS (
-        SELECT CASE WHEN :is_organisation THEN organisation_id ELSE user_id END AS unit_id, 0 AS period,
-               variant, epoch, exposed_at, answer_id
-        FROM exposures WHERE experiment_id = :experiment_id AND transaction < CAST(:until AS xid8)
-    ),
-    entries AS MATERIALIZED (
-        SELECT DISTINCT ON (unit_id) unit_id, period, epoch, variant, exposed_at AS entered_at
-        FROM seen ORDER BY unit_id, exposed_at, answer_id
-    ),
-    others AS (
-        SELECT DISTINCT unit_id, true AS is_moved FROM seen JOIN entries USING (unit_id)
-        WHERE seen.variant <> entries.variant
-    ),
-    closing AS MATERIALIZED (
-        SELECT *, entered_at + make_interval(secs => :window_s) AS closes_at
-        FROM entries WHERE entered_at <= :entered_until
-    ),
-    window_answers AS MATERIALIZED ({_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))}),
-    user_days AS MATERIALIZED ({ALL_DAYS}),
-    quantities AS ({{quantities}}),
-    latencies AS (
-        SELECT unit_id, array_agg(total_ms ORDER BY id) AS latencies_ms
-        FROM window_answers WHERE cache = 'miss' GROUP BY unit_id
-    ),
-    numbers AS (
-        SELECT unit_id, true AS is_counted, coalesce(before_log_ms, 0) AS past_log_ms,
-               coalesce(before_misses, 0)::bigint AS past_misses{{values}}
-        FROM quantities
-    )
-    SELECT * FROM entries LEFT JOIN others USING (unit_id) LEFT JOIN numbers USING (unit_id)
-    LEFT JOIN latencies USING (unit_id) ORDER BY entered_at, unit_id
-"""  # noqa: S608 (nothing of it comes from outside)
-
-
-def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datetime) -> list[UnitRow]:
-    """Read the units whom the analyses have seen, in the order in which they entered, with the numbers of all
-    metrics of the plan. Those whose windows had closed at the time `at` count, as at an analysis then.
-
-    They are read from the exposures, answers, failures and votes, by the rules of `refresh`; their sums are
-    those that it stores (`experiments.recount`). Only the caps and the last analysed exposure are read from
-    the experiment. Nothing is stored, so a read-only transaction suffices. A plan with another window gives
-    what an analysis with this window would have counted. The holdout is not supported, since its users enter
-    each epoch anew.
-    """
-    row = session.get_one(Experiment, experiment_id)
-    parameters = {
-        "experiment_id": experiment_id,
-        "is_organisation": _is_between_organisations(session, experiment_id),
-        "is_holdout": False,
-        "until": str(row.seen_until),
-    }
-    begin = session.scalar(
-        text("SELECT min(exposed_at) FROM exposures WHERE experiment_id = :experiment_id"), parameters
-    )
-    if begin is None:
-        return []
-    grace = _GRACE * plan.window
-    parameters |= {
-        "begin": begin,
-        "end": at,
-        "first": floor(begin),
-        "last": floor(at + timedelta(seconds=1)),
-        "first_past": floor((begin - plan.past).astimezone(UTC).date()),
-        "window_s": plan.window.total_seconds(),
-        "past_s": plan.past.total_seconds(),
-        "entered_until": at - grace - plan.window,
-    }
-    summed = {
-        name: metric
-        for name, metric in with_uncapped(apply(plan.all_metrics, row.caps or {})).items()
-        if metric.kind != "quantile"
-    }
-    columns: dict[str, str] = {}  # columns of the numbers, by expression
-    columns_of_each = {
-        name: [columns.setdefault(n, f"v{len(columns)}") for n in (metric.x, metric.y, metric.u, metric.v)]
-        for name, metric in summed.items()
-    }
-    query = _UNIT_ROWS.format(
-        quantities=_OWN_QUANTITIES,
-        values="".join(f", {expression} AS {column}" for expression, column in columns.items()),
-    )
-
-    def build_row(row: Mapping[str, Any]) -> UnitRow:
-        entered_at = row["entered_at"].astimezone(UTC)
-        closes_at = entered_at + plan.window
-        return UnitRow(
-            unit_id=row["unit_id"],
-            epoch=row["epoch"],
-            variant=row["variant"],
-            entered_at=entered_at,
-            closes_at=closes_at,
-            counts_from=closes_at + grace,
-            is_moved=row["is_moved"] is not None,
-            numbers={
-                name: Numbers(*(row[column] for column in names)) for name, names in columns_of_each.items()
-            }
-            if row["is_counted"]
-            else {},
-            latencies_ms=tuple(row["latencies_ms"] or ()),
-            past_log_ms=row["past_log_ms"] or Decimal(0),
-            past_misses=row["past_misses"] or 0,
-        )
-
-    session.execute(_SET_COSTS)
-    session.execute(_COMPILE_NOTHING)
-    return [build_row(dict(each)) for each in session.execute(text(query), parameters).mappings()]
 
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
@@ -742,8 +547,10 @@ def _change_and_count(
     return text(_CHANGE_AND_COUNT.format(change=change, counter=counter, table=table))
 
 
-def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:
-    # Reads the unit of assignment from the published epochs: the gateways assign by them.
+def is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:
+    """Whether organisations are assigned to arms, and not users: as the published epochs say, by which the
+    gateways assign.
+    """
     query = text("""
         SELECT bool_or(split.unit = 'organisation') FROM epochs e
         CROSS JOIN jsonb_to_recordset(e.routing->'experiments') AS split(experiment_id uuid, unit text)

@@ -18,15 +18,16 @@ import numpy as np
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from experiments import bandit, judgements, outcomes, votes
+from experiments import bandit, judgements, unit_rows, votes
 from experiments.analysis import ArmStatistics, ChallengerResult, between_users, compare, pick_arms
 from experiments.effects import Effect
 from experiments.estimators import Sums, estimate
+from experiments.evidence import Evidence
 from experiments.metrics import BINS_MS, Metric
-from experiments.outcomes import UnitRow
 from experiments.plan import Plan
 from experiments.readings import EpochRow, ExperimentPage
 from experiments.recommendation import Decision, decide
+from experiments.unit_rows import UnitRow
 
 # Sums are exact, as they are in Postgres. Python's usual 28 digits would round the square of a mean.
 _EXACT = decimal.Context(prec=10_000)
@@ -169,6 +170,26 @@ def build_arms(
     return {name: build_metric(name, metric) for name, metric in measured.items()}
 
 
+class Analysed(NamedTuple):
+    """The newest analysis of an experiment: its plan for each challenger, its time, and what it found."""
+
+    plan: Plan
+    started_at: datetime
+    baseline: str
+    at: datetime
+    evidence: Evidence
+
+
+def find_analysis(page: ExperimentPage) -> Analysed:
+    """The newest analysis on a page; RecountError when there is none."""
+    plan = page.plan_of_each
+    if page.newest is None or plan is None or page.baseline is None or page.started_at is None:
+        raise RecountError(
+            f"{page.name} has no analysis yet; wait for the flow `experiment`, or read another one by its id"
+        )
+    return Analysed(plan, page.started_at, page.baseline.name, page.newest.at, page.newest.evidence)
+
+
 def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
     """The evidence at the time of an experiment's newest analysis, from its rows: what
     `pipelines.experiment.analyse` gave then. A read-only transaction suffices.
@@ -176,16 +197,13 @@ def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
     `operator` is the name of the organisation that runs the installation (`Settings.organisation`). Raises
     RecountError when there is no analysis, or when rows that it counted are gone.
     """
-    plan = page.plan_of_each
-    if page.newest is None or plan is None or page.baseline is None or page.started_at is None:
-        raise RecountError(
-            f"{page.name} has no analysis yet; wait for the flow `experiment`, or read another one by its id"
-        )
-    at, measured, champion = page.newest.at, plan.all_metrics, page.baseline.name
-    units = outcomes.read_units(session, page.id, plan, at)
+    analysed = find_analysis(page)
+    plan, at, champion = analysed.plan, analysed.at, analysed.baseline
+    measured = plan.all_metrics
+    units = unit_rows.read_units(session, page.id, plan, at)
     arms = build_arms(units, page.epochs, champion, measured)
     challengers = {}
-    for name, stored in page.newest.evidence.challengers.items():
+    for name, stored in analysed.evidence.challengers.items():
         tally = votes.recount(session, page.id, champion, name, plan, operator, at)
         judged = judgements.compare(session, page.id, name, plan)
         pair = pick_arms(arms, name)
@@ -196,8 +214,8 @@ def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
         )
         _check_rows(page.name, _count_people(result), _count_people(stored))
         challengers[name] = result
-    decision = decide(challengers, plan, at - page.started_at)
-    return Recount(plan, page.started_at, champion, units, measured, arms, challengers, decision)
+    decision = decide(challengers, plan, at - analysed.started_at)
+    return Recount(plan, analysed.started_at, champion, units, measured, arms, challengers, decision)
 
 
 def _count_people(result: ChallengerResult) -> dict[str, int]:
@@ -236,8 +254,7 @@ def compare_with_page(recounted: Recount, page: ExperimentPage) -> list[Compared
     """Each number of the page's newest evidence next to the one from the rows, and the sentences of the
     decision.
     """
-    assert page.newest is not None, page.id
-    stored = page.newest.evidence
+    stored = find_analysis(page).evidence
     of_rows, of_dashboard = (
         {
             **dict(_flatten(dict(challengers))),

@@ -1,22 +1,25 @@
 """What each unit of an experiment did, for those who look for a metric.
 
-Analyses store sums only, so the units are counted anew, by the queries that counted them. Nothing is stored.
+Analyses store sums only, so the units are read again (`unit_rows`). Nothing is stored.
 """
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from experiments import metrics, outcomes
+from data.tables import Analysis
+from experiments import metrics
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import Metric
 from experiments.plan import Plan
+from experiments.unit_rows import select_units
 
 _MOST_UNITS = 20_000  # a sample: the error of a variance is then about 1 %
 
@@ -55,32 +58,32 @@ def read(
     experiment_id: uuid.UUID,
     plan: Plan,
     measured: Mapping[str, Metric],
+    at: datetime | None = None,
     most: int = _MOST_UNITS,
 ) -> UnitValues:
-    """The quantities and the metrics of an experiment's units, of a random sample if there are more than
-    `most`. `measured` may have metrics that the experiment's plan lacks. A metric with a cap is there without
-    it, too (`metrics.with_uncapped`). A cap by percentile is not applied.
-
-    The caller rolls back (`outcomes.count_again`).
+    """The quantities and the metrics of an experiment's units whose windows had closed at the time `at`, by
+    default that of the newest analysis; of a random sample if there are more than `most`. There are none
+    before the first analysis. `measured` may have metrics that the experiment's plan lacks. A metric with a
+    cap is there without it, too (`metrics.with_uncapped`). A cap by percentile is not applied.
     """
-    outcomes.count_again(session, experiment_id, plan, most)
+    if at is None:
+        analyses = select(func.max(Analysis.analysed_at)).where(Analysis.experiment_id == experiment_id)
+        at = session.scalar(analyses)
     all_metrics = metrics.with_uncapped(measured)
     summed = {name: metric for name, metric in all_metrics.items() if metric.kind != "quantile"}
-    selected = [column.sql for column in metrics.COLUMNS.values()]
+    expressions = [column.sql for column in metrics.COLUMNS.values()]
     for metric in summed.values():
-        selected += [metric.x, metric.y, metric.u, metric.v]
-    query = f"""
-        SELECT unit_id, variant, epoch, {", ".join(f"({value})::float8" for value in selected)}
-        FROM quantities ORDER BY md5(unit_id::text), period
-    """  # noqa: S608 (nothing of it comes from outside)
-    rows = session.execute(text(query)).all()
-    session.execute(text("DROP TABLE window_answers, quantities, closing"))
-    values = np.array([row[3:] for row in rows], dtype=float).reshape(len(rows), len(selected)).T
+        expressions += [metric.x, metric.y, metric.u, metric.v]
+    columns = {f"v{place}": f"({expression})::float8" for place, expression in enumerate(expressions)}
+    selected = select_units(session, experiment_id, plan, at, columns, most) if at is not None else []
+    rows = sorted((row for row in selected if row["is_counted"]), key=lambda row: row["unit_id"])
+    values = np.array([[row[column] for column in columns] for row in rows], dtype=float)
+    values = values.reshape(len(rows), len(columns)).T
     first = len(metrics.COLUMNS)
     return UnitValues(
-        ids=[row.unit_id for row in rows],
-        variants=np.array([row.variant for row in rows], dtype=np.str_),
-        epochs=np.array([row.epoch for row in rows], dtype=np.int64),
+        ids=[row["unit_id"] for row in rows],
+        variants=np.array([row["variant"] for row in rows], dtype=np.str_),
+        epochs=np.array([row["epoch"] for row in rows], dtype=np.int64),
         quantities=dict(zip(metrics.COLUMNS, values[:first], strict=True)),
         numbers={
             name: Numbers(*values[first + 4 * place : first + 4 * place + 4])

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from sqlalchemy.orm import Session
 
-from experiments import outcomes, page_effects
+from experiments import page_effects, unit_rows
 from experiments.effects import Better, Effect, compare_arms
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.readings import ExperimentPage
-from experiments.recount import Recount, RecountError, build_arms
+from experiments.recount import Recount, build_arms, find_analysis
 
 
 class Posterior(NamedTuple):
@@ -68,19 +68,16 @@ def compare_windows(session: Session, page: ExperimentPage, hours: Sequence[floa
     longer window has more of each user, and fewer users whose windows have closed. Raises RecountError when
     there is no analysis.
     """
-    plan = page.plan_of_each
-    if page.newest is None or plan is None or page.baseline is None:
-        raise RecountError(
-            f"{page.name} has no analysis yet; wait for the flow `experiment`, or read another one by its id"
-        )
+    analysed = find_analysis(page)
+    plan = analysed.plan
     primary = {plan.primary: plan.all_metrics[plan.primary]}
     windows = []
     for length in hours:
         changed = plan.model_copy(update={"window_hours": length})
-        units = outcomes.read_units(session, page.id, changed, page.newest.at)
-        arms = build_arms(units, page.epochs, page.baseline.name, primary)[plan.primary]
+        units = unit_rows.read_units(session, page.id, changed, analysed.at)
+        arms = build_arms(units, page.epochs, analysed.baseline, primary)[plan.primary]
         pair = [
-            [arm for arm in arms if arm.variant == side.name] for side in (page.baseline, page.challenger)
+            [arm for arm in arms if arm.variant == name] for name in (analysed.baseline, page.challenger.name)
         ]
         effect = _compare(list(zip(*pair, strict=True)), plan, primary[plan.primary])
         both = [arm for side in pair for arm in side]
@@ -164,7 +161,7 @@ def _analyse(
     plan: Plan,
     metric: Metric,
 ) -> Iterator[Effect]:
-    """The effects among the first users. `numbers` has the shape (users, 4), as `outcomes.Numbers`; `ends`
+    """The effects among the first users. `numbers` has the shape (users, 4), as `unit_rows.Numbers`; `ends`
     are the numbers of users at the analyses.
     """
     sums: Mapping[tuple[int, bool], list[Estimate]] = {

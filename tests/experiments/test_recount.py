@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from data import database
 from data.tables import Comparison, Experiment, Exposure, Feedback, Organisation, User, new_id
 from data.traffic import answers
-from experiments import evidence, metrics, outcomes, readings, recount, stored_sums
+from experiments import evidence, metrics, outcomes, readings, recount, stored_sums, unit_rows
 from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.readings import EpochRow, ExperimentPage
@@ -87,7 +87,7 @@ def test_the_arms_are_those_of_the_stored_sums(session: Session) -> None:
         now = START + timedelta(hours=hours)
         outcomes.refresh(session, trial.id, plan, plan.all_metrics, now)
         session.commit()
-        units = outcomes.read_units(session, trial.id, plan, now)
+        units = unit_rows.read_units(session, trial.id, plan, now)
         arms = build_arms(units, describe_epochs(*epochs), "champion", plan.all_metrics)
         assert arms == stored_sums.read_arms(session, trial.id, plan.all_metrics)
         uncapped = plan.all_metrics["waits"].model_copy(update={"cap": None})
@@ -110,40 +110,10 @@ def test_between_organisations_the_units_are_organisations(session: Session) -> 
             trial.expose(user, arm, epoch, organisation=organisation)
             trial.vote(user, arm, epoch, liked, organisation=organisation)
     trial.refresh()
-    units = outcomes.read_units(session, trial.id, PLAN, START + timedelta(hours=24))
+    units = unit_rows.read_units(session, trial.id, PLAN, START + timedelta(hours=24))
     arms = build_arms(units, describe_epochs(epoch), "champion", metrics.load())
     assert len(units) == 6
     assert arms == stored_sums.read_arms(session, trial.id, metrics.load())
-
-
-def test_an_exposure_that_no_analysis_has_seen_is_left_out(session: Session) -> None:
-    trial = Trial(session)
-    epoch = trial.epoch(0.5, 0.5)
-    assert outcomes.read_units(session, trial.id, PLAN, START + timedelta(hours=24)) == []
-    trial.expose(uuid.uuid4(), "champion", epoch)
-    trial.refresh()
-    trial.expose(uuid.uuid4(), "champion", epoch)
-    session.commit()
-    assert len(outcomes.read_units(session, trial.id, PLAN, START + timedelta(hours=24))) == 1
-
-
-def test_another_window_has_what_happened_in_it(session: Session) -> None:
-    trial = Trial(session)
-    epoch = trial.epoch(0.5, 0.5)
-    user = uuid.uuid4()
-    trial.expose(user, "champion", epoch)
-    trial.vote(user, "champion", epoch, False, minute=30)
-    trial.refresh()
-
-    def read(hours: float, at: float) -> list[int | None]:
-        plan = PLAN.model_copy(update={"window_hours": hours})
-        units = outcomes.read_units(session, trial.id, plan, START + timedelta(hours=at))
-        return [unit.numbers["complained"].x if unit.numbers else None for unit in units]
-
-    assert read(1, at=24) == [1]
-    assert read(0.25, at=24) == [0]
-    assert read(2, at=2) == [None], "a window that has just closed waits for late rows"
-    assert read(2, at=2.1) == [1]
 
 
 def compare_side_by_side(session: Session, people: list[uuid.UUID], seed: int = 0) -> None:

@@ -19,9 +19,9 @@ from data.traffic import answers
 from experiments import evidence, readings, what_if
 from experiments.effects import compare_arms
 from experiments.estimators import Estimate
-from experiments.outcomes import Numbers, UnitRow
 from experiments.plan import Plan
 from experiments.recount import Recount, RecountError
+from experiments.unit_rows import Numbers, UnitRow
 from pipelines.experiment import analyse
 from tests.trials import START, Trial
 
