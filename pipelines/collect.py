@@ -34,7 +34,7 @@ SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
 _ROWS_CHECKED = 20_000  # of each kind, when the facts that a rewrite loses are counted
 
-CONFIG = Path(__file__).parent.parent / "configs" / "collect.yaml"
+CONFIG = configs.ROOT / "configs" / "collect.yaml"
 
 
 class CollectConfig(Limits):

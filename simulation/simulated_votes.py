@@ -39,7 +39,7 @@ from simulation import simulated_people
 from simulation.simulated_people import PeopleConfig, PlannedRequest
 from simulation.taste import Request
 
-_CONFIGS = Path(__file__).parent.parent / "configs"
+_CONFIGS = configs.ROOT / "configs"
 _CHUNK = 16  # requests of a batch; the samples of a batch share one seed
 
 
