@@ -102,11 +102,11 @@ def find_or_make(settings: Settings, config: VotesConfig) -> Path:
     """The newest snapshot of the installation that may be trained on; without one, that of simulated people.
     Errors as in `by_hand.newest_snapshot`.
     """
-    found = by_hand.newest_snapshot(settings)
-    if found is None:
+    newest = by_hand.newest_snapshot(settings)
+    if newest is None:
         main(config)
-    print(f"The snapshot is {found or f'of simulated people, in {config.out}'}.")
-    return found or config.out
+    print(f"The snapshot is {newest or f'of simulated people, in {config.out}'}.")
+    return newest or config.out
 
 
 def _generate(
