@@ -117,12 +117,12 @@ def read_traffic(settings: Settings, most: int) -> Traffic:
         raise TooFewMessagesError(
             f"the champion has answered {len(messages)} different messages of people whose texts may be used,"
             f" and a comparison needs {shadow.MIN_MESSAGES}: wait for traffic, or take messages of the seed"
-            " corpus (`replay.of_corpus`)"
+            " corpus (`replay.sample_corpus`)"
         )
     return Traffic(messages, counted)
 
 
-def of_corpus(originals: Sequence[Original], most: int) -> list[ReplayedMessage]:
+def sample_corpus(originals: Sequence[Original], most: int) -> list[ReplayedMessage]:
     """At most `most` messages of the seed corpus with the requests of their reference rewrites, stratified as
     for a shadow run. No version has answered them.
     """

@@ -100,9 +100,9 @@ def main(config: VotesConfig, own: Sequence[Usable] = ()) -> Made:
 
 def find_or_make(settings: Settings, config: VotesConfig) -> Path:
     """The newest snapshot of the installation that may be trained on; without one, that of simulated people.
-    Errors as in `by_hand.newest_snapshot`.
+    Errors as in `by_hand.find_newest_snapshot`.
     """
-    newest = by_hand.newest_snapshot(settings)
+    newest = by_hand.find_newest_snapshot(settings)
     if newest is None:
         main(config)
     print(f"The snapshot is {newest or f'of simulated people, in {config.out}'}.")

@@ -106,7 +106,7 @@ def test_an_endpoint_that_refuses_is_given_up_after_three_messages(
 
 
 def test_messages_of_the_corpus_are_of_many_kinds() -> None:
-    messages = replay.of_corpus(corpus.read(corpus.SEED / "ordinary" / "dev"), 10)
+    messages = replay.sample_corpus(corpus.read(corpus.SEED / "ordinary" / "dev"), 10)
     assert len(messages) == 10
     assert len({message.stratum for message in messages}) == 5, "two of each kind"
     assert all(message.champion == "" for message in messages)
