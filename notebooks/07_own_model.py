@@ -1,9 +1,9 @@
 # %% [markdown]
 # # A language model of your own, in shadow
 #
-# Can a model that was not trained here take the champion's place, and at what cost? This notebook makes a
-# variant of it, lets it rewrite recent messages that no person sees, and compares faults, time and price with
-# the shipped version. With the small model that comes by pip it takes less than a minute on an idle machine.
+# Can a model that was not trained here take the champion's place, and at what cost? This notebook lets a
+# variant of it rewrite recent messages in shadow: no person sees the rewrites. It compares faults, time and
+# price with the shipped version. With the small model from pip it takes under a minute on an idle machine.
 
 # %%
 # %matplotlib inline
@@ -144,6 +144,6 @@ pd.Series(Margins().model_dump(exclude={"seed"}), name="limit of the gate").to_f
 # ## What to do next
 #
 # - Another prompt is another variant: set `prompt: frame-1` in your config, and run this notebook again.
-# - `05_experiment` reads the experiment that the commands start. Its metric *cost* is the price.
+# - [05_experiment](05_experiment.py) reads the experiment that you start. Its metric *cost* is the price.
 # - [docs/other_models.md](../docs/other_models.md): vendors, vLLM, Ollama, llama.cpp, and what is protected.
-# - Weights that you train: [docs/your-own-model.md](../docs/your-own-model.md) and `03_training`.
+# - Weights you train: [03_training](03_training.py), [docs/your-own-model.md](../docs/your-own-model.md).

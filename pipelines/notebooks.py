@@ -10,7 +10,7 @@ notebook showed when it was executed: Markdown, and its pictures as files.
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -112,11 +112,6 @@ def write_pages(files: Sequence[Path]) -> None:
             for path, content in pictures.items():
                 (PAGES / path).write_bytes(content)
             (PAGES / f"{file.stem}.md").write_text(text, encoding="utf-8")
-
-
-def code_of(file: Path) -> Iterator[str]:
-    """The code of each cell of a notebook, as its page shows it."""
-    return (cell.source for cell in jupytext.read(file).cells if cell.cell_type == "code")
 
 
 def open_lab(*arguments: str) -> NoReturn:

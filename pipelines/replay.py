@@ -7,7 +7,7 @@ person looks at a model before it is registered: both compare two versions by `s
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -25,22 +25,15 @@ from models.costs import Use
 from models.edits import writer
 from pipelines import shadow
 from pipelines.shadow import ChallengerAnswer, ReplayedMessage
-from serving.inference.client import Item, Rewritten
+from serving.inference.client import Rewritten
 from serving.inference.edits_engine import EditsEngine
+from serving.inference.engines import AnyEngine
 
 _FIRST = 3  # messages after which a version that failed on all of them is given up
 
 
 class NoAnswerError(Exception):
     """The version answered none of the first messages."""
-
-
-class Engine(Protocol):
-    """What rewrites, see `serving.inference.engines`."""
-
-    def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
-        """The rewrites of items, in their order."""
-        ...
 
 
 class Replayed(NamedTuple):
@@ -124,12 +117,12 @@ def read_traffic(settings: Settings, most: int) -> Traffic:
         raise TooFewMessagesError(
             f"the champion has answered {len(messages)} different messages of people whose texts may be used,"
             f" and a comparison needs {shadow.MIN_MESSAGES}: wait for traffic, or take messages of the seed"
-            " corpus (`replay.of_corpus`)"
+            " corpus (`replay.sample_corpus`)"
         )
     return Traffic(messages, counted)
 
 
-def of_corpus(originals: Sequence[Original], most: int) -> list[ReplayedMessage]:
+def sample_corpus(originals: Sequence[Original], most: int) -> list[ReplayedMessage]:
     """At most `most` messages of the seed corpus with the requests of their reference rewrites, stratified as
     for a shadow run. No version has answered them.
     """
@@ -155,7 +148,7 @@ def open_shipped(settings: Settings) -> tuple[EditsEngine, Spec]:
     return EditsEngine(shipped.export_once(settings)), spec
 
 
-def run(engine: Engine, spec: Spec, messages: Sequence[ReplayedMessage]) -> list[Replayed]:
+def run(engine: AnyEngine, spec: Spec, messages: Sequence[ReplayedMessage]) -> list[Replayed]:
     """The answers of a version, in the order of the messages: one after the other, so that each duration is
     that of one message.
 
@@ -168,7 +161,7 @@ def run(engine: Engine, spec: Spec, messages: Sequence[ReplayedMessage]) -> list
         [rewritten] = engine.generate(spec, [message.item])
         cpu_s, ms = time.process_time() - cpu, 1000 * (time.monotonic() - began)
         replayed.append(Replayed(rewritten, ms, cpu_s))
-        if len(replayed) == _FIRST and all(each.rewritten.failure for each in replayed):
+        if len(replayed) == _FIRST and all(answer.rewritten.failure for answer in replayed):
             raise NoAnswerError(f"{spec.version} answered none of {_FIRST} messages: {rewritten.failure}")
     return replayed
 
@@ -176,8 +169,8 @@ def run(engine: Engine, spec: Spec, messages: Sequence[ReplayedMessage]) -> list
 def by_champion(messages: Sequence[ReplayedMessage], replayed: Sequence[Replayed]) -> list[ReplayedMessage]:
     """The messages with these answers as the champion's."""
     return [
-        message._replace(champion=each.rewritten.text, champion_ms=each.ms)
-        for message, each in zip(messages, replayed, strict=True)
+        message._replace(champion=answer.rewritten.text, champion_ms=answer.ms)
+        for message, answer in zip(messages, replayed, strict=True)
     ]
 
 
@@ -199,31 +192,31 @@ def list_pairs(
             ", ".join(new.rewritten.facts_missing),
         )
         counted.append((len(faults), pair))
-    return [pair for _, pair in sorted(counted, key=lambda each: -each[0])]
+    return [pair for _, pair in sorted(counted, key=lambda row: -row[0])]
 
 
 def summarise(messages: Sequence[ReplayedMessage], replayed: Sequence[Replayed]) -> dict[str, float]:
     """Numbers of all messages, for a column of a table: outcomes, faults, times, tokens, and the vendor's
     price.
     """
-    answered = [each for each in replayed if each.text is not None]
+    answered = [answer for answer in replayed if answer.text is not None]
     faults = Counter(
         kind
-        for message, each in zip(messages, replayed, strict=True)
-        for kind in {fault.kind for fault in _find_faults(message, each)}
+        for message, answer in zip(messages, replayed, strict=True)
+        for kind in {fault.kind for fault in _find_faults(message, answer)}
     )
-    seconds = [each.ms / 1000 for each in replayed]
+    seconds = [answer.ms / 1000 for answer in replayed]
     return {
         "messages": len(replayed),
         "failed or too late": len(replayed) - len(answered),
-        "unchanged": sum(each.rewritten.unchanged is not None for each in answered),
+        "unchanged": sum(answer.rewritten.unchanged is not None for answer in answered),
         **{f"with the fault: {kind}": faults[kind] for kind in fidelity.KINDS},
-        "facts lost": sum(len(each.rewritten.facts_missing) for each in answered),
+        "facts lost": sum(len(answer.rewritten.facts_missing) for answer in answered),
         "seconds, p50": round(float(np.median(seconds)), 3),
         "seconds, p95": round(float(np.quantile(seconds, 0.95)), 3),
-        "tokens read": sum(each.rewritten.prompt_tokens for each in replayed),
-        "tokens written": sum(each.rewritten.tokens for each in replayed),
-        "vendor, USD": sum(each.rewritten.cost_usd for each in replayed),
+        "tokens read": sum(answer.rewritten.prompt_tokens for answer in replayed),
+        "tokens written": sum(answer.rewritten.tokens for answer in replayed),
+        "vendor, USD": sum(answer.rewritten.cost_usd for answer in replayed),
     }
 
 

@@ -14,14 +14,12 @@ def draw_replay(
     messages: Sequence[ReplayedMessage],
     champion: Sequence[Replayed],
     challenger: Sequence[Replayed],
-    names: tuple[str, str] = ("champion", "challenger"),
 ) -> Figure:
     """The seconds of both versions by message, and the tokens that the challenger read and wrote.
 
     One line a message, the slowest of the challenger at the top. A message that it did not answer has a
     cross.
     """
-    old, new = names
     order = sorted(range(len(messages)), key=lambda i: challenger[i].ms)
     figure = Figure(figsize=(10, 1.6 + 0.28 * len(messages)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -29,8 +27,11 @@ def draw_replay(
     seconds = [challenger[i].ms / 1000 for i in order]
     champion_seconds = [champion[i].ms / 1000 for i in order]
     left.hlines(places, champion_seconds, seconds, color=_PALE, linewidth=1)
-    left.plot(champion_seconds, places, "o", color=_BLUE, fillstyle="none", label=old)
-    for marker, is_answered, label in (("^", True, new), ("x", False, f"{new}, failed or too late")):
+    left.plot(champion_seconds, places, "o", color=_BLUE, fillstyle="none", label="champion")
+    for marker, is_answered, label in (
+        ("^", True, "challenger"),
+        ("x", False, "challenger, failed or too late"),
+    ):
         points = [at for at in places if (challenger[order[at]].text is not None) == is_answered]
         if points:
             left.plot([seconds[at] for at in points], points, marker, color=_ORANGE, label=label)
@@ -50,7 +51,7 @@ def draw_replay(
     written = [challenger[i].rewritten.tokens for i in order]
     right.barh(places, read, color=_PALE, edgecolor=_BLUE, hatch="//", label="read")
     right.barh(places, written, left=read, color=_ORANGE, edgecolor=_ORANGE, label="written")
-    right.set(xlabel=f"tokens of {new}, all drafts of a message")
+    right.set(xlabel="tokens of challenger, all drafts of a message")
     for axes in (left, right):
         axes.grid(axis="x", linewidth=0.4)
         axes.set_axisbelow(True)

@@ -19,8 +19,7 @@ from simulation import labelled_votes
 
 LEAST_PAIRS = 100  # to train on, of an installation
 _LEAST_HELD_OUT = 20
-_LAYERS, _STEPS = 6, 60
-_ROOT = Path(__file__).parent.parent
+_LAYERS, _STEPS, _MAX_TOKENS = 6, 60, 160
 _FOLDER = "audit"  # of the artifacts
 
 
@@ -43,10 +42,10 @@ def load(settings: Settings, most_pairs: int = 200, layers: int = _LAYERS, steps
     """The reward model of an installation, or else a small one, which is trained first, once.
 
     At most `most_pairs` held-out pairs, evenly spread. `layers` and `steps` are those of a small model. Reads
-    the installation's folders only, so its services need not run. Relative folders are in the repository.
-    Raises NothingToAuditError when the installation's model may have learned from all pairs.
+    the installation's folders only, so its services need not run. Raises NothingToAuditError when the
+    installation's model may have learned from all pairs.
     """
-    state, artifacts = _ROOT / settings.state, _ROOT / settings.artifacts
+    state, artifacts = settings.state, settings.artifacts
     pairs = examples.read_snapshots(_list_snapshots(state), PreferencePair)
     learned, held_out = _split(pairs)
     rewards = sorted(
@@ -94,14 +93,13 @@ def train(
     base: Path,
     layers: int = _LAYERS,
     steps: int = _STEPS,
-    max_tokens: int = 160,
 ) -> Path:
     """Train a small reward model on the first layers of a base; its folder, below `work`.
 
     The same pairs and settings are trained once. Errors as in `models.reward.main` and `shallow.cut`.
     """
     rows = [pair.model_dump_json() for pair in pairs]
-    key = "\n".join([base.name, str(layers), str(steps), str(max_tokens), *rows])
+    key = "\n".join([base.name, str(layers), str(steps), str(_MAX_TOKENS), *rows])
     folder = work / blake2b(key.encode(), digest_size=8).hexdigest()
     if not (folder / "reward" / training.METRICS_FILE).exists():
         reward.main(
@@ -113,7 +111,7 @@ def train(
                 checkpoints=folder / "checkpoints",
                 steps=steps,
                 learning_rate=1e-3,
-                max_tokens=max_tokens,
+                max_tokens=_MAX_TOKENS,
                 validation_pairs=8,  # the audit measures on all of them
                 evaluate_every_steps=steps,
                 checkpoint_every_steps=steps,

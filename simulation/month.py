@@ -50,7 +50,7 @@ from simulation.fake_inference import WEIGHTS, Weights, serve
 from simulation.month_report import AuditRow, ChallengerResult, MonthReport, WinRate
 from simulation.simulated_people import PeopleConfig, PlannedRequest
 
-_CONFIGS = Path(__file__).parent.parent / "configs"
+_CONFIGS = configs.ROOT / "configs"
 _KEY = "tb_month001_" + "0" * 43  # valid only on 127.0.0.1, while the month runs
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -23,8 +23,7 @@ from pipelines import local
 from pipelines.environments import read_environment
 from simulation.sample_traffic import SampleConfig, midnight
 
-CONFIG = Path(__file__).parent.parent / "configs" / "sample.yaml"
-_ROOT = Path(__file__).parent.parent
+CONFIG = configs.ROOT / "configs" / "sample.yaml"
 _FOLDER = "sample"  # of the state folder
 _FILLED, _FILLING = "sample", "sample_filling"  # databases
 _TIMEOUT_S = 5  # of a connection
@@ -51,7 +50,7 @@ def open_settings(config: SampleConfig | None = None) -> Settings:
     A database that the environment names is used before either. Raises NoInstallationError when it does not
     answer. The sample's server stops at the end of the last process that uses it.
     """
-    named = _from_root(Settings(_env_file=_ROOT / ".env"))
+    named = _from_root(Settings(_env_file=configs.ROOT / ".env"))
     running = _find_running(named)
     if running is not None:
         return running
@@ -71,7 +70,7 @@ def find_settings() -> Settings:
     """As `open_settings`, for those who can do without a database: without a running installation the
     settings name none, and no sample is made.
     """
-    named = _from_root(Settings(_env_file=_ROOT / ".env"))
+    named = _from_root(Settings(_env_file=configs.ROOT / ".env"))
     running = _find_running(named)
     if running is None:
         print("No installation runs, so its snapshots, models and MLflow are not used.")
@@ -186,7 +185,7 @@ def _describe(config: SampleConfig) -> str:
 
 def _from_root(settings: Settings) -> Settings:
     """The settings with folders from the repository's root: a kernel starts in the folder of its notebook."""
-    folders = {name: _ROOT / getattr(settings, name) for name in ("state", "artifacts", "champion")}
+    folders = {name: configs.ROOT / getattr(settings, name) for name in ("state", "artifacts", "champion")}
     return settings.model_copy(update=folders)
 
 

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -14,7 +13,6 @@ from data import corpus
 from simulation import simulated_people
 from simulation.simulated_people import PeopleConfig, Person
 
-_CONFIGS = Path(__file__).parent.parent / "configs"
 # Shares of the messages by weekday, from Monday, and the usual hours (UTC) with their spread.
 _WEEKDAYS = (1.0, 1.1, 1.05, 1.0, 0.8, 0.12, 0.08)
 _HOURS = ((9.8, 1.1), (14.6, 1.5))
@@ -69,7 +67,7 @@ def load_people(config: SampleConfig) -> PeopleConfig:
         "comparisons_share": config.comparisons_share,
     }
     overrides = [f"{name}={value}" for name, value in numbers.items()]
-    return configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
+    return configs.load(PeopleConfig, configs.ROOT / "configs" / "people.yaml", overrides)
 
 
 def plan_visits(config: SampleConfig, people: PeopleConfig, until: datetime) -> list[Visit]:

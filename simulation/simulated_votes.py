@@ -39,7 +39,7 @@ from simulation import simulated_people
 from simulation.simulated_people import PeopleConfig, PlannedRequest
 from simulation.taste import Request
 
-_CONFIGS = Path(__file__).parent.parent / "configs"
+_CONFIGS = configs.ROOT / "configs"
 _CHUNK = 16  # requests of a batch; the samples of a batch share one seed
 
 
@@ -100,13 +100,13 @@ def main(config: VotesConfig, own: Sequence[Usable] = ()) -> Made:
 
 def find_or_make(settings: Settings, config: VotesConfig) -> Path:
     """The newest snapshot of the installation that may be trained on; without one, that of simulated people.
-    Errors as in `by_hand.newest_snapshot`.
+    Errors as in `by_hand.find_newest_snapshot`.
     """
-    found = by_hand.newest_snapshot(settings)
-    if found is None:
+    newest = by_hand.find_newest_snapshot(settings)
+    if newest is None:
         main(config)
-    print(f"The snapshot is {found or f'of simulated people, in {config.out}'}.")
-    return found or config.out
+    print(f"The snapshot is {newest or f'of simulated people, in {config.out}'}.")
+    return newest or config.out
 
 
 def _generate(

@@ -1,15 +1,21 @@
-"""Rows of outputs, answers, comparisons and votes at chosen moments."""
+"""Rows of outputs, answers, comparisons and votes at chosen moments; a champion that has answered."""
 
 import random
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from data.tables import Answer, Comparison, Feedback, Output, User, new_id
-from data.traffic import answers
+from configs.settings import Settings
+from data import database
+from data.people import identities
+from data.reasons import Reason
+from data.records import Spec
+from data.tables import Answer, Comparison, Feedback, Organisation, Output, User, new_id
+from data.traffic import answers, routing
+from data.traffic.routing import Routing
 
 
 def id_at(moment: datetime) -> uuid.UUID:
@@ -24,9 +30,9 @@ class Traffic:
     def __init__(self, session: Session, organisation_id: uuid.UUID) -> None:
         self._session, self._organisation_id = session, organisation_id
 
-    def add_person(self) -> uuid.UUID:
-        """A new person."""
-        person = User(id=new_id(), organisation_id=self._organisation_id)
+    def add_person(self, consents: bool | None = None) -> uuid.UUID:
+        """A new person; `consents` to training, or None for the organisation's default."""
+        person = User(id=new_id(), organisation_id=self._organisation_id, consents_to_training=consents)
         self._session.add(person)
         self._session.flush()
         return person.id
@@ -38,6 +44,8 @@ class Traffic:
         transform_type: str = "soften",
         rewrite: str = "Could you fix it?",
         version: str = "v1",
+        intensity: int = 1,
+        unchanged: Reason | None = None,
     ) -> uuid.UUID:
         """A new output of a moment."""
         output = Output(
@@ -45,9 +53,10 @@ class Traffic:
             organisation_id=self._organisation_id,
             message=message,
             transform_type=transform_type,
-            intensity=1,
+            intensity=intensity,
             text=rewrite,
             facts_missing=[],
+            unchanged=unchanged,
             spec_digest="0" * 32,
             version=version,
             upstream_ms=1.0,
@@ -56,8 +65,8 @@ class Traffic:
         self._session.flush()
         return output.id
 
-    def answer(self, at: datetime, person: uuid.UUID, output: uuid.UUID) -> None:
-        """A person gets an output at a moment."""
+    def answer(self, at: datetime, person: uuid.UUID, output: uuid.UUID, cache: str = "miss") -> None:
+        """A person gets an output at a moment, from a cache or ("miss") from the model."""
         self._session.execute(text("SELECT ensure_answer_partitions(:day, 1)"), {"day": at.date()})
         self._session.add(
             Answer(
@@ -65,9 +74,9 @@ class Traffic:
                 output_id=output,
                 organisation_id=self._organisation_id,
                 user_id=person,
-                variant="v1",
+                variant="champion",
                 epoch=1,
-                cache="miss",
+                cache=cache,
                 fell_back=False,
                 total_ms=10.0,
             )
@@ -101,3 +110,24 @@ class Traffic:
             )
         )
         self._session.flush()
+
+
+def release_champion(settings: Settings, messages: int) -> None:
+    """A released champion that has answered as many different messages of the organisation, each twice: from
+    the model, and from a cache. Their person consents to training.
+    """
+    engine, now = database.engine_of(settings), datetime.now(UTC)
+    identities.bootstrap(engine, identities.generate_key(), settings.organisation)
+    with Session(engine) as session, session.begin():
+        routing.publish(session, Routing(champion=Spec(version="v1")), [])
+        organisation = session.scalars(
+            select(Organisation.id).where(Organisation.name == settings.organisation)
+        ).one()
+        traffic = Traffic(session, organisation)
+        person = traffic.add_person(consents=True)
+        for number in range(messages):
+            message = f"Fix PAY-{number} today, I am tired of this."
+            output = traffic.add_output(now, message, rewrite=f"Please fix PAY-{number} today.", intensity=2)
+            for cache in ("miss", "l1"):
+                traffic.answer(now, person, output, cache)
+    engine.dispose()

@@ -58,7 +58,7 @@ _UNITS = """
     )
     SELECT place, unit FROM judged LEFT JOIN numbers USING (judged)
 """
-_SAID = """
+_SELECT_SOURCES = """
     SELECT feedback_id AS feedback, user_id AS user, kind, transform_type, version, unit,
         CASE WHEN unit IS NOT NULL THEN coalesce(
             thumb_up::TINYINT, rating, (first_is_preferred = (output > other))::TINYINT) END AS value,
@@ -135,7 +135,7 @@ class Counted:
         """The votes that count, in order, with what they say (`data.snapshots.shards.Source`)."""
         self.db.execute(_UNITS)
         for first in range(0, self.staged, self.batch_votes):
-            rows = self.db.sql(_SAID, params={"first": first, "last": first + self.batch_votes - 1})
+            rows = self.db.sql(_SELECT_SOURCES, params={"first": first, "last": first + self.batch_votes - 1})
             yield from _SOURCES.validate_python(rows.to_arrow_table().to_pylist())
 
     def leave_out(self, places: np.ndarray, why: str) -> None:

@@ -138,7 +138,7 @@ def assess(
     model and the rules for facts.
     """
     kinds, people = Counter[str](), Counter[UUID]()
-    first, shown, longer, unequal = Counter[UUID](), Counter[UUID](), Counter[UUID](), Counter[UUID]()
+    first, compared, longer, unequal = Counter[UUID](), Counter[UUID](), Counter[UUID](), Counter[UUID]()
     judged = {"thumb": _Ratings(), "rating": _Ratings(), "comparison": _Ratings()}
     for source in sources:
         person = source.user
@@ -147,7 +147,7 @@ def assess(
         if source.unit is not None and source.value is not None:
             judged[source.kind].add(source.unit, person, source.value)
         if source.first is not None:
-            shown[person] += 1
+            compared[person] += 1
             first[person] += source.first
         if source.longer is not None:
             unequal[person] += 1
@@ -171,7 +171,7 @@ def assess(
         votes=_sort(kinds),
         left_out=asdict(left_out),
         people_by_votes=_sort(Counter(people.values())),
-        position=measure_bias(first, shown),
+        position=measure_bias(first, compared),
         length=measure_bias(longer, unequal),
         agreement={
             "thumbs": measure_agreement(judged["thumb"], 2, "nominal", limits.least_units),

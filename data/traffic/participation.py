@@ -69,21 +69,21 @@ class Responses(NamedTuple):
 # The organisation is named, since the owner of the tables sees every row; row-level security limits the
 # dashboard's login to it as well.
 _RESPONSE = """
-    WITH made AS (
+    WITH rewrites AS (
         SELECT id, version FROM outputs WHERE organisation_id = :organisation AND id >= :since
         ORDER BY id DESC LIMIT :most
-    ), asked AS (
+    ), compared AS (
         SELECT c.id FROM comparisons c JOIN outputs o ON o.id = c.first_output_id
         WHERE c.organisation_id = :organisation AND c.id >= :since AND o.version NOT LIKE 'sample-%'
         ORDER BY c.id DESC LIMIT :most
     )
     SELECT
-        (SELECT count(*) FROM made WHERE version NOT LIKE 'sample-%'),
-        (SELECT count(*) FROM made m WHERE version NOT LIKE 'sample-%'
-            AND EXISTS (SELECT FROM feedback f WHERE f.output_id = m.id)),
-        (SELECT count(*) FROM asked),
+        (SELECT count(*) FROM rewrites WHERE version NOT LIKE 'sample-%'),
+        (SELECT count(*) FROM rewrites r WHERE version NOT LIKE 'sample-%'
+            AND EXISTS (SELECT FROM feedback f WHERE f.output_id = r.id)),
+        (SELECT count(*) FROM compared),
         (SELECT count(DISTINCT f.comparison_id) FROM feedback f
-            WHERE f.kind = 'comparison' AND f.id >= :since AND f.comparison_id IN (SELECT id FROM asked))
+            WHERE f.kind = 'comparison' AND f.id >= :since AND f.comparison_id IN (SELECT id FROM compared))
 """
 
 
@@ -221,7 +221,7 @@ def count_by_version(session: Session, organisation_id: uuid.UUID, since: dateti
 
 
 _BY_PERSON = """
-    WITH asked AS (
+    WITH readers AS (
         SELECT a.user_id FROM answers a JOIN outputs o ON o.id = a.output_id
         WHERE a.organisation_id = :organisation AND a.id >= :since AND o.version NOT LIKE 'sample-%'
         UNION SELECT c.user_id FROM comparisons c JOIN outputs o ON o.id = c.first_output_id
@@ -231,7 +231,7 @@ _BY_PERSON = """
         WHERE f.organisation_id = :organisation AND f.id >= :since AND o.version NOT LIKE 'sample-%'
         GROUP BY f.user_id
     )
-    SELECT coalesce(votes, 0) FROM asked LEFT JOIN cast_votes USING (user_id) ORDER BY 1 DESC
+    SELECT coalesce(votes, 0) FROM readers LEFT JOIN cast_votes USING (user_id) ORDER BY 1 DESC
 """
 
 

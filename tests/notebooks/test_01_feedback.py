@@ -1,8 +1,5 @@
 """Where there is nothing to read, the notebook on feedback ends in one sentence that says what to do."""
 
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,31 +10,19 @@ import psycopg
 import pytest
 from sqlalchemy.orm import Session
 
-import configs
 from data import database
 from data.tables import Organisation
 from data.traffic import comparisons, evidence_messages
 from tests import ports
+from tests.notebooks import scripts
 from tests.traffic import Traffic
 
-NOTEBOOK = configs.ROOT / "notebooks" / "01_feedback.py"
-
-
-def run(folder: Path, url: str, organisation: str = "first") -> subprocess.CompletedProcess[str]:
-    """Run the notebook as a script with a database."""
-    env = os.environ | {
-        "MPLBACKEND": "Agg",
-        "TONEBRIDGE_DATABASE_URL": url,
-        "TONEBRIDGE_ORGANISATION": organisation,
-        "TONEBRIDGE_STATE": str(folder / "state"),
-        "TONEBRIDGE_ARTIFACTS": str(folder / "artifacts"),
-    }
-    return subprocess.run([sys.executable, NOTEBOOK], env=env, capture_output=True, text=True, check=False)
+NOTEBOOK = "01_feedback"
 
 
 def fail(folder: Path, url: str, organisation: str = "first") -> str:
     """The last line of a run that fails; it names the error. Nothing was written."""
-    ended = run(folder, url, organisation)
+    ended = scripts.run(NOTEBOOK, folder, url, organisation)
     assert ended.returncode == 1
     assert not list(folder.iterdir())
     return ended.stderr.splitlines()[-1]
@@ -84,11 +69,11 @@ def test_one_comparison_is_shown_although_nothing_can_be_said_of_it(
         person = traffic.add_person()
         message = evidence_messages.list_shipped(comparisons.load().evidence_share, for_evidence=False)[0]
         outputs = [traffic.add_output(now, message, rewrite=text) for text in ("One.", "Another.")]
-        shown = traffic.compare(now, person, *outputs)
+        comparison = traffic.compare(now, person, *outputs)
         traffic.vote(
-            now, person, outputs[0], "comparison", comparison_id=shown, preferred_output_id=outputs[1]
+            now, person, outputs[0], "comparison", comparison_id=comparison, preferred_output_id=outputs[1]
         )
-    ended = run(tmp_path, url)
+    ended = scripts.run(NOTEBOOK, tmp_path, url)
     assert ended.returncode == 0, ended.stderr
     assert "1 of the 1 people who got a rewrite voted." in ended.stdout
     assert "1 votes of 1 people count." in ended.stdout

@@ -1,9 +1,6 @@
 """The notebook on a metric of one's own with the database of an installation: it stores nothing there."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,32 +8,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-import configs
 from data import database
 from data.tables import Organisation
 from data.traffic import answers
 from experiments import evidence
 from pipelines.experiment import analyse
 from tests.experiments.test_unit_values import PLAN, build
+from tests.notebooks import scripts
 from tests.pipelines.test_other_plan import read_all
 from tests.trials import START
 
-NOTEBOOK = configs.ROOT / "notebooks" / "06_metric.py"
-
-
-def run(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
-    """Run the notebook as a script with a database."""
-    env = os.environ | {
-        "MPLBACKEND": "Agg",
-        "TONEBRIDGE_DATABASE_URL": url,
-        "TONEBRIDGE_STATE": str(folder / "state"),
-        "TONEBRIDGE_ARTIFACTS": str(folder / "artifacts"),
-    }
-    return subprocess.run([sys.executable, NOTEBOOK], env=env, capture_output=True, text=True, check=False)
+NOTEBOOK = "06_metric"
 
 
 def test_without_an_experiment_it_says_what_to_do(tmp_path: Path, new_database: Callable[..., str]) -> None:
-    ended = run(tmp_path, new_database())
+    ended = scripts.run(NOTEBOOK, tmp_path, new_database())
     assert ended.returncode == 1
     sentence = "no experiment of this installation has compared its arms yet; wait until"
     assert sentence in ended.stderr.splitlines()[-1]
@@ -58,7 +44,7 @@ def test_an_old_experiment_with_few_users_changes_in_no_way(
         evidence.store(session, trial.id, analyse(session, trial.id, PLAN, "first", at), at)
         session.commit()
     before = read_all(engine)
-    ended = run(tmp_path, url)
+    ended = scripts.run(NOTEBOOK, tmp_path, url)
     assert ended.returncode == 0, ended.stderr
     assert "200 users whose windows of 1 hours have closed" in ended.stdout
     assert "there is no column complaint; complaints is the nearest" in ended.stdout

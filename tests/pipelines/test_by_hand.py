@@ -51,22 +51,22 @@ def store(settings: Settings, digest: str, accepted: bool, is_complete: bool = T
 
 
 def test_the_newest_snapshot_that_may_be_trained_on_is_taken(installation: Settings) -> None:
-    assert by_hand.newest_snapshot(installation) is None, "none was made yet"
+    assert by_hand.find_newest_snapshot(installation) is None, "none was made yet"
     store(installation, "a" * 32, accepted=True)
     second = store(installation, "b" * 32, accepted=True)
     store(installation, "c" * 32, accepted=False)
     store(installation, "d" * 32, accepted=True, is_complete=False)
-    assert by_hand.newest_snapshot(installation) == second
+    assert by_hand.find_newest_snapshot(installation) == second
 
 
 def test_without_an_installation_there_is_no_snapshot(tmp_path: Path) -> None:
-    assert by_hand.newest_snapshot(Settings(database_url=None, state=tmp_path)) is None
+    assert by_hand.find_newest_snapshot(Settings(database_url=None, state=tmp_path)) is None
 
 
 def test_a_rejected_snapshot_is_refused_with_its_reasons(installation: Settings) -> None:
     store(installation, "e" * 32, accepted=False)
     with pytest.raises(FlowError, match=f"Snapshot {'e' * 32} was rejected: .*50"):
-        by_hand.newest_snapshot(installation)
+        by_hand.find_newest_snapshot(installation)
 
 
 def test_a_server_that_does_not_answer_is_named_with_what_to_do(
@@ -80,7 +80,7 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
         by_hand.open_workspace(dead.model_copy(update={"mlflow_uri": url}), tmp_path / "03")
     url = f"postgresql://nobody@127.0.0.1:{dead.mlflow_port}/none"
     with pytest.raises(ConnectionError, match=r"Postgres does not answer: .*make up"):
-        by_hand.newest_snapshot(dead.model_copy(update={"database_url": url}))
+        by_hand.find_newest_snapshot(dead.model_copy(update={"database_url": url}))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

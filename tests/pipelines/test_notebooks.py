@@ -43,7 +43,7 @@ def test_a_notebook_explains_itself_in_few_lines_and_defines_no_functions(file: 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_page_shows_the_code_of_its_notebook_and_has_its_pictures(file: Path) -> None:
     page = (notebooks.PAGES / f"{file.stem}.md").read_text(encoding="utf-8")
-    for code in notebooks.code_of(file):
+    for code in (cell.source for cell in jupytext.read(file).cells if cell.cell_type == "code"):
         assert code in page, f"run `make notebook-pages`: the page of {file.stem} is old"
     assert str(configs.ROOT) not in page
     links = re.findall(r"\]\(([^)#:]+)\)", page)
@@ -95,7 +95,7 @@ def test_jupyterlab_opens_a_python_file_as_a_notebook(tmp_path: Path) -> None:
         try:
             assert lab.stderr is not None
             address = next(
-                found[0] for line in lab.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/", line))
+                match[0] for line in lab.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/", line))
             )
             headers = {"Authorization": "token t0k3n"}
             settings = f"{address}lab/api/settings/@jupyterlab/docmanager-extension:plugin"

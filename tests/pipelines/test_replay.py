@@ -1,21 +1,13 @@
 """Messages are replayed through an engine whose model is a fake endpoint, and through the edit writer."""
 
-import asyncio
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import corpus, database
-from data.people import identities
+from data import corpus
 from data.records import Protection, Spec, TransformType
-from data.tables import Answer, Organisation, Output, User, new_id
-from data.traffic import answers, routing
-from data.traffic.routing import Routing
 from models import llm
 from models.endpoint import Endpoint
 from models.llm import Llm
@@ -25,6 +17,7 @@ from serving import differences
 from serving.inference.llm_engine import LlmEngine
 from tests import endpoints
 from tests.endpoints import FakeEndpoint, completion
+from tests.traffic import release_champion
 
 MESSAGES = [
     ReplayedMessage(f"Anna, send PAY-{n} to Ben by Friday.", TransformType.SOFTEN, 2) for n in range(12)
@@ -62,14 +55,16 @@ def test_each_message_has_an_answer_with_its_time_tokens_and_price(engine: LlmEn
     replayed = replay.run(engine, SPEC, MESSAGES)
     assert replayed[3].text == "Anna, could you please send PAY-3 to Ben by Friday?"
     assert replayed[3].outcome == "rewritten"
-    assert all(each.ms > 0 and each.cpu_s > 0 for each in replayed)
+    assert all(answer.ms > 0 and answer.cpu_s > 0 for answer in replayed)
     assert replayed[0].use[:2] == (50, 7)
     numbers = replay.summarise(MESSAGES, replayed)
     assert (numbers["messages"], numbers["failed or too late"], numbers["facts lost"]) == (12, 0, 0)
     assert (numbers["tokens read"], numbers["tokens written"]) == (12 * 50, 12 * 7)
     assert numbers["vendor, USD"] == pytest.approx(12 * (50 * 10 + 7 * 20) / 1e6)
     assert numbers["seconds, p50"] <= numbers["seconds, p95"]
-    comparison = shadow.compare(replay.by_champion(MESSAGES, replayed), [each.answer for each in replayed])
+    comparison = shadow.compare(
+        replay.by_champion(MESSAGES, replayed), [answer.answer for answer in replayed]
+    )
     assert (comparison.reasons, comparison.scores["facts_kept"].difference.mean) == ((), 0)
     assert comparison.champion_median_ms == comparison.median_ms
 
@@ -111,7 +106,7 @@ def test_an_endpoint_that_refuses_is_given_up_after_three_messages(
 
 
 def test_messages_of_the_corpus_are_of_many_kinds() -> None:
-    messages = replay.of_corpus(corpus.read(corpus.SEED / "ordinary" / "dev"), 10)
+    messages = replay.sample_corpus(corpus.read(corpus.SEED / "ordinary" / "dev"), 10)
     assert len(messages) == 10
     assert len({message.stratum for message in messages}) == 5, "two of each kind"
     assert all(message.champion == "" for message in messages)
@@ -129,67 +124,18 @@ def test_the_shipped_version_rewrites_here(settings: Settings, shipped_champion:
         replay.open_shipped(absent)
 
 
-@pytest.fixture
-def own_url(new_database) -> str:  # type: ignore[no-untyped-def]
-    url: str = new_database()
-    asyncio.run(answers.ensure_partitions(url, datetime.now(UTC).date(), days=1))
-    return url
-
-
-def fill(engine: Engine, organisation: str, messages: int) -> None:
-    """A released champion, and as many of its answers, each twice: from the model, and from a cache."""
-    identities.bootstrap(engine, identities.generate_key(), organisation)
-    with Session(engine) as session, session.begin():
-        routing.publish(session, Routing(champion=Spec(version="v1")), [])
-        organisation_id = session.query(Organisation.id).filter_by(name=organisation).scalar()
-        user = User(
-            id=new_id(), organisation_id=organisation_id, key_id="k", external_id="ann",
-            consents_to_training=True,
-        )  # fmt: skip
-        session.add(user)
-        for number in range(messages):
-            output = Output(
-                id=new_id(),
-                organisation_id=organisation_id,
-                message=f"Fix PAY-{number} today.",
-                transform_type="soften",
-                intensity=1,
-                text=f"Please fix PAY-{number} today.",
-                facts_missing=[],
-                spec_digest="0" * 32,
-                version="v1",
-                upstream_ms=20.0,
-            )
-            session.add(output)
-            session.flush()
-            for cache in ("miss", "l1"):
-                session.add(
-                    Answer(
-                        id=new_id(),
-                        output_id=output.id,
-                        organisation_id=organisation_id,
-                        user_id=user.id,
-                        variant="champion",
-                        epoch=1,
-                        cache=cache,
-                        fell_back=False,
-                        total_ms=1.0,
-                    )
-                )
-
-
-def test_recent_traffic_has_messages_and_their_volume(settings: Settings, own_url: str) -> None:
-    own = settings.model_copy(update={"database_url": own_url})
-    engine = database.engine_of(own)
-    fill(engine, own.organisation, messages=12)
+def test_recent_traffic_has_messages_and_their_volume(
+    settings: Settings, new_database: Callable[..., str]
+) -> None:
+    own = settings.model_copy(update={"database_url": new_database()})
+    release_champion(own, messages=12)
     messages, counted = replay.read_traffic(own, 10)
     assert len(messages) == 10
     assert messages[0].champion.startswith("Please fix PAY-")
     assert (counted.answers, counted.hits, counted.hit_rate) == (24, 12, 0.5)
-    engine.dispose()
 
 
-def test_an_empty_database_says_what_to_do(settings: Settings, own_url: str) -> None:
-    own = settings.model_copy(update={"database_url": own_url})
+def test_an_empty_database_says_what_to_do(settings: Settings, new_database: Callable[..., str]) -> None:
+    own = settings.model_copy(update={"database_url": new_database()})
     with pytest.raises(replay.TooFewMessagesError, match=r"has answered 0 different messages .* wait for"):
         replay.read_traffic(own, 10)

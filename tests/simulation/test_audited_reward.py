@@ -43,7 +43,7 @@ def test_without_an_installation_a_small_one_learns_from_simulated_people_once(s
     audited = audited_reward.load(settings, most_pairs=50, layers=1, steps=2)
     assert "simulated people" in audited.origin
     assert 20 < len(audited.held_out) <= 50
-    assert not {each.text for each in audited.held_out} & audited.messages
+    assert not {held_out.text for held_out in audited.held_out} & audited.messages
     assert audited.model.model.config.num_hidden_layers == 1
     assert len(audited.model.score_ids([[5, 6]])) == 1
 

@@ -127,7 +127,7 @@ def session(filled: Engine) -> Iterator[Session]:
         yield session
 
 
-def the_experiment(session: Session) -> Experiment:
+def read_experiment(session: Session) -> Experiment:
     return session.scalars(select(Experiment)).one()
 
 
@@ -281,7 +281,7 @@ def test_rewrites_are_those_of_the_versions(session: Session) -> None:
 
 
 def test_the_gateways_assignment_gives_the_arms(session: Session) -> None:
-    row = the_experiment(session)
+    row = read_experiment(session)
     routings = {
         epoch.number: Routing.model_validate(epoch.routing) for epoch in session.scalars(select(Epoch))
     }
@@ -304,7 +304,7 @@ def test_the_gateways_assignment_gives_the_arms(session: Session) -> None:
 
 def test_a_fresh_analysis_of_all_rows_gives_the_stored_evidence(session: Session) -> None:
     """The daily analyses add up to one analysis of everything."""
-    row, newest = the_experiment(session), session.scalars(select(Analysis)).all()[-1]
+    row, newest = read_experiment(session), session.scalars(select(Analysis)).all()[-1]
     assert len(session.scalars(select(Analysis)).all()) > 3
     for table in (ExperimentUnit, OpenUnit, ArmCount, MetricSum, CountedVoter):
         session.execute(delete(table).where(table.experiment_id == row.id))
@@ -318,7 +318,7 @@ def test_a_fresh_analysis_of_all_rows_gives_the_stored_evidence(session: Session
 
 
 def test_the_page_of_the_experiment_can_be_read(session: Session) -> None:
-    row = the_experiment(session)
+    row = read_experiment(session)
     page = readings.read_experiment_page(session, row.id)
     assert page.evidence is not None
     assert page.baseline is not None

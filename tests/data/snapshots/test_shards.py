@@ -111,11 +111,11 @@ def test_sources_come_back_and_are_counted(tmp_path: Path) -> None:
 
 
 def test_sources_of_an_earlier_release_are_read_without_values(tmp_path: Path) -> None:
-    said = SOURCE.model_copy(update={"unit": 1, "value": 5, "first": True, "longer": False})
-    digest = digest_of(tmp_path / "new", sources=(said,))
-    assert list(shards.read_sources(tmp_path / "new")) == [said]
+    valued = SOURCE.model_copy(update={"unit": 1, "value": 5, "first": True, "longer": False})
+    digest = digest_of(tmp_path / "new", sources=(valued,))
+    assert list(shards.read_sources(tmp_path / "new")) == [valued]
     assert shards.has_values(tmp_path / "new")
-    assert digest_of(tmp_path / "same", sources=(said.model_copy(update={"value": 4}),)) != digest
+    assert digest_of(tmp_path / "same", sources=(valued.model_copy(update={"value": 4}),)) != digest
     absent: dict[str, list[object]] = {name: [] for name in ("unit", "value", "first", "longer")}
     rewrite(tmp_path / "new" / "sources" / "00000.parquet", **absent)
     assert list(shards.read_sources(tmp_path / "new")) == [SOURCE]

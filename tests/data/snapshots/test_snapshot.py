@@ -229,8 +229,8 @@ def test_what_a_teacher_has_not_finished_is_left_to_it(tmp_path: Path) -> None:
 def test_a_teachers_snapshot_does_not_have_what_the_votes_say(tmp_path: Path) -> None:
     ids = {"feedback": uuid.UUID(int=1), "user": uuid.UUID(int=2)}
     source = Source(**ids, kind="thumb", transform_type="soften", version="v1")
-    said = source.model_copy(update={"unit": 1, "value": 0})
-    made = snapshot.write_of_teacher(tmp_path, [], [said], TEACHER)
+    valued = source.model_copy(update={"unit": 1, "value": 0})
+    made = snapshot.write_of_teacher(tmp_path, [], [valued], TEACHER)
     assert list(shards.read_sources(made.folder)) == [source]
 
 

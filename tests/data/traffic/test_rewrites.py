@@ -1,6 +1,7 @@
 """Outputs to look at: of one's own organisation only, newest first, and hidden where a person wrote them."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -8,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
-from data.reasons import Reason, reason
+from data.reasons import reason
 from data.records import TransformType
-from data.tables import DASHBOARD_LOGIN, Organisation, Output, new_id
+from data.tables import DASHBOARD_LOGIN, Organisation
 from data.traffic import comparisons, rewrites
 from data.traffic.rewrites import RewritesError
+from tests.traffic import Traffic
 
 UNCHANGED = reason("unchanged_no_term")
 OWN = "Somebody wrote this."
@@ -27,38 +29,15 @@ def tenant(engine: Engine) -> Organisation:
         session.flush()
         shipped = comparisons.read_messages()[0]
 
-        def add(
-            organisation: Organisation,
-            text: str,
-            kind: TransformType = TransformType.SOFTEN,
-            intensity: int = 2,
-            version: str = "v1",
-            message: str = shipped,
-            unchanged: Reason | None = None,
-        ) -> None:
-            row = Output(
-                id=new_id(),
-                organisation_id=organisation.id,
-                message=message,
-                transform_type=kind,
-                intensity=intensity,
-                text=text,
-                facts_missing=[],
-                unchanged=unchanged,
-                spec_digest="0" * 32,
-                version=version,
-                upstream_ms=1.0,
-            )
-            session.add(row)
-            session.flush()
-
-        add(tenant, "first")
-        add(tenant, "second", intensity=3)
-        add(other, "of another organisation")
-        add(tenant, "third", TransformType.CLARIFY, version="v2")
-        add(tenant, "simulated", version="sample-1")
-        add(tenant, "fourth", message=OWN)
-        add(tenant, shipped, TransformType.TERMINOLOGY, unchanged=UNCHANGED)
+        own, others, now = Traffic(session, tenant.id), Traffic(session, other.id), datetime.now(UTC)
+        before = [now - timedelta(seconds=seconds) for seconds in range(7)]
+        own.add_output(before[6], shipped, rewrite="first", intensity=2)
+        own.add_output(before[5], shipped, rewrite="second", intensity=3)
+        others.add_output(before[4], shipped, rewrite="of another organisation", intensity=2)
+        own.add_output(before[3], shipped, "clarify", "third", "v2", intensity=2)
+        own.add_output(before[2], shipped, rewrite="simulated", version="sample-1", intensity=2)
+        own.add_output(before[1], OWN, rewrite="fourth", intensity=2)
+        own.add_output(before[0], shipped, "terminology", shipped, intensity=2, unchanged=UNCHANGED)
     return tenant
 
 

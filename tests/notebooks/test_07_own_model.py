@@ -3,32 +3,24 @@
 `pipelines.llm_version.open_model` starts llama.cpp where there is no endpoint; its test does so.
 """
 
-import asyncio
 import runpy
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
-import models
+import configs
 from configs.settings import Settings
-from data import database
-from data.people import identities
-from data.records import Spec
-from data.tables import Answer, Organisation, Output, User, new_id
-from data.traffic import answers, routing
-from data.traffic.routing import Routing
 from models.endpoint import ChatError
 from pipelines import replay
 from tests import endpoints
 from tests.endpoints import FakeEndpoint, completion
+from tests.traffic import release_champion
 
-NOTEBOOK = Path(models.__file__).parents[1] / "notebooks" / "07_own_model.py"
+NOTEBOOK = configs.ROOT / "notebooks" / "07_own_model.py"
 TOO_MANY = (429, {"Retry-After": "99"}, '{"error": {"code": "rate_limit"}}')
 
 
@@ -48,9 +40,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., dict[str, Any]]:
     """`run(**fields)`: the names of the notebook after its last cell; `fields` are those of the endpoint."""
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, datetime.now(UTC).date(), days=1))
-    monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", url)
+    monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", new_database())
     monkeypatch.setenv("TONEBRIDGE_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("TONEBRIDGE_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.setenv("TONEBRIDGE_CHAMPION", str(shipped_champion))
@@ -80,49 +70,6 @@ def close_engine(error: Exception) -> None:
             frame.f_globals["engine"].close()
 
 
-def use(settings: Settings, messages: int) -> None:
-    """A released champion that has answered as many different messages."""
-    engine = database.engine_of(settings)
-    identities.bootstrap(engine, identities.generate_key(), settings.organisation)
-    with Session(engine) as session, session.begin():
-        routing.publish(session, Routing(champion=Spec(version="v1")), [])
-        organisation_id = session.query(Organisation.id).filter_by(name=settings.organisation).scalar()
-        user = User(
-            id=new_id(), organisation_id=organisation_id, key_id="k", external_id="ann",
-            consents_to_training=True,
-        )  # fmt: skip
-        session.add(user)
-        for number in range(messages):
-            output = Output(
-                id=new_id(),
-                organisation_id=organisation_id,
-                message=f"Fix PAY-{number} today, I am tired of this.",
-                transform_type="soften",
-                intensity=2,
-                text=f"Please fix PAY-{number} today.",
-                facts_missing=[],
-                spec_digest="0" * 32,
-                version="v1",
-                upstream_ms=20.0,
-            )
-            session.add(output)
-            session.flush()
-            session.add(
-                Answer(
-                    id=new_id(),
-                    output_id=output.id,
-                    organisation_id=organisation_id,
-                    user_id=user.id,
-                    variant="champion",
-                    epoch=1,
-                    cache="miss",
-                    fell_back=False,
-                    total_ms=1.0,
-                )
-            )
-    engine.dispose()
-
-
 def refused_by(run: Callable[..., dict[str, Any]], kind: type[Exception], **fields: Any) -> str:
     """The sentence with which the notebook ends; it ends in few frames of ours."""
     with pytest.raises(kind) as raised:
@@ -139,12 +86,12 @@ def refused_by(run: Callable[..., dict[str, Any]], kind: type[Exception], **fiel
 def test_it_compares_a_model_of_ones_own_with_the_shipped_version(
     run: Callable[..., dict[str, Any]], vendor: FakeEndpoint
 ) -> None:
-    use(Settings(), messages=10)
+    release_champion(Settings(), messages=10)
     names = run(input_usd=2, output_usd=8, daily_tokens=30_000)
     assert names["rewritten"].cost_usd == pytest.approx((50 * 2 + 7 * 8) / 1e6)
     assert names["comparison"].messages == 10
-    assert [each.rewritten.text[:11] for each in names["challenger"]] == ["Please: Fix"] * 10
-    assert all(each.rewritten.prompt_tokens == 0 for each in names["champion"])
+    assert [answer.rewritten.text[:11] for answer in names["challenger"]] == ["Please: Fix"] * 10
+    assert all(answer.rewritten.prompt_tokens == 0 for answer in names["champion"])
     month = names["used"]["challenger"].usd.mean * names["volume"].outputs_a_month
     assert month == pytest.approx(10 * 30 * (50 * 2 + 7 * 8) / 1e6)
     sent = [request["messages"][-1]["content"] for request in vendor.requests]
@@ -179,7 +126,7 @@ def test_too_many_requests_end_in_one_sentence(
 ) -> None:
     vendor.replies = [TOO_MANY]
     assert "429 rate_limit; it allows fewer requests: wait" in refused_by(run, ChatError)
-    use(Settings(), messages=10)
+    release_champion(Settings(), messages=10)
     vendor.replies = [completion("Hello."), completion("Please do it."), *[TOO_MANY] * 8]
     sentence = refused_by(run, replay.NoAnswerError)
     assert sentence.startswith(f"mine answered none of 3 messages: m at {vendor.url}: 429 rate_limit; it")
