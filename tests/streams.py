@@ -176,11 +176,11 @@ async def read(response: aiohttp.ClientResponse) -> list[Event]:
 
 def text_of(drafts: list[Event]) -> str:
     """What a client has on its screen after these events."""
-    shown = ""
+    text = ""
     for kind, data in drafts:
         assert kind in ("delta", "replace"), kind
-        shown = shown + data["text"] if kind == "delta" else data["text"]
-    return shown
+        text = text + data["text"] if kind == "delta" else data["text"]
+    return text
 
 
 def value_of(metrics: str, name: str) -> float:

@@ -19,7 +19,7 @@ from serving.inference import release
 from serving.protocol import GuardedProtocol
 from tests import gateways, streams
 from tests.ports import with_own_ports
-from tests.streams import Gateway, events_of, fresh, read, rows, text_of, until
+from tests.streams import Gateway, events_of, fresh, read, rows, text_of, until, value_of
 
 LONG = Spec(version="talkative", engine="transformers", max_new_tokens=80)
 ENDLESS = Spec(version="talkative", engine="transformers", max_new_tokens=512)
@@ -96,9 +96,7 @@ async def test_a_client_who_leaves_ends_the_generation_in_the_service(
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
             session.get(f"{stack.inference_urls[0]}/metrics") as response,
         ):
-            lines = (await response.text()).splitlines()
-        name = "tonebridge_streams_abandoned_total"
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+            return value_of(await response.text(), "tonebridge_streams_abandoned_total")
 
     gateways.publish(engine, Routing(champion=ENDLESS))
     await real.parts.directory.beat()
