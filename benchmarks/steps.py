@@ -27,7 +27,7 @@ from data.tables import GATEWAY_LOGIN
 from data.traffic import receipts
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
-from serving.gateway.online import front
+from serving.gateway.online import decoding
 from serving.gateway.online.front import PATH, Front, Turn
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.parts import Parts, parts_of
@@ -73,7 +73,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
     await gateway.reply(headers, body, Turn())  # stores it in L1
     token = credential(headers)
     caller = authenticator.recall(token) if token else None
-    message = front._decode_fast(body, headers, caller) if caller else None
+    message = decoding.decode_fast(body, headers, caller) if caller else None
     assert caller is not None
     assert message is not None
     lease = limiter._lease(caller, PATH)
@@ -120,7 +120,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
     steps = {
         "authenticate": us(lambda: authenticator.recall(credential(headers) or "")),
         "rate": us(lambda: limiter.try_pass(caller, PATH)),
-        "decode and validate": us(lambda: front._decode_fast(body, headers, caller)),
+        "decode and validate": us(lambda: decoding.decode_fast(body, headers, caller)),
         "assign": us(lambda: online._person(caller, message.external_id, epoch).arm(message)),
         "name the output": us(lambda: online._name(person, message, arm)),
         "L1": us(lambda: parts.cache.recall(name)),

@@ -52,14 +52,14 @@ async def _first_token_s(
 async def _compare(settings: Settings, key: str, messages: int) -> dict[str, Any]:
     """Both sides get each message, one after the other; who is first alternates."""
     service = {"Authorization": f"Bearer {settings.secret('service_token')}"}
-    took: dict[str, list[tuple[float, float]]] = {"gateway": [], "bentoml": []}
+    seconds: dict[str, list[tuple[float, float]]] = {"gateway": [], "bentoml": []}
     async with (
         aiohttp.ClientSession(headers={"X-API-Key": key, "Accept": "text/event-stream"}) as gateway,
         aiohttp.ClientSession(headers=service) as bentoml,
     ):
         for number, body in enumerate(workload.fresh(messages + _WARM_UP, "streams")):
             item = {"text": json.loads(body)["text"], "transform_type": "soften", "intensity": 2}
-            asked = {
+            requests = {
                 "gateway": (gateway, settings.gateway_url + PATH, item),
                 "bentoml": (
                     bentoml,
@@ -67,13 +67,13 @@ async def _compare(settings: Settings, key: str, messages: int) -> dict[str, Any
                     {"spec": _SPEC.model_dump(mode="json"), "item": item},
                 ),
             }
-            for side in sorted(asked, reverse=bool(number % 2)):
-                took[side].append(await _first_token_s(*asked[side]))
+            for side in sorted(requests, reverse=bool(number % 2)):
+                seconds[side].append(await _first_token_s(*requests[side]))
     report: dict[str, Any] = {"messages": messages}
     for part, name in enumerate(("first_token", "whole")):
         pairs = [
             (1e3 * ours[part], 1e3 * theirs[part])
-            for ours, theirs in list(zip(took["gateway"], took["bentoml"], strict=True))[_WARM_UP:]
+            for ours, theirs in list(zip(seconds["gateway"], seconds["bentoml"], strict=True))[_WARM_UP:]
             if ours[0] and theirs[0]  # a text may be empty
         ]
         for side, times in zip(("gateway", "bentoml"), map(sorted, zip(*pairs, strict=True)), strict=True):

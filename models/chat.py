@@ -46,11 +46,11 @@ _SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST
 
 
 class Listener(NamedTuple):
-    """Who reads an answer while it is written: `hear` gets the answer so far, `preview` knows whether they
+    """Who reads an answer while it is written: `show` gets the answer so far, `preview` knows whether they
     have left.
     """
 
-    hear: Callable[[str], object]
+    show: Callable[[str], object]
     preview: Preview
 
 
@@ -221,12 +221,12 @@ class Chat:
         )
 
     async def _stream(self, turns: Any, arguments: dict[str, Any], listener: Listener) -> Any:
-        """The whole message, whose text a listener hears while it comes."""
+        """The whole message. A listener is shown its text so far while it comes."""
         message: Any = None
         async for chunk in self._model.astream(turns, stream_usage=True, **arguments):
             message = chunk if message is None else message + chunk
             if isinstance(chunk.content, str) and chunk.content:
-                listener.hear(_make_storable(message.content))
+                listener.show(_make_storable(message.content))
         return message
 
     def _error_of(self, error: "APIStatusError") -> Exception:

@@ -174,12 +174,12 @@ class Writer:
         that was answered.
         """
         errors: dict[int, ChatError] = {}
-        shown: dict[int, str] = {}
-        talked: set[str] = set()  # shown texts that a draft talked about
+        masked: dict[int, str] = {}
+        talked: set[str] = set()  # masked texts that a draft talked about
         draws = _draws(seeds or [None] * len(requests))
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
-            shown.update(texts)
+            masked.update(texts)
             errors.update({i: AbandonedError() for i in texts if i in previews and previews[i].is_abandoned})
             asked = [(i, n) for i in texts if i not in errors for n in range(max(1, retries))]
             questions = []
@@ -211,7 +211,7 @@ class Writer:
             return is_rewrite
 
         kept = protection.rewrite(requests, spec.protection, write, accept=accept, observe=observe)
-        return [errors.get(i, _explain(rewrite, shown[i] in talked)) for i, rewrite in enumerate(kept)]
+        return [errors.get(i, _explain(rewrite, masked[i] in talked)) for i, rewrite in enumerate(kept)]
 
     def cost_usd(self, kept: Kept) -> float:
         """The price of a rewrite with all its drafts; 0 for a model in this process."""

@@ -4,7 +4,7 @@ It holds one text and no queue. Who reads slowly misses states in between, never
 nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 class Preview:
@@ -35,3 +35,15 @@ class Preview:
         self._on_abandon = act
         if self.is_abandoned:
             act()
+
+
+Previews = Sequence[Preview | None]  # one for each item, or none at all
+
+
+def select_previews(previews: Previews, indices: Sequence[int]) -> dict[int, Preview]:
+    """The previews of the items at `indices`, each under the place of its item there."""
+    return {
+        place: preview
+        for place, i in enumerate(indices)
+        if i < len(previews) and (preview := previews[i]) is not None
+    }

@@ -196,9 +196,9 @@ def rewrite(
         for index, drafts in write({index: masked[index].text for index in indices}, retries).items():
             tokens[index] += sum(draft.tokens for draft in drafts)
             prompt_tokens[index] += sum(draft.prompt_tokens for draft in drafts)
-            shown = (masked[index].text, *requests[index][1:])
+            masked_request = (masked[index].text, *requests[index][1:])
             for draft in drafts:
-                is_rewrite = accept is None or accept(shown, draft.text)
+                is_rewrite = accept is None or accept(masked_request, draft.text)
                 result = _restore(masked[index], numbers[index], draft, is_rewrite)
                 numbers[index] += 1
                 if result.text is not None:
@@ -236,7 +236,7 @@ def show_to(
     What `accept` or `Masked.restore` refuses is not shown.
     """
     masked = hide(request[0], protection)
-    shown = (masked.text, *request[1:])
+    masked_request = (masked.text, *request[1:])
     settled, restored = "", ""  # the draft up to its last space, and the same with its facts
 
     def show(draft: str) -> bool:
@@ -247,7 +247,7 @@ def show_to(
         start = masked.restore_start(rest)
         if start is None:
             return preview.is_abandoned
-        if accept is None or accept(shown, draft):
+        if accept is None or accept(masked_request, draft):
             preview.show((restored + start).strip())
         if (end := rest.rfind(" ") + 1) and (words := masked.restore(rest[:end])) is not None:
             settled, restored = draft[: len(settled) + end], restored + words

@@ -27,12 +27,12 @@ class Piece(NamedTuple):
         return encode(self.kind, msgspec.json.encode({"text": self.text}))
 
 
-def difference(shown: str, text: str) -> Piece | None:
+def difference(sent: str, text: str) -> Piece | None:
     """What turns the text that a client has into another; None when it has it already."""
-    if text == shown:
+    if text == sent:
         return None
-    if text.startswith(shown):
-        return Piece("delta", text[len(shown) :])
+    if text.startswith(sent):
+        return Piece("delta", text[len(sent) :])
     return Piece("replace", text)
 
 

@@ -26,13 +26,13 @@ def completion(text: str | None, finish_reason: str = "stop", **more: Any) -> Re
 
 def stream(text: str, finish_reason: str = "stop", **more: Any) -> Iterator[str]:
     """The events of a streamed chat completion, a word each, of 50 tokens read and 7 written."""
-    about = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "fake"} | more
+    common = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "fake"} | more
     for number, word in enumerate(text.split(" ")):
         delta = {"role": "assistant", "content": f" {word}" if number else word}
-        yield json.dumps({**about, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    yield json.dumps({**about, "choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
+        yield json.dumps({**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    yield json.dumps({**common, "choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
     usage = {"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 57}
-    yield json.dumps({**about, "choices": [], "usage": usage})
+    yield json.dumps({**common, "choices": [], "usage": usage})
     yield "[DONE]"
 
 

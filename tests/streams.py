@@ -1,19 +1,28 @@
-"""Streams of a gateway: a gateway on a port, a client of its events, and a scripted inference service."""
+"""Streams of a gateway: a gateway on a port, a client of its events, a scripted inference service, and an
+experiment that they are in.
+"""
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 import uvicorn
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from configs.settings import Settings
+from data.records import Spec
+from data.tables import Experiment, new_id
+from data.traffic.routing import Arm, Routing, Split
 from serving import events
+from serving.events import Piece
 from serving.gateway.app import create_app
 from serving.gateway.online.front import PATH, Front
 from serving.gateway.parts import Parts, parts_of
@@ -21,19 +30,25 @@ from serving.protocol import Door, GuardedProtocol
 from tests import gateways
 from tests.logins import as_gateway
 
+V1, V2 = Spec(version="v1"), Spec(version="v2")
+
 Send = Callable[[bytes], Awaitable[None]]
 Script = Callable[[Send, str], Awaitable[None]]  # the version's name comes second
 
 
-def delta(text: str, kind: Any = "delta") -> bytes:
+def delta(text: str, kind: Literal["delta", "replace"] = "delta") -> bytes:
     """An event of a draft."""
-    return events.encode(kind, json.dumps({"text": text}).encode())
+    return Piece(kind, text).encode()
 
 
 def answer(text: str, version: str) -> bytes:
     """The last event of the inference service."""
-    item = {"text": text, "facts_missing": [], "tokens": 3, "finished": True}
-    return events.encode("answer", json.dumps({"items": [item], "version": version}).encode())
+    return events.encode("answer", json.dumps(_reply([text], version)).encode())
+
+
+def _reply(texts: list[str], version: str) -> dict[str, Any]:
+    items = [{"text": text, "facts_missing": [], "tokens": 3, "finished": True} for text in texts]
+    return {"items": items, "version": version}
 
 
 async def write_two_words(send: Send, version: str) -> None:
@@ -72,8 +87,7 @@ class Service:
         """`POST /rewrite`."""
         body = await request.json()
         self.lists += 1
-        item = {"text": "Please wait.", "facts_missing": [], "tokens": 3, "finished": True}
-        return web.json_response({"items": [item] * len(body["items"]), "version": body["spec"]["version"]})
+        return web.json_response(_reply(["Please wait."] * len(body["items"]), body["spec"]["version"]))
 
 
 @asynccontextmanager
@@ -115,8 +129,7 @@ class Gateway(NamedTuple):
 
     def metric(self, name: str) -> float:
         """The value of one of its metrics."""
-        lines = self.parts.telemetry.metrics().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+        return value_of(self.parts.telemetry.metrics().decode(), name)
 
 
 @asynccontextmanager
@@ -163,11 +176,16 @@ async def read(response: aiohttp.ClientResponse) -> list[Event]:
 
 def text_of(drafts: list[Event]) -> str:
     """What a client has on its screen after these events."""
-    shown = ""
+    text = ""
     for kind, data in drafts:
         assert kind in ("delta", "replace"), kind
-        shown = shown + data["text"] if kind == "delta" else data["text"]
-    return shown
+        text = text + data["text"] if kind == "delta" else data["text"]
+    return text
+
+
+def value_of(metrics: str, name: str) -> float:
+    """The value of a metric in Prometheus' text format, over all its labels."""
+    return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(name))
 
 
 async def until(claim: Callable[[], object], timeout_s: float = 30) -> None:
@@ -175,3 +193,46 @@ async def until(claim: Callable[[], object], timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
         while not claim():  # noqa: ASYNC110 (it happens elsewhere)
             await asyncio.sleep(0.01)
+
+
+def fresh(**changes: Any) -> dict[str, Any]:
+    """The body of a request for a text that is new."""
+    message = f"Fix PAY-123 by Friday. {uuid.uuid4()}"
+    return {"text": message, "transform_type": "soften", "intensity": 2, **changes}
+
+
+class Gate:
+    """A script that writes a word, waits, and goes on."""
+
+    def __init__(self) -> None:
+        self.begun, self.opened = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, send: Send, version: str) -> None:
+        """Write it."""
+        await send(delta("Please"))
+        self.begun.set()
+        await self.opened.wait()
+        await send(delta(" wait."))
+        await send(answer("Please wait.", version))
+
+
+async def rows(engine: Engine, gateway: Gateway, query: str, **values: Any) -> list[Any]:
+    """Rows of Postgres, after the gateway has written what it holds."""
+    await gateway.parts.answers.flush()
+    with engine.connect() as connection:
+        return list(connection.execute(text(query), values).all())
+
+
+async def start_experiment(engine: Engine, gateway: Gateway) -> uuid.UUID:
+    """Everybody is in an arm with v2; v1 stays the champion."""
+    experiment_id = new_id()
+    with Session(engine) as session, session.begin():
+        session.add(
+            Experiment(id=experiment_id, name=f"e-{experiment_id}", hypothesis="none", plan={}, salt="s",
+                       status="running")
+        )  # fmt: skip
+    arms = (Arm(name="baseline", weight=0.0, spec=V1), Arm(name="challenger", weight=1.0, spec=V2))
+    split = Split(experiment_id=experiment_id, salt="s", arms=arms)
+    gateways.publish(engine, Routing(champion=V1, experiments=(split,)))
+    await gateway.parts.directory.beat()
+    return experiment_id

@@ -117,12 +117,13 @@ async def find_exposures(connection: psycopg.AsyncConnection, person: Person) ->
 
 
 class _Batch(NamedTuple):
-    """What one transaction stores: answers; failed requests, none of them where a person only saw a draft;
-    and texts that are no answers, by organisation.
+    """What one transaction stores: answers; the number of failed requests; people who only saw a draft; and
+    the number of texts that are no answers, by organisation.
     """
 
     answers: list[NewAnswer]
     failed: Counter[tuple[Person, Placement]]
+    drafted: set[tuple[Person, Placement]]
     written: Counter[uuid.UUID]
 
 
@@ -137,6 +138,7 @@ class AnswerWriter:
         self._bound, self._interval_s = bound, interval_s
         self._waiting: list[NewAnswer] = []
         self._failed: Counter[tuple[Person, Placement]] = Counter()
+        self._drafted: set[tuple[Person, Placement]] = set()
         self._written: Counter[uuid.UUID] = Counter()  # texts of comparisons, and drafts, by organisation
         self._unsure: _Batch | None = None  # its transaction has not ended, or failed, maybe after the commit
         self._flushing = asyncio.Lock()
@@ -170,7 +172,7 @@ class AnswerWriter:
         """
         self._written[person.organisation_id] += 1
         if placement.exposure is not None:
-            self._failed[person, placement] += 0
+            self._drafted.add((person, placement))
 
     def add_written(self, organisation_id: uuid.UUID, texts: int) -> None:
         """Count texts that are no answers as an organisation's usage."""
@@ -215,8 +217,9 @@ class AnswerWriter:
             if self._unsure is not None:
                 await self._store(self._unsure)
             if self._waiting or self._failed or self._written:
-                batch = _Batch(self._waiting, self._failed, self._written)
-                self._waiting, self._failed, self._written = [], Counter(), Counter()
+                batch = _Batch(self._waiting, self._failed, self._drafted, self._written)
+                self._waiting, self._failed, self._drafted = [], Counter(), set()
+                self._written = Counter()
                 await self._store(batch)
 
     async def _store(self, batch: _Batch) -> None:
@@ -232,7 +235,7 @@ class AnswerWriter:
         for answer in batch.answers:
             answer.person.is_stored = True
         answered = ((answer.person, answer.placement) for answer in batch.answers)
-        for person, placement in (*answered, *batch.failed):
+        for person, placement in (*answered, *batch.failed, *batch.drafted):
             if placement.exposure is not None and placement.exposure not in person.exposures:
                 person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], placement.exposure)
 
@@ -248,6 +251,7 @@ class AnswerWriter:
         connection: psycopg.AsyncConnection,
         batch: list[NewAnswer],
         failed: Counter[tuple[Person, Placement]],
+        drafted: set[tuple[Person, Placement]],
         written: Counter[uuid.UUID],
     ) -> None:
         async with connection.cursor() as cursor:
@@ -265,7 +269,7 @@ class AnswerWriter:
                     ),
                 )
             placed = [(a.person, a.placement, uuid.UUID(bytes=a.id)) for a in batch]
-            placed += [(person, placement, new_id()) for person, placement in failed]
+            placed += [(person, placement, new_id()) for person, placement in (*failed, *drafted)]
             exposed = [
                 (person, placement, answer_id)
                 for person, placement, answer_id in placed
@@ -287,7 +291,7 @@ class AnswerWriter:
                         [answer_id for _, _, answer_id in exposed],
                     ),
                 )
-            if failed := +failed:  # without those that only saw a draft
+            if failed:
                 await cursor.executemany(
                     "INSERT INTO failures"
                     " (id, experiment_id, variant, epoch, organisation_id, user_id, failures)"

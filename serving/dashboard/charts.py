@@ -43,7 +43,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
 }
 
-_STYLE_SHEET = Path(__file__).parent / "static" / "style.css"
+STYLE_SHEET = Path(__file__).parent / "static" / "style.css"
 
 _drawing = Lock()
 
@@ -87,9 +87,9 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
     return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
 
 
-def with_light_colours(chart: Markup) -> str:
+def with_light_colours(chart: str) -> str:
     """A chart in the colours of the light theme, for a notebook or a page without the dashboard's style."""
-    styles = _STYLE_SHEET.read_text(encoding="utf-8")
+    styles = STYLE_SHEET.read_text(encoding="utf-8")
     light: dict[str, str] = {}
     for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", styles):
         light.setdefault(name, colour)  # the dark theme follows the light one

@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 import redis
@@ -14,12 +13,10 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data.reasons import Language
 from serving.dashboard.api import GatewayClient
-from serving.dashboard.charts import with_light_colours
+from serving.dashboard.charts import STYLE_SHEET, with_light_colours
 from serving.dashboard.parts import Parts
 from serving.dashboard.session import Sessions
 from serving.dashboard.visit import Me, Visit
-
-_STYLE = Path(__file__).parent / "static" / "style.css"
 
 
 def render(
@@ -62,8 +59,8 @@ def cut(page: str, title: str) -> str:
 
     Raises ValueError with the known ids when there is none.
     """
-    found = re.finditer(r'<section[^>]* aria-labelledby="([^"]+)".*?</section>', page, re.DOTALL)
-    sections = {section[1]: section[0] for section in found}
+    matches = re.finditer(r'<section[^>]* aria-labelledby="([^"]+)".*?</section>', page, re.DOTALL)
+    sections = {match[1]: match[0] for match in matches}
     if title not in sections:
         raise ValueError(f"the page has no section {title!r}; it has {', '.join(sections)}")
     return sections[title]
@@ -78,5 +75,5 @@ def _make_one_file(page: str) -> str:
     """The page with its style inside. What leads elsewhere is left out."""
     page = re.sub(r"<script.*?</script>\n?|<header.*?</header>\n?", "", page, flags=re.DOTALL)
     page = re.sub(r'<link rel="icon"[^>]*>\n?|<a class="skip".*?</a>\n?|(?<=<a) href="[^"]*"', "", page)
-    style = f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>"
+    style = f"<style>\n{STYLE_SHEET.read_text(encoding='utf-8')}</style>"
     return page.replace('<link rel="stylesheet" href="/static/style.css">', style, 1)

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import aiohttp
 import msgspec
@@ -18,6 +18,8 @@ from serving.breaker import Breaker
 MAX_ITEMS = 100
 _LONGEST_EVENT = 1 << 18  # bytes: a rewrite of 8,000 characters with all its facts
 _LONGEST_TEXT = 50_000  # characters of a draft, more than any spec allows
+
+T = TypeVar("T")
 
 
 class Item(BaseModel):
@@ -134,7 +136,8 @@ class InferenceClient:
         }
 
         async def call(url: str, timeout_s: float) -> list[Rewritten]:
-            content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s)
+            read = aiohttp.ClientResponse.read
+            content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s, read)
             return _read_reply(url, content, spec, len(items))
 
         return await self._call_in_turn(call, timeout_s)
@@ -152,19 +155,23 @@ class InferenceClient:
             "spec": spec.model_dump(mode="json"), "item": item.model_dump(mode="json"),
         }  # fmt: skip
 
-        async def call(url: str, timeout_s: float) -> list[Rewritten]:
-            return await self._stream_at(url, body, spec, show, timeout_s)
+        async def call(url: str, timeout_s: float) -> Rewritten:
+            def read(response: aiohttp.ClientResponse) -> Awaitable[Rewritten]:
+                return _read_events(url, response.content, spec, show)
 
-        [rewritten] = await self._call_in_turn(call, timeout_s, may_cancel=True)
-        return rewritten
+            return await self._post(f"{url}/stream", body, spec.version, timeout_s, read)
+
+        return await self._call_in_turn(call, timeout_s, may_cancel=True)
 
     async def _call_in_turn(
         self,
-        call: Callable[[str, float], Awaitable[list[Rewritten]]],
+        call: Callable[[str, float], Awaitable[T]],
         timeout_s: float,
         may_cancel: bool = False,
-    ) -> list[Rewritten]:
-        """What the first replica answers that can. `may_cancel`: a cancelled call shows nothing."""
+    ) -> T:
+        """The answer of the first replica that gives one. With `may_cancel`, a call that is cancelled counts
+        as no failure of its replica.
+        """
         deadline = time.monotonic() + timeout_s
         first = next(self._next)
         replicas = [self._urls[(first + i) % len(self._urls)] for i in range(len(self._urls))]
@@ -177,7 +184,7 @@ class InferenceClient:
                 continue
             share_s = (deadline - time.monotonic()) / (len(replicas) - position)
             try:
-                rewritten = await call(url, share_s)
+                answer = await call(url, share_s)
             except VersionUnknown as error:
                 breaker.succeeded()  # it works, and lacks this version
                 unknown = error
@@ -195,7 +202,7 @@ class InferenceClient:
                 raise
             else:
                 breaker.succeeded()
-                return rewritten
+                return answer
         raise unknown or InferenceUnavailable("; ".join(faults), was_called)
 
     @property
@@ -206,48 +213,13 @@ class InferenceClient:
     async def load(self, version: str, engine: Engine, timeout_s: float = 120.0) -> None:
         """Make every replica load a version, one after another; raises at the first that cannot."""
         for url in self._urls:
-            await self._post(f"{url}/load", {"version": version, "engine": engine}, version, timeout_s)
+            body: dict[str, object] = {"version": version, "engine": engine}
+            await self._post(f"{url}/load", body, version, timeout_s, aiohttp.ClientResponse.read)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
-
-    async def _stream_at(
-        self,
-        url: str,
-        body: dict[str, object],
-        spec: Spec,
-        show: Callable[[str], object],
-        timeout_s: float,
-    ) -> list[Rewritten]:
-        try:
-            try:
-                return await self._stream_once(url, body, spec, show, timeout_s)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if isinstance(error, aiohttp.ClientConnectorError):
-                    raise
-                return await self._stream_once(url, body, spec, show, timeout_s)  # as `_post`
-        except TimeoutError as error:
-            raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
-
-    async def _stream_once(
-        self,
-        url: str,
-        body: dict[str, object],
-        spec: Spec,
-        show: Callable[[str], object],
-        timeout_s: float,
-    ) -> list[Rewritten]:
-        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
-        async with self._open_session().post(
-            f"{url}/stream", json=body, timeout=limit, allow_redirects=False
-        ) as response:
-            if response.status != 200:
-                raise _refused(url, response.status, await response.read(), spec.version)
-            return await _read_events(url, response.content, spec, show)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # made here, because it belongs to the running event loop
@@ -257,30 +229,38 @@ class InferenceClient:
             )
         return self._session
 
-    async def _post(self, url: str, body: dict[str, object], version: str, timeout_s: float) -> bytes:
+    async def _post(
+        self,
+        url: str,
+        body: dict[str, object],
+        version: str,
+        timeout_s: float,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T:
+        """What `read` makes of a replica's response, once its status is 200."""
+        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
+
+        async def send() -> T:
+            async with self._open_session().post(
+                url, json=body, timeout=limit, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise _refused(url, response.status, await response.read(), version)
+                return await read(response)
+
         try:
             try:
-                status, content = await self._send(url, body, timeout_s)
+                return await send()
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if isinstance(error, aiohttp.ClientConnectorError):
                     raise  # no server listens
                 # The server closed an idle connection just as this request took it. A second request changes
                 # nothing there.
-                status, content = await self._send(url, body, timeout_s)
+                return await send()
         except TimeoutError as error:
             raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
-        if status != 200:
-            raise _refused(url, status, content, version)
-        return content
-
-    async def _send(self, url: str, body: dict[str, object], timeout_s: float) -> tuple[int, bytes]:
-        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
-        async with self._open_session().post(
-            url, json=body, timeout=limit, allow_redirects=False
-        ) as response:
-            return response.status, await response.read()
 
 
 def _refused(url: str, status: int, content: bytes, version: str) -> Exception:
@@ -303,7 +283,7 @@ def _read_reply(url: str, content: bytes, spec: Spec, count: int) -> list[Rewrit
 
 async def _read_events(
     url: str, stream: aiohttp.StreamReader, spec: Spec, show: Callable[[str], object]
-) -> list[Rewritten]:
+) -> Rewritten:
     """The rewrite in the last event, after `show` got the text of those before it. No library: aiohttp has no
     reader of events, and the service writes each in one way.
     """
@@ -317,10 +297,10 @@ async def _read_events(
             continue
         kind, _, data = event.removeprefix(b"event: ").rstrip(b"\n").partition(b"\ndata: ")
         if kind == b"answer":
-            items = _read_reply(url, data, spec, 1)
-            if text and items[0].text:  # of a version that failed, or refused the message, there is none
-                show(items[0].text)
-            return items
+            [rewritten] = _read_reply(url, data, spec, 1)
+            if text and rewritten.text:  # of a version that failed, or refused the message, there is none
+                show(rewritten.text)
+            return rewritten
         if kind == b"error":
             raise VersionFailed(f"{url}: {data[:200].decode(errors='replace')}")
         if kind not in (b"delta", b"replace"):  # the stream has ended, or is none

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from data.records import Form, Spec
 from models import facts
-from models.preview import Preview
+from models.preview import Previews
 from serving.inference.client import Item, Rewritten
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class EditsEngine:
             writer = Writer(folder)
         self._writer = writer
 
-    def generate(
-        self, spec: Spec, items: Sequence[Item], _previews: Sequence[Preview | None] = ()
-    ) -> list[Rewritten]:
+    def generate(self, spec: Spec, items: Sequence[Item], _previews: Previews = ()) -> list[Rewritten]:
         """Rewrite items together. An edited answer generates no tokens, and always ends. It takes 10 ms, so
         nothing is shown before it.
         """

@@ -23,7 +23,7 @@ from configs.settings import Device
 from data.reasons import reason
 from data.records import Engine, Form, Protection, Spec
 from models import devices, prompts, protection, version_file
-from models.preview import Preview
+from models.preview import Preview, Previews, select_previews
 from models.protection import Draft, Kept, Request
 from serving.inference.client import Item, Rewritten, unwritable
 from serving.inference.edits_engine import EditsEngine
@@ -36,8 +36,6 @@ _BATCH = 8
 # The longest prompt that is read: time and memory grow with its square, and 8,000 characters of some scripts
 # are 30,000 tokens. English has about four characters a token.
 MAX_PROMPT_TOKENS = 2048
-
-Previews = Sequence[Preview | None]  # one for each item, or none at all
 
 # Gets each token of a draft as it is written; True ends the draft.
 _Feed = Callable[[int], bool]
@@ -96,21 +94,18 @@ class _Texts:
             return encodings[i] if text == items[i].text else self._prompt(spec, items[i], text)  # masked
 
         messages = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
-        read_by = {
-            j: preview
-            for j, i in enumerate(readable)
-            if i < len(previews) and (preview := previews[i]) is not None
-        }
+        preview_of = select_previews(previews, readable)
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
-            texts = {j: text for j, text in texts.items() if not (j in read_by and read_by[j].is_abandoned)}
+            abandoned = {j for j, preview in preview_of.items() if preview.is_abandoned}
+            texts = {j: text for j, text in texts.items() if j not in abandoned}
             batch = [(items[readable[j]], prompt(readable[j], text)) for j, text in texts.items()]
             feeds = {}
             if not retries:
                 feeds = {
-                    place: self._feed(messages[j], spec.protection, read_by[j])
+                    place: self._feed(messages[j], spec.protection, preview_of[j])
                     for place, j in enumerate(texts)
-                    if j in read_by
+                    if j in preview_of
                 }
             outputs = generate(spec, batch, retries, feeds) if batch else []
             return {

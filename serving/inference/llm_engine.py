@@ -10,7 +10,7 @@ from data.records import Form, Spec
 from models import version_file
 from models.endpoint import AbandonedError, ChatError, TooLongError
 from models.llm import Writer
-from models.preview import Preview
+from models.preview import Previews, select_previews
 from models.protection import DraftResult, Kept
 from serving.inference.client import Item, Rewritten, unwritable
 
@@ -31,7 +31,7 @@ class LlmEngine:
         self,
         spec: Spec,
         items: Sequence[Item],
-        previews: Sequence[Preview | None] = (),
+        previews: Previews = (),
         observe: Callable[[DraftResult], None] | None = None,
     ) -> list[Rewritten]:
         """Rewrite items at the same time. An item whose answer failed has a `failure`; the others stay.
@@ -40,13 +40,9 @@ class LlmEngine:
         results = [unwritable(item) for item in items]
         readable = [i for i, item in enumerate(items) if self._version.writes_language_of(item.text)]
         requests = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
-        read_by = {
-            place: preview
-            for place, i in enumerate(readable)
-            if i < len(previews) and (preview := previews[i]) is not None
-        }
         seeds = [items[i].seed for i in readable]
-        rewrites = self._writer.rewrite(requests, spec, seeds, read_by, observe)
+        preview_of = select_previews(previews, readable)
+        rewrites = self._writer.rewrite(requests, spec, seeds, preview_of, observe)
         for i, rewrite in zip(readable, rewrites, strict=True):
             if isinstance(rewrite, AbandonedError):
                 results[i] = _failed(rewrite)

@@ -185,14 +185,6 @@ class _Resident:
                 preview.abandon()
             raise
 
-    async def _generate(
-        self, spec: Spec, items: Sequence[Item], previews: Sequence[Preview | None]
-    ) -> list[Rewritten]:
-        loop = asyncio.get_running_loop()
-        if not any(previews):
-            return await loop.run_in_executor(self._threads, self.engine.generate, spec, items)
-        return await loop.run_in_executor(self._threads, self.engine.generate, spec, items, previews)
-
     async def _run(self, spec: Spec, batch: _Batch) -> dict[int, Rewritten]:
         """Generate the batch as soon as one may start. It fills while others run, as gateways send lists."""
         self.hold()  # a generation goes on when its client disconnects
@@ -204,7 +196,9 @@ class _Resident:
                 if not items:
                     return {}
                 previews = [batch.previews[i] for i in items]
-                rewrites = await self._generate(spec, list(items.values()), previews)
+                rewrites = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self.engine.generate, spec, list(items.values()), previews
+                )
                 for preview in previews:
                     if preview is not None and preview.is_abandoned:
                         self._on_abandoned()

@@ -170,7 +170,7 @@ class ToneBridge:
         # BentoML begins the response, and listens whether its reader leaves, with the first thing yielded.
         yield events.HEARTBEAT.decode()
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        preview, shown = Preview(lambda: loop.call_soon_threadsafe(changed.set)), ""
+        preview, sent = Preview(lambda: loop.call_soon_threadsafe(changed.set)), ""
         work = asyncio.ensure_future(self._pool.rewrite(spec, [item], preview))
         work.add_done_callback(lambda _: changed.set())
         self._streams.inc()
@@ -183,8 +183,8 @@ class ToneBridge:
                     yield events.HEARTBEAT.decode()
                     continue
                 changed.clear()
-                if piece := events.difference(shown, text := preview.text):
-                    shown = text
+                if piece := events.difference(sent, text := preview.text):
+                    sent = text
                     yield piece.encode().decode()
             try:
                 reply = RewriteReply(items=work.result(), version=spec.version)
@@ -193,12 +193,11 @@ class ToneBridge:
                 yield events.encode("error", b'{"error":"the version cannot answer"}').decode()
                 return
             # Not for a text that came at once: the answer has it.
-            if shown and (piece := events.difference(shown, reply.items[0].text)):
+            if sent and (piece := events.difference(sent, reply.items[0].text)):
                 yield piece.encode().decode()
             yield events.encode("answer", reply.model_dump_json().encode()).decode()
         finally:
-            if not work.done():
-                work.cancel()
+            work.cancel()
             self._streams.dec()
 
     @bentoml.api(output_spec=Versions)  # type: ignore[untyped-decorator]

@@ -1,7 +1,7 @@
 from models.preview import Preview
 
 
-def test_only_a_change_is_told() -> None:
+def test_only_a_change_is_reported() -> None:
     changes: list[str] = []
     preview = Preview(lambda: changes.append(preview.text))
     for text in ("a", "a", "ab"):
@@ -9,7 +9,7 @@ def test_only_a_change_is_told() -> None:
     assert changes == ["a", "ab"]
 
 
-def test_who_asks_late_hears_too_that_the_reader_has_left() -> None:
+def test_the_newest_act_is_called_when_the_reader_leaves_and_a_late_one_at_once() -> None:
     calls: list[str] = []
     preview = Preview()
     preview.when_abandoned(lambda: calls.append("first"))

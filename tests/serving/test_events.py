@@ -10,7 +10,7 @@ from serving.events import Piece
 
 
 @pytest.mark.parametrize(
-    ("shown", "text", "piece"),
+    ("sent", "text", "piece"),
     [
         ("", "", None),
         ("a", "a", None),
@@ -20,13 +20,13 @@ from serving.events import Piece
         ("Please", "", Piece("replace", "")),
     ],
 )
-def test_what_turns_one_text_into_another(shown: str, text: str, piece: Piece | None) -> None:
-    assert events.difference(shown, text) == piece
+def test_what_turns_one_text_into_another(sent: str, text: str, piece: Piece | None) -> None:
+    assert events.difference(sent, text) == piece
 
 
 @given(st.lists(st.text(), max_size=8))
 def test_pieces_give_each_text_again_and_each_is_two_lines(texts: list[str]) -> None:
-    shown = ""
+    client_text = ""
     for before, after in itertools.pairwise(["", *texts]):
         piece = events.difference(before, after)
         if piece is None:
@@ -34,5 +34,5 @@ def test_pieces_give_each_text_again_and_each_is_two_lines(texts: list[str]) -> 
         kind, data, *rest = piece.encode().split(b"\n")
         assert (kind, rest) == (f"event: {piece.kind}".encode(), [b"", b""])
         sent = json.loads(data.removeprefix(b"data: "))["text"]
-        shown = shown + sent if piece.kind == "delta" else sent
-        assert shown == after
+        client_text = client_text + sent if piece.kind == "delta" else sent
+        assert client_text == after

@@ -2,39 +2,34 @@
 
     authenticate -> rate -> read -> assign -> L1 -> L2 -> one call -> service -> output row -> answer
 
-FastAPI costs eighty microseconds a request, and this about ten. Both validate alike: when the fast decoder
-does not accept a body, the same pydantic model decides. `protocol.py` calls this as soon as the bytes of a
-request are there; a request by ASGI gets the same answer. An answer may be a stream (`streaming`): the same
-path, with the draft on the way.
+FastAPI costs eighty microseconds a request, and this about ten. Both validate alike (`decoding`).
+`protocol.py` calls this as soon as the bytes of a request are there; a request by ASGI gets the same answer.
+An answer may be a stream (`streaming`): the same path, with the draft on the way.
 """
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 from fastapi import FastAPI
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
-from data.reasons import reason
-from data.records import TransformType
 from models.preview import Preview
 from serving import events
 from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.answering import EncodedAnswer, Online
-from serving.gateway.online.bodies import CHANNEL, LOCALE, MAX_CHARACTERS, StreamableRequest
+from serving.gateway.online.decoding import accepts_events, decode_fast, decode_or_refuse
 from serving.gateway.online.placement import Message as ToRewrite
 from serving.gateway.online.streaming import Connection, Stream
 from serving.gateway.online.telemetry import Telemetry
-from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
+from serving.gateway.problems import TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
 
 log = logging.getLogger(__name__)
@@ -47,29 +42,11 @@ _JSON = (b"content-type", b"application/json")
 # On every answer but a rewrite: that is application/json, which no browser takes for anything else, and the
 # header would cost time on the hot path.
 _NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
-_EVENTS = events.MEDIA_TYPE.encode()
 _OF_A_STREAM = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"content-type", f"{events.MEDIA_TYPE}; charset=utf-8".encode()),
     *((name.encode(), value.encode()) for name, value in events.HEADERS.items()),
 ]
 _STUCK_S = 30.0  # that a client of a stream may read nothing while its buffers are full
-
-
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    """`StreamableRequest` without `stream`, as far as a decoder that takes a third of a microsecond can check
-    it.
-    """
-
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CHARACTERS)]
-    transform_type: TransformType
-    intensity: Annotated[int, msgspec.Meta(ge=0, le=3)]
-    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
-    # In Python `$` also matches before a last line break, which Pydantic refuses.
-    locale: Annotated[str, msgspec.Meta(pattern=LOCALE[:-1] + r"\Z")] | None = None
-    channel: Annotated[str, msgspec.Meta(pattern=CHANNEL[:-1] + r"\Z")] | None = None
-
-
-_decode = msgspec.json.Decoder(_Body).decode
 
 
 class Reply(NamedTuple):
@@ -137,9 +114,9 @@ class Front:
         caller = token and self._authenticator.recall(token)
         if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_overloaded:
             return None
-        if _EVENTS in headers.get(b"accept", b""):
+        if accepts_events(headers):
             return None
-        message = _decode_fast(body, headers, caller)
+        message = decode_fast(body, headers, caller)
         if message is None:
             return None
         hit = self._online.recall(caller, message)
@@ -173,7 +150,7 @@ class Front:
             stream: Stream | None = None
             try:
                 content = body if isinstance(body, bytes) else await body()
-                message, is_streamed = _decode_or_refuse(content, headers, caller)
+                message, is_streamed = decode_or_refuse(content, headers, caller)
                 if is_streamed:
                     stream = self._stream(caller, message, headers, content, request_id, began, connection)
                 else:
@@ -184,16 +161,18 @@ class Front:
             if stream is not None:
                 return await self._begin(stream, caller, request_id)
         except Exception as error:  # the outermost edge of a request
-            return self._refuse(error, request_id, began)
+            problem = self._refuse(error, request_id, began)
+            refused = [*problem.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
+            return Reply(problem.status_code, self._closing(refused), bytes(problem.body))
         return self._succeed(caller, answer, status, encoded, headers, request_id, began)
 
-    def _refuse(self, error: Exception, request_id: bytes, began: float) -> Reply:
+    def _refuse(self, error: Exception, request_id: bytes, began: float) -> Response:
+        """The problem of an error, which is counted and logged."""
         response = problems.answer(error)
         if response.status_code == 500:
             log.exception("a request failed with an unexpected error", exc_info=error)
         self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
-        refused = [*response.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
-        return Reply(response.status_code, self._closing(refused), bytes(response.body))
+        return response
 
     def _stream(
         self,
@@ -212,9 +191,7 @@ class Front:
             return encoded
 
         def refuse(error: Exception) -> bytes:
-            refusal = self._refuse(error, request_id, began).content
-            assert isinstance(refusal, bytes), refusal
-            return refusal
+            return bytes(self._refuse(error, request_id, began).body)
 
         def close(stream: Stream) -> None:
             self._limiter.leave(caller)
@@ -276,17 +253,19 @@ class Front:
         async def read() -> bytes:
             nonlocal watch
             body = await _read(receive, headers, _MAX_BYTES)
-            if _EVENTS in headers.get(b"accept", b"") or b"stream" in body:
+            if accepts_events(headers) or b"stream" in body:
                 watch = asyncio.create_task(_watch(receive, turn))
             return body
 
         try:
             status, answer_headers, content = await self.reply(headers, read, turn)
-            await send({"type": "http.response.start", "status": status, "headers": answer_headers})
+            start = {"type": "http.response.start", "status": status, "headers": answer_headers}
             if isinstance(content, bytes):
+                await send(start)
                 await send({"type": "http.response.body", "body": content})
                 return
             try:
+                await send(start)
                 while (piece := await content.read()) is not None:
                     async with asyncio.timeout(self.stuck_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -383,44 +362,3 @@ async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> by
         if length > limit:
             raise TooLargeError("body_too_long", limit=limit)
     return b"".join(parts)
-
-
-def _decode_or_refuse(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> tuple[ToRewrite, bool]:
-    """The message in a body, and whether its answer is streamed; InvalidError, by field, when it is not
-    valid.
-    """
-    accepts = _EVENTS in headers.get(b"accept", b"")
-    if (message := _decode_fast(body, headers, caller)) is not None:
-        return message, accepts
-    request = _validate(body, headers)
-    return request.message(caller), accepts if request.stream is None else request.stream
-
-
-def _decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite | None:
-    """The message in a body; None when it is not valid, or this decoder cannot tell."""
-    if headers.get(b"content-type") != b"application/json":
-        return None
-    try:
-        request = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    text, user_id = request.text, request.user_id
-    if text.isspace() or "\0" in text:
-        return None
-    if user_id is not None and ("\0" in user_id or caller.subject not in (None, user_id)):
-        return None
-    return ToRewrite(
-        text, request.transform_type, request.intensity, user_id, request.locale, request.channel
-    )
-
-
-def _validate(body: bytes, headers: dict[bytes, bytes]) -> StreamableRequest:
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
-        raise InvalidError({"body": reason("content_type_wrong")})
-    try:
-        return StreamableRequest.model_validate(json.loads(body))
-    except ValidationError as error:
-        raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidError({"body": reason("invalid_json_invalid", error=str(error))}) from error

@@ -50,7 +50,7 @@ class Stream:
         self._refuse, self._connection, self._heartbeat_s = refuse, connection, heartbeat_s
         self._changed = connection.message_event
         self._changed.clear()  # uvicorn has set it for the body
-        self._preview, self._shown = Preview(self._changed.set), ""
+        self._preview, self._sent = Preview(self._changed.set), ""
         self._on_close = on_close
         self._first: bytes | None = None
         self._has_begun = self._is_over = self._is_closed = False
@@ -94,8 +94,8 @@ class Stream:
             if self._work.done():
                 self._is_over = True
                 return self._last()
-            if piece := events.difference(self._shown, text := self._preview.text):
-                self._shown = text
+            if piece := events.difference(self._sent, text := self._preview.text):
+                self._sent = text
                 self.first_token_at = self.first_token_at or time.perf_counter()
                 return piece.encode()
             try:
@@ -115,6 +115,6 @@ class Stream:
             return events.encode("error", self._refuse(error))
         last = events.encode("answer", answer)
         # A client that has no draft needs none now.
-        if self._shown and (piece := events.difference(self._shown, _decode_text(answer).transformed_text)):
+        if self._sent and (piece := events.difference(self._sent, _decode_text(answer).transformed_text)):
             return piece.encode() + last
         return last

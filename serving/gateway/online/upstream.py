@@ -91,7 +91,7 @@ class Upstream:
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:
-            return  # it was full, and sent before its timerr
+            return  # it was full, and sent before its timer
         del self._open[spec]
         task = asyncio.create_task(self._answer(spec, waiting))
         self._tasks.add(task)  # the event loop keeps only a weak reference

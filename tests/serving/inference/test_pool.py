@@ -213,7 +213,7 @@ async def test_a_reader_who_leaves_before_the_batch_begins_costs_nothing(pool_of
     pool = pool_of(1)
     await pool.load(("red", "ctranslate2"))
     watched.gate.clear()
-    busy = [asyncio.ensure_future(pool.rewrite(RED, items(1))) for _ in range(1)]
+    busy = [asyncio.ensure_future(pool.rewrite(RED, items(1)))]
     await until(lambda: watched.batches)
     busy.append(asyncio.ensure_future(pool.rewrite(RED, items(1))))
     await until(lambda: len(watched.batches) == 2)

@@ -20,6 +20,7 @@ from serving.inference.client import (
     VersionUnknown,
 )
 from tests.ports import free_port
+from tests.streams import text_of, value_of
 
 TOKEN = "a-service-token-of-the-tests-0123456789"
 VERSIONS = ("red", "green", "blue")
@@ -222,10 +223,7 @@ async def test_a_retry_that_wins_replaces_the_draft(url, session):
     for seed in range(8):
         item = {**ITEM, "text": "Send 4 to Anna by Monday, 3 by May.", "seed": seed}
         _, _, events = await read_stream(session, url, {"spec": spec.model_dump(), "item": item})
-        shown = ""
-        for kind, data in events[:-1]:
-            shown = shown + data["text"] if kind == "delta" else data["text"]
-        assert shown in ("", events[-1][1]["items"][0]["text"])
+        assert text_of(events[:-1]) in ("", events[-1][1]["items"][0]["text"])
         replaced += "replace" in [kind for kind, _ in events]
     assert replaced
 
@@ -249,8 +247,7 @@ async def test_what_is_refused_is_no_stream(url, session):
 
 async def metric(session, url, name):
     async with session.get(f"{url}/metrics") as response:
-        lines = (await response.text()).splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+        return value_of(await response.text(), name)
 
 
 async def test_a_reader_who_leaves_a_stream_ends_the_generation(url, session, client, items):
