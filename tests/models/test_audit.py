@@ -215,7 +215,7 @@ def test_a_bad_judge_may_not_and_each_sentence_says_why():
         fooled=[fool("judge", 15)],
         preferences={"judge": [0.9, 0.1] * 20},
     )
-    assert "no valid judge of champion" in verdict.use
+    assert "is not valid for rewrites by champion" in verdict.use
     assert verdict.probability.startswith("Do not read its number")
     assert "with more words it scores higher (rank correlation +0.30)" in verdict.length
     assert "repeated (75%)" in verdict.probes

@@ -35,7 +35,7 @@ def test_a_judge_that_readers_agree_with_is_valid():
 def test_a_judge_that_readers_contradict_is_refused_with_the_numbers():
     validity = validate("composite", "v1", read(["usable"] * 50 + ["wrong"] * 50), list(range(100)))
     assert validity.refusal.code == "judge_blind"
-    with pytest.raises(InvalidJudgeError, match=r"composite is no valid judge of v1.*probability 0\.00"):
+    with pytest.raises(InvalidJudgeError, match=r"composite is not valid for rewrites by v1.*probability 0\.00"):
         validity.require()
 
 
