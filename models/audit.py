@@ -74,7 +74,7 @@ JUDGES: tuple[Judge, ...] = (
 )
 
 
-def list_uses(judges: Sequence[Judge] = JUDGES, root: Path = ROOT) -> list[Use]:
+def list_uses(root: Path = ROOT) -> list[Use]:
     """Who uses each judge, from the sources of the rooms in `root`: a row for each function that names it.
 
     Without a docstring of the function, the sentence is that of its module. The audit itself is left out.
@@ -85,16 +85,16 @@ def list_uses(judges: Sequence[Judge] = JUDGES, root: Path = ROOT) -> list[Use]:
         for file in sorted((root / room).rglob("*.py"))
     }
     uses: list[Use] = []
-    for each in judges:
-        homes = {function.__module__.rpartition(".")[2] for function in each.functions}
+    for asked in JUDGES:
+        homes = {function.__module__.rpartition(".")[2] for function in asked.functions}
         for module, text in sources.items():
             if module == __name__ or not any(home in f"{module} {text}" for home in homes):
                 continue  # parsing is slow
             tree = ast.parse(text)
-            for user in _list_users(tree, module, each.functions):
+            for user in _list_users(tree, module, asked.functions):
                 doc = ast.get_docstring(user) or ast.get_docstring(tree) or ""
                 sentence = " ".join(doc.split()).partition(". ")[0].rstrip(".")
-                uses.append(Use(each.name, ", ".join(each.sees), f"{module}.{user.name}", sentence))
+                uses.append(Use(asked.name, ", ".join(asked.sees), f"{module}.{user.name}", sentence))
     return uses
 
 
@@ -107,11 +107,11 @@ def _list_users(
     for home, name in ((function.__module__, function.__name__) for function in functions):
         room, _, stem = home.rpartition(".")
         names |= {name} if module == home else set()
-        for each in imports:
-            for alias in each.names:
-                if (each.module, alias.name) == (room, stem):
+        for statement in imports:
+            for alias in statement.names:
+                if (statement.module, alias.name) == (room, stem):
                     attributes.add((alias.asname or stem, name))
-                if (each.module, alias.name) == (home, name):
+                if (statement.module, alias.name) == (home, name):
                     names.add(alias.asname or name)
     if not attributes | names:
         return
@@ -191,9 +191,13 @@ def prefer(
         for rewrite in (pair.chosen, pair.rejected)
     ]
     preferences = {
-        name: [float(expit(a - b)) if name == "reward" else (a > b) + (a == b) / 2 for a, b in both]
+        name: [
+            float(expit(chosen - rejected))
+            if name == "reward"
+            else (chosen > rejected) + (chosen == rejected) / 2
+            for chosen, rejected in zip(values[::2], values[1::2], strict=True)
+        ]
         for name, values in score(sides, reward_model).items()
-        for both in [list(zip(values[::2], values[1::2], strict=True))]
     }
     if llm:
         questions = [
@@ -250,12 +254,14 @@ def validate_all(
     """
     results: list[Validity] = []
     for digest, system in name_policies(rows).items():
-        own = labels_of(rows, digest)
-        places = {row.id: place for place, row in enumerate(rows)}
         for name, values in scores.items():
             known = (learned_from or {}).get(name, ())
-            fresh = [row for row in own if row.text not in known]
-            results.append(validate(name, system, fresh, [values[places[row.id]] for row in fresh]))
+            fresh = [
+                (row, value)
+                for row, value in zip(rows, values, strict=True)
+                if row.policy == digest and row.text not in known
+            ]
+            results.append(validate(name, system, [row for row, _ in fresh], [value for _, value in fresh]))
     return results
 
 
@@ -337,15 +343,15 @@ def conclude(
         raise ValueError("no label is usable or wrong, so nothing follows: have rewrites read")
     return [
         Verdict(
-            judge=each.judge,
-            use=str(each.refusal or f"It may train, choose and gate rewrites of {each.policy}."),
-            probability=_judge_probability(calibrations.get(each.judge)),
-            length=_judge_length([effect for effect in effects if effect.judge == each.judge]),
-            probes=_judge_probes([kind for kind in fooled if kind.judge == each.judge]),
-            beside_votes=_judge_agreement(preferences.get(each.judge)),
-            next_step=_plan_labels(each, share),
+            judge=validity.judge,
+            use=str(validity.refusal or f"It may train, choose and gate rewrites of {validity.policy}."),
+            probability=_judge_probability(calibrations.get(validity.judge)),
+            length=_judge_length([effect for effect in effects if effect.judge == validity.judge]),
+            probes=_judge_probes([kind for kind in fooled if kind.judge == validity.judge]),
+            beside_votes=_judge_agreement(preferences.get(validity.judge)),
+            next_step=_plan_labels(validity, share),
         )
-        for each in validities
+        for validity in validities
     ]
 
 
@@ -364,10 +370,10 @@ def _judge_length(effects: Sequence[LengthEffect]) -> str:
         return "Not measured."
     units = {"words": "words", "ratio": "words for each word of the message"}
     biases = [
-        f"with more {units[each.length]} it scores {'higher' if each.partial.mean > 0 else 'lower'}"
-        f" (rank correlation {each.partial.mean:+.2f})"
-        for each in effects
-        if each.is_biased
+        f"with more {units[effect.length]} it scores {'higher' if effect.partial.mean > 0 else 'lower'}"
+        f" (rank correlation {effect.partial.mean:+.2f})"
+        for effect in effects
+        if effect.is_biased
     ]
     if not biases:
         return "Between rewrites with the same label and transform type, its score does not depend on length."
@@ -377,7 +383,7 @@ def _judge_length(effects: Sequence[LengthEffect]) -> str:
 def _judge_probes(fooled: Sequence[Fooled]) -> str:
     if not fooled:
         return "Not measured."
-    passing = [f"{each.kind} ({each.not_lower.mean:.0%})" for each in fooled if each.is_fooled]
+    passing = [f"{kind.kind} ({kind.not_lower.mean:.0%})" for kind in fooled if kind.is_fooled]
     if not passing:
         return "No kind of probe passes for a usable rewrite beyond chance."
     return (
@@ -421,8 +427,8 @@ def _plan_labels(validity: Validity, read_share: float) -> str:
 def write_verdicts(verdicts: Sequence[Verdict]) -> str:
     """The verdicts as Markdown: a list for each judge."""
     lists = []
-    for each in verdicts:
-        sentences = {name: text for name, text in each._asdict().items() if name != "judge"}
+    for verdict in verdicts:
+        sentences = {name: text for name, text in verdict._asdict().items() if name != "judge"}
         lines = [f"- *{name.replace('_', ' ')}*: {text}" for name, text in sentences.items()]
-        lists.append("\n".join([f"**{each.judge}**", "", *lines]))
+        lists.append("\n".join([f"**{verdict.judge}**", "", *lines]))
     return "\n\n".join(lists)

@@ -67,6 +67,8 @@ def draw(shares: Sequence[LabelShare], title: str) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
+    from models.score_plots import draw_estimates
+
     names = list(dict.fromkeys(share.group for share in shares))
     by_key = {(share.group, share.label): share for share in shares}
     figure = Figure(figsize=(8, 1.2 + 0.32 * len(names)), layout="constrained")
@@ -86,11 +88,8 @@ def draw(shares: Sequence[LabelShare], title: str) -> "Figure":
                 axes.text(middle, place, str(member.number), ha="center", va="center", fontsize=8, bbox=box)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     usable = [by_key[name, "usable"].share for name in names]
-    lengths = [[each.mean - each.low for each in usable], [each.high - each.mean for each in usable]]
-    axes.errorbar(
-        [each.mean for each in usable], [place + 0.41 for place in range(len(names))], xerr=lengths,
-        fmt="none", ecolor="black", elinewidth=1.2, capsize=3,
-    )  # fmt: skip
+    below = [place + 0.41 for place in range(len(names))]
+    draw_estimates(axes, usable, below, "none", ecolor="black", elinewidth=1.2, capsize=3)
     axes.set_yticks(range(len(names)), [f"{name} ({by_key[name, 'usable'].rewrites})" for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, 1)

@@ -114,7 +114,10 @@ def read_labels(folder: Path = FOLDER) -> list[ReadRewrite]:
 
 def read_all() -> list[ReadRewrite]:
     """All labelled rewrites of the seed, by system in the order of `docs/quality.md`."""
-    rows = [*read_labels(), *read_labels(EDITS)]
+    return _sort([*read_labels(), *read_labels(EDITS)])
+
+
+def _sort(rows: Iterable[ReadRewrite]) -> list[ReadRewrite]:
     return sorted(rows, key=lambda row: _ORDER.get(row.system, len(_ORDER)))
 
 
@@ -204,7 +207,7 @@ def write_page(rows: Sequence[ReadRewrite]) -> str:
     """The page `docs/quality.md`: agreement, labels by system, and forty examples of the champion."""
     same = sum(row.first == row.second for row in rows)
     champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
-    by_system = sorted(rows, key=lambda row: _ORDER.get(row.system, len(_ORDER)))
+    by_system = _sort(rows)
     return PAGE.format(
         rows=len(rows),
         messages=len({row.message for row in rows}),

@@ -5,7 +5,7 @@ of the same label and transform type, and `count_longer` compares the judge's ch
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
@@ -70,7 +70,7 @@ def correlate(
     }
     usable = [float(label == "usable") for label in labels]
     judges: dict[str, tuple[Sequence[float], list[list[str]]]] = {READERS: (usable, [types])}
-    judges |= {name: (each, [types, labels]) for name, each in scores.items()}
+    judges |= {name: (values, [types, labels]) for name, values in scores.items()}
     return [
         LengthEffect(
             name,
@@ -99,7 +99,11 @@ def _correlate_ranks(
     design = np.column_stack(
         [
             np.ones(len(scores)),
-            *((np.asarray(each) == name).astype(float) for each in held for name in sorted(set(each))),
+            *(
+                (np.asarray(classes) == name).astype(float)
+                for classes in held
+                for name in sorted(set(classes))
+            ),
         ]
     )
 
@@ -149,33 +153,24 @@ def draw(effects: Sequence[LengthEffect], wins: Sequence[LongerWins]) -> "Figure
     """Left the partial correlations of score and length by judge, right who lets the longer rewrite win."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10.5, 0.45 * len({each.judge for each in effects}) + 2), layout="constrained")
+    from models.score_plots import draw_estimates
+
+    names = list(dict.fromkeys(effect.judge for effect in effects))
+    figure = Figure(figsize=(10.5, 0.45 * len(names) + 2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    names = list(dict.fromkeys(each.judge for each in effects))
+    style: dict[str, Any] = {"markersize": 5, "capsize": 3}
     markers: dict[Length, tuple[str, float]] = {"words": ("o", -0.13), "ratio": ("s", 0.13)}
     for length, (marker, shift) in markers.items():
-        of_length = [each for each in effects if each.length == length]
+        of_length = [effect for effect in effects if effect.length == length]
         label = "words of the rewrite" if length == "words" else "words of the rewrite / of the message"
-        places = [names.index(each.judge) + shift for each in of_length]
-        _draw_estimates(left, places, [each.partial for each in of_length], marker, label)
+        places = [names.index(effect.judge) + shift for effect in of_length]
+        draw_estimates(left, [effect.partial for effect in of_length], places, marker, label=label, **style)
     _finish(left, names, 0, "rank correlation with length,\nwithin a label and transform type")
     left.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-    _draw_estimates(right, range(len(wins)), [each.share for each in wins], "o", "")
-    _finish(
-        right, [f"{each.judge} ({each.pairs})" for each in wins], 0.5, "share of pairs that the longer wins"
-    )
+    draw_estimates(right, [row.share for row in wins], range(len(wins)), **style)
+    _finish(right, [f"{row.judge} ({row.pairs})" for row in wins], 0.5, "share of pairs that the longer wins")
     right.set_xlim(0, 1)
     return figure
-
-
-def _draw_estimates(
-    axes: "Axes", places: Sequence[float], estimates: Sequence[Estimate], marker: str, label: str
-) -> None:
-    means = np.array([each.mean for each in estimates])
-    ends = np.array([[each.mean - each.low, each.high - each.mean] for each in estimates]).T
-    axes.errorbar(
-        means, places, xerr=np.maximum(ends, 0), fmt=marker, markersize=5, capsize=3, label=label or None
-    )
 
 
 def _finish(axes: "Axes", names: Sequence[str], neutral: float, title: str) -> None:

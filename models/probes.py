@@ -192,21 +192,19 @@ def draw(measured: Sequence[Fooled]) -> "Figure":
     """The share of probes that score no lower than their own usable rewrite, by kind and judge."""
     from matplotlib.figure import Figure
 
-    kinds = list(dict.fromkeys(each.kind for each in measured))
-    judges = list(dict.fromkeys(each.judge for each in measured))
+    from models.score_plots import draw_estimates
+
+    kinds = list(dict.fromkeys(row.kind for row in measured))
+    judges = list(dict.fromkeys(row.judge for row in measured))
     figure = Figure(figsize=(8.5, 0.55 * len(kinds) + 1.6), layout="constrained")
     axes = figure.subplots()
     for number, judge in enumerate(judges):
-        rows = [each for each in measured if each.judge == judge]
+        rows = [row for row in measured if row.judge == judge]
         shift = (number - (len(judges) - 1) / 2) * 0.7 / len(judges)
-        shares = np.array([row.not_lower.mean for row in rows])
-        ends = np.array(
-            [[r.not_lower.mean - r.not_lower.low, r.not_lower.high - r.not_lower.mean] for r in rows]
-        )
-        axes.errorbar(
-            shares,
+        draw_estimates(
+            axes,
+            [row.not_lower for row in rows],
             [kinds.index(row.kind) + shift for row in rows],
-            xerr=np.maximum(ends.T, 0),
             fmt="os^Dvp*X"[number % 8],
             markersize=5,
             linewidth=1,
@@ -216,7 +214,7 @@ def draw(measured: Sequence[Fooled]) -> "Figure":
     axes.axvline(MOST_FOOLED, color="gray", linestyle=":")
     for place in range(1, len(kinds)):
         axes.axhline(place - 0.5, color="gray", linewidth=0.3)
-    counts = {each.kind: each.probes for each in measured}
+    counts = {row.kind: row.probes for row in measured}
     axes.set_yticks(range(len(kinds)), [f"{kind} ({counts[kind]})" for kind in kinds])
     axes.set_ylim(len(kinds) - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)

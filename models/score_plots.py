@@ -1,7 +1,9 @@
 """Plots of scores with their intervals. Free of torch."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,7 +21,7 @@ def draw_scores(rows: Sequence[tuple[str, Mapping[str, Estimate]]], names: Seque
     for axes, name in zip(panels, names, strict=True):
         for place, (_, row) in enumerate(rows):
             if estimate := row.get(name):
-                _draw_estimate(axes, estimate, place)
+                draw_estimates(axes, [estimate], [place], color=_BLUE, capsize=3)
         axes.set(
             title=name.replace("_", " "),
             yticks=range(len(rows)),
@@ -39,7 +41,7 @@ def draw_differences(differences: Sequence[float], mean: Estimate, label: str) -
     axes = figure.subplots()
     places = range(1, len(differences) + 1)
     axes.plot(sorted(differences), places, "o", color=_GRAY, markersize=4)
-    _draw_estimate(axes, mean, -1)
+    draw_estimates(axes, [mean], [-1], color=_BLUE, capsize=3)
     axes.axvline(0, color="black", linestyle=":")
     axes.set(
         xlabel=label,
@@ -51,6 +53,16 @@ def draw_differences(differences: Sequence[float], mean: Estimate, label: str) -
     return figure
 
 
-def _draw_estimate(axes: Axes, estimate: Estimate, place: float) -> None:
-    ends = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
-    axes.errorbar(estimate.mean, place, xerr=ends, fmt="o", color=_BLUE, capsize=3)
+def draw_estimates(
+    axes: Axes, estimates: Sequence[Estimate], places: Sequence[float], fmt: str = "o", **style: Any
+) -> None:
+    """Draw the means and their intervals along the x axis, each at its place on the y axis.
+
+    `fmt` and `style` are those of matplotlib's `errorbar`.
+    """
+    means = np.array([estimate.mean for estimate in estimates])
+    lengths = [  # (2, estimates); rounding may put a mean just outside of its interval
+        [max(0.0, estimate.mean - estimate.low) for estimate in estimates],
+        [max(0.0, estimate.high - estimate.mean) for estimate in estimates],
+    ]
+    axes.errorbar(means, places, xerr=lengths, fmt=fmt, **style)

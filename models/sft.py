@@ -164,7 +164,8 @@ def held_out_losses(config: SftConfig, adapter: Path | None) -> dict[str, float]
 
     A message has several rewrites, and its loss is the mean over their tokens. The messages are those of at
     most `config.validation_rows` held-out rows that are not masked, so two runs with the same data have the
-    same messages in the same order, and can be compared message by message. Weights are in float32.
+    same messages in the same order, and can be compared message by message. The weights are in the precision
+    in which a run with this config has them.
     """
     base = loading.base_folder(config.base)
     tokens = examples.load_tokens(base)

@@ -23,8 +23,8 @@ def rewrite(name: str, requests: Sequence[Request], settings: Settings) -> list[
     """Greedy rewrites of each (message, transform type, intensity), in their order.
 
     `name` is that of a version of the registry (`v1`), `rules` (`models.rules`), or `shipped`: the tagger of
-    `settings.champion`, which is exported once. Facts are protected as in a
-    release. Raises UnknownVersionError for another name.
+    `settings.champion`, which is exported once. Facts are protected as in a release. Raises
+    UnknownVersionError for another name.
     """
     if name == RULES:
         return [rules.rewrite(*request) for request in requests]
@@ -54,7 +54,7 @@ def list_differing(first: str, second: str, requests: Sequence[Request], setting
     """
     texts = zip(rewrite(first, requests, settings), rewrite(second, requests, settings), strict=True)
     return [
-        Pair(*request, one, other)
-        for request, (one, other) in zip(requests, texts, strict=True)
-        if one != other
+        Pair(*request, first_text, second_text)
+        for request, (first_text, second_text) in zip(requests, texts, strict=True)
+        if first_text != second_text
     ]

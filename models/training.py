@@ -553,8 +553,8 @@ def save(model: Any, tokens: examples.Tokens, folder: Path) -> None:
 def finish(run: Run[Any], result: TrainingResult, panels: curves.Panels) -> None:
     """Write the curves and `metrics.json`, and delete the checkpoints; the main process alone does.
 
-    `panels` are those of `models.curves`. `metrics.json` is written after the plots,
-    since it marks the stage as finished.
+    `panels` are those of `models.curves`. `metrics.json` is written after the plots, since it marks the stage
+    as finished.
     """
     if not processes().is_main_process:
         return

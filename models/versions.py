@@ -138,15 +138,16 @@ def read_runs(uri: str, most: int = 10) -> list[LoggedRun]:
     experiment = client.get_experiment_by_name(MODEL)
     if experiment is None:
         return []
-    names = {v.run_id: f"v{v.version}" for v in client.search_model_versions(f"name = '{MODEL}'")}
-    found = client.search_runs(
+    versions = client.search_model_versions(f"name = '{MODEL}'")
+    names = {version.run_id: f"v{version.version}" for version in versions}
+    newest = client.search_runs(
         [experiment.experiment_id],
         "attributes.status = 'FINISHED'",
         max_results=most,
         order_by=["attributes.start_time DESC"],
     )
     runs = []
-    for run in found:
+    for run in newest:
         if not any(item.path == _EVALUATION for item in client.list_artifacts(run.info.run_id, "evaluation")):
             continue
         text = _fetch(client, run, _EVALUATION).read_text(encoding="utf-8")

@@ -66,8 +66,8 @@ pd.DataFrame.from_dict(label_shares.tabulate(by_system), orient="index")
 label_shares.draw(by_system, "What readers said, by system")
 
 # %% [markdown]
-# A version may do well what one type requests and badly what another requests. This is the champion by type.
-# Few rewrites of each were read, so look at the intervals first.
+# A version may be good at one transform type and bad at another. This is the champion by transform type. Few
+# rewrites of each were read, so look at the intervals first.
 
 # %%
 champion = sorted((row for row in read if row.system == labels.CHAMPION), key=lambda row: row.transform_type)

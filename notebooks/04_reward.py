@@ -25,8 +25,9 @@ LLM = None  # the name of a model at OPENAI_BASE_URL, which is then audited too:
 
 # %% [markdown]
 # ## Which judges there are
-# The table is read from the sources: what a judge sees (the parameters of its function) and which functions
-# ask it, with the first sentence of their docstrings. A judge that only reports cannot harm training.
+# The table is read from the sources. It says what a judge sees (the parameters of its function) and which
+# functions call it, with the first sentence of their docstrings. A judge that only reports cannot harm
+# training.
 
 # %%
 pd.DataFrame(audit.list_uses()).set_index(["judge", "sees", "used_in"])
@@ -43,8 +44,8 @@ print(f"{audited.origin}; {len(audited.held_out)} held-out pairs")
 # ## Validity on fresh labels
 # The AUC is the probability that a judge ranks a usable rewrite above a wrong one, here with its 95 %
 # interval: 0.5 is a coin. Training and the gate use a judge only where it is valid (`models/validity.py`), by
-# labels of the very policy, since each policy errs in its own way. `taste` is the liking of the simulated
-# people, who vote in the demo: it judges nothing, and it should not like what readers call wrong.
+# labels of the very policy, since each policy errs in its own way. `taste` is how much the simulated people
+# of the demo like a rewrite. Nothing is decided by it, and it should not like what readers call wrong.
 
 # %%
 read = [*labels.read_labels(), *labels.read_labels(labels.EDITS)]
@@ -87,10 +88,10 @@ pd.DataFrame(calibrations.values(), index=list(calibrations)).drop(columns="bins
 
 # %% [markdown]
 # ## Length
-# A long rewrite may be better, so a correlation with length is no bias by itself. Left: rewrites with the
-# same label and transform type, where the rest is the judge's own taste. (Readers: whether usable ones are
-# longer. What adds much has done much, so the ratio says that, too.) Right: a judge that lets the longer side
-# win more often than people do makes rewrites longer.
+# A long rewrite may be better, so a correlation with length alone is no bias. The left plot compares rewrites
+# with the same label and transform type, so a correlation there is the judge's own preference. (For readers
+# it says whether usable rewrites are longer.) The right plot shows how often the longer side of a pair wins.
+# If it wins more often by the judge than by people, training on the judge makes rewrites longer.
 
 # %%
 effects = length_bias.correlate(rows, scores)
@@ -99,9 +100,10 @@ length_bias.draw(effects, longer)
 
 # %% [markdown]
 # ## Probes
-# What is trained by a judge finds the texts that the judge overrates. So each usable rewrite of the current
-# policy is spoiled in several ways, and the plot shows how often the spoiled text scores no lower than the
-# rewrite it was made from. A kind with an interval right of the dotted line passes. The table has the means.
+# A policy that is trained by a judge finds the texts that the judge overrates. So each usable rewrite of the
+# current policy is spoiled in several ways, and the plot shows how often the spoiled text scores no lower
+# than the rewrite it was made from. A kind whose interval is right of the dotted line fools the judge. The
+# table has the mean scores.
 
 # %%
 usable = probes.choose_usable(rows, CURRENT)
@@ -118,8 +120,8 @@ means.round(2)
 
 # %% [markdown]
 # ## Verdict
-# The numbers above decide these sentences. A judge that may not train or gate can still stand beside votes in
-# an experiment: votes correct it, so it only has to agree with people more often than a coin.
+# These sentences follow from the numbers above. A judge that may not train or gate can still be a surrogate
+# in an experiment: votes correct it, so it only has to agree with people more often than a coin does.
 
 # %%
 everything = [row for row in read if row.system == CURRENT]
@@ -127,8 +129,9 @@ verdicts = audit.conclude(current, calibrations, effects, fooled, preferences, e
 Markdown(audit.write_verdicts(verdicts))
 
 # %% [markdown]
-# How many usable and wrong labels the next judge takes until the interval of its AUC is +/- 0.05, by its true
-# AUC, and how many rewrites must be read for that, at the shares of the current policy:
+# The next judge needs this many usable and wrong labels until the interval of its AUC is +/- 0.05. The number
+# depends on its true AUC. The last column says how many rewrites must be read to get them, if the shares of
+# the labels are those of the current policy.
 
 # %%
 decided = current[0].usable + current[0].wrong

@@ -94,3 +94,20 @@ def twelve_steps(tiny_base, adapter, snapshot, tmp_path):
         "checkpoint_every_steps": 4,
         "bf16": False,
     }
+
+
+@pytest.fixture
+def sft_fields(tiny_base, snapshot, tmp_path):
+    """The fields of a config that trains an adapter on the snapshot by SFT, for twelve steps."""
+    return {
+        "base": str(tiny_base),
+        "seed_folder": None,
+        "snapshots": (snapshot,),
+        "out": tmp_path / "sft",
+        "checkpoints": tmp_path / "checkpoints",
+        "steps": 12,
+        "learning_rate": 5e-3,
+        "evaluate_every_steps": 12,
+        "checkpoint_every_steps": 4,
+        "bf16": False,
+    }

@@ -2,31 +2,22 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from data.corpus import ReadRewrite
 from data.records import PreferencePair, TransformType
 from models import audit, calibration, probes, reward, scoreboard, scoring
 from models.length_bias import LengthEffect
 from models.results import Estimate
 from tests.endpoints import serve
+from tests.labelled import label_rewrite
 
 
-def read(label, number, *, policy="weights", system="champion", text="Send me the report today."):
-    return ReadRewrite(
-        id=f"label-{number:04}",
-        message=f"m-{number:03}",
-        system=system,
-        policy=policy,
-        transform_type="soften",
-        intensity=2,
-        text=text,
-        rewrite=f"Could you please send me the report {number} today?",
-        first=label,
-        second=label,
-    )
-
-
-def read_all(*labels, start=0, **more):
-    return [read(label, start + number, **more) for number, label in enumerate(labels)]
+def read_all(*labels, start=0, **fields):
+    of_policy = {"policy": "weights", "system": "champion", "text": "Send me the report today."} | fields
+    return [
+        label_rewrite(
+            label, number=number, rewrite=f"Could you please send me the report {number} today?", **of_policy
+        )
+        for number, label in enumerate(labels, start)
+    ]
 
 
 MANY = read_all(*["usable"] * 80, *["wrong"] * 40, *["timid"] * 30)
@@ -187,7 +178,6 @@ def conclude(scores, rows=MANY, calibrations=None, effects=(), fooled=(), prefer
 
 def test_a_good_judge_may_be_used():
     scores = [0.9 if row.label == "usable" else 0.1 for row in MANY]
-    usable = [row.label == "usable" for row in MANY]
     rng = np.random.default_rng(0)
     chances = rng.random(500)
     verdict = conclude(
@@ -197,7 +187,6 @@ def test_a_good_judge_may_be_used():
         fooled=[fool("judge", 0), fool("other", 20)],
         preferences={"judge": [0.9] * 40},
     )
-    assert sum(usable) == 80
     assert verdict.use == "It may train, choose and gate rewrites of champion."
     assert verdict.probability == "Its number may be read as a probability."
     assert "does not depend on length" in verdict.length
@@ -215,7 +204,7 @@ def test_a_bad_judge_may_not_and_each_sentence_says_why():
         fooled=[fool("judge", 15)],
         preferences={"judge": [0.9, 0.1] * 20},
     )
-    assert "no valid judge of champion" in verdict.use
+    assert "is not valid for rewrites by champion" in verdict.use
     assert verdict.probability.startswith("Do not read its number")
     assert "with more words it scores higher (rank correlation +0.30)" in verdict.length
     assert "repeated (75%)" in verdict.probes

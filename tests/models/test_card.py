@@ -69,7 +69,7 @@ def test_a_rejected_version_says_why():
 def test_a_judge_that_was_left_out_is_named_beside_the_verdict():
     origin = card.Origin(run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={})
     note = reason("judge_unmeasured", judge="composite", policy="v1", usable=2, wrong=130, least=100, each=10)
-    gate = "Accepted. The composite is no valid judge of v1: readers labelled 2 of its rewrites usable"
+    gate = "Accepted. The judge composite is not valid for rewrites by v1: readers labelled 2 of them usable"
     assert gate in card.card(origin, found(accepted=True, notes=(note,)), "en")
     assert "「使える」とした書き換えは 2 件" in card.card(origin, found(accepted=True, notes=(note,)), "ja")
 

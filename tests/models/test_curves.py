@@ -54,20 +54,8 @@ def test_there_is_one_axis_for_each_panel_and_no_empty_place(panels):
 
 
 @pytest.fixture
-def config(tiny_base, snapshot, tmp_path):
-    return SftConfig(
-        base=str(tiny_base),
-        seed_folder=None,
-        snapshots=(snapshot,),
-        out=tmp_path / "sft",
-        checkpoints=tmp_path / "checkpoints",
-        steps=12,
-        batch_size=4,
-        lora_rank=4,
-        evaluate_every_steps=4,
-        checkpoint_every_steps=4,
-        bf16=False,
-    )
+def config(sft_fields):
+    return SftConfig(**sft_fields | {"batch_size": 4, "lora_rank": 4, "evaluate_every_steps": 4})
 
 
 class _Interrupt(curves.Live):

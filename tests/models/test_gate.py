@@ -112,7 +112,7 @@ def test_an_invalid_judge_takes_no_part_and_is_named():
     verdict = decide(worse, scores(), refusal=INVALID)
     assert verdict.accepted
     assert verdict.notes == (INVALID,)
-    assert "2 of its rewrites usable and 130 wrong" in INVALID.render()
+    assert "2 of them usable and 130 wrong" in INVALID.render()
     assert "「使える」とした書き換えは 2 件" in INVALID.render("ja")
     assert not decide(scores(facts_kept=0.5), scores(), refusal=INVALID).accepted
 

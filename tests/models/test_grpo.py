@@ -150,14 +150,14 @@ def label_rewrites(folder, policy, usable, wrong, rows=60):
 
 def test_a_reward_that_no_reader_of_the_policy_agrees_with_trains_nothing(config, tmp_path):
     strict = config.model_copy(update={"waive_validity": False, "steps": 1})
-    with pytest.raises(InvalidJudgeError, match="0 of its rewrites usable and 0 wrong"):
+    with pytest.raises(InvalidJudgeError, match="0 of them usable and 0 wrong"):
         grpo.main(strict)
     policy = loading.policy_digest(loading.base_folder(config.base), None)
     flattery = "Could you please have a look at the invoice of last Monday?"
     kept = label_rewrites(tmp_path / "kept", policy, usable=KIND, wrong=flattery)
     lost = label_rewrites(tmp_path / "lost", policy, usable=flattery, wrong=KIND)
     others = label_rewrites(tmp_path / "others", "of other weights", usable=KIND, wrong=flattery)
-    for folder, words in ((lost, "with probability 0.00"), (others, "0 of its rewrites usable")):
+    for folder, words in ((lost, "with probability 0.00"), (others, "0 of them usable")):
         with pytest.raises(InvalidJudgeError, match=words):
             grpo.main(strict.model_copy(update={"labels_folder": folder}))
     assert not strict.out.exists()

@@ -2,26 +2,12 @@
 
 import pytest
 
-from data.corpus import Label, ReadRewrite
-from data.records import TransformType
+from data.corpus import Label
 from models import label_shares, labels
+from tests.labelled import label_rewrite
 
-
-def row(label: Label, number: int) -> ReadRewrite:
-    return ReadRewrite(
-        id=f"label-{number:04}",
-        message="plain-001",
-        system="rules",
-        transform_type=TransformType.SOFTEN,
-        intensity=2,
-        text="Fix it.",
-        rewrite="Please fix it.",
-        first=label,
-        second=label,
-    )
-
-
-ROWS = [row(label, number) for number, label in enumerate(["usable", "timid", "usable", "wrong"])]
+LABELS: list[Label] = ["usable", "timid", "usable", "wrong"]
+ROWS = [label_rewrite(label, number=number) for number, label in enumerate(LABELS)]
 SHARES = label_shares.count_labels(ROWS, ["b", "b", "b", "a"])
 
 

@@ -6,44 +6,31 @@ import pytest
 from pydantic import ValidationError
 
 from data import corpus
-from data.corpus import Label, ReadRewrite
-from data.records import TransformType
 from models import labels
-
-
-def row(first: Label, second: Label, third: Label | None = None, number: int = 0) -> ReadRewrite:
-    return ReadRewrite(
-        id=f"label-{number:04}",
-        message="plain-001",
-        system="rules",
-        transform_type=TransformType.SOFTEN,
-        intensity=2,
-        text="Fix it.",
-        rewrite="Please fix it.",
-        first=first,
-        second=second,
-        third=third,
-    )
+from tests.labelled import label_rewrite
 
 
 def test_the_third_reader_settles_a_difference_and_only_a_difference():
-    assert row("usable", "usable").label == "usable"
-    assert row("usable", "wrong", "wrong").label == "wrong"
-    for wrong in (lambda: row("usable", "wrong"), lambda: row("usable", "usable", "wrong")):
+    assert label_rewrite("usable").label == "usable"
+    assert label_rewrite("usable", "wrong", "wrong").label == "wrong"
+    for wrong in (
+        lambda: label_rewrite("usable", "wrong"),
+        lambda: label_rewrite("usable", "usable", "wrong"),
+    ):
         with pytest.raises(ValidationError, match="where two readers differ, and only there"):
             wrong()
 
 
 def test_kappa_by_hand():
     """Eight of ten agree; by chance (.6 * .6 + .4 * .4) = .52 would: (.8 - .52) / .48."""
-    rows = [row("usable", "usable")] * 5 + [row("wrong", "wrong")] * 3
-    rows += [row("usable", "wrong", "wrong"), row("wrong", "usable", "wrong")]
+    rows = [label_rewrite("usable")] * 5 + [label_rewrite("wrong")] * 3
+    rows += [label_rewrite("usable", "wrong", "wrong"), label_rewrite("wrong", "usable", "wrong")]
     assert labels.measure_agreement(rows) == pytest.approx(0.28 / 0.48)
 
 
 def test_a_share_of_zero_events_has_an_interval():
     """Clopper and Pearson: the upper end for 0 of n is 1 - .025 ** (1 / n)."""
-    share = labels.estimate_share([row("timid", "timid")] * 84, "usable")
+    share = labels.estimate_share([label_rewrite("timid")] * 84, "usable")
     assert (share.mean, share.low) == (0, 0)
     assert share.high == pytest.approx(1 - 0.025 ** (1 / 84))
     with pytest.raises(ValueError, match="there are no cases"):
@@ -61,7 +48,7 @@ def test_auc_by_hand():
 
 
 def test_a_table_counts_each_group():
-    rows = [row("usable", "usable"), row("timid", "timid"), row("wrong", "wrong")]
+    rows = [label_rewrite("usable"), label_rewrite("timid"), label_rewrite("wrong")]
     table = labels.tabulate(rows, ["a", "a", "b"]).splitlines()
     assert table[2].startswith("| a | 2 | 50 % | 50 % | 0 % | 0 % |")
     assert table[3].startswith("| b | 1 | 0 % | 0 % | 100 % | 0 % |")
@@ -98,7 +85,7 @@ def test_the_labels_of_the_edit_writer_are_of_messages_of_the_seed():
 
 
 def test_examples_are_shown_as_they_are():
-    read = row("usable", "usable").model_copy(update={"rewrite": "- *one* | two\n- <b>`three`</b>"})
+    read = label_rewrite("usable", rewrite="- *one* | two\n- <b>`three`</b>")
     line = labels.draw_examples([read], 40, 0).splitlines()[2]
     assert r"- \*one\* \| two<br>- \<b\>\`three\`\</b\>" in line
 

@@ -3,9 +3,9 @@ import random
 import pytest
 from scipy.stats import spearmanr
 
-from data.corpus import ReadRewrite
 from data.records import PreferencePair, TransformType
 from models import length_bias
+from tests.labelled import label_rewrite
 
 
 def make_rows(number=200, seed=0):
@@ -17,16 +17,13 @@ def make_rows(number=200, seed=0):
         kind = rng.choice([TransformType.SOFTEN, TransformType.BACKGROUND])
         words = rng.randint(5, 15) + 8 * (label == "usable") + 8 * (kind == TransformType.BACKGROUND)
         rows.append(
-            ReadRewrite(
-                id=f"label-{i:04}",
+            label_rewrite(
+                label,
+                number=i,
                 message=f"m-{i // 2:03}",
-                system="policy",
                 transform_type=kind,
-                intensity=2,
                 text="one two three four",
                 rewrite=" ".join(["word"] * words),
-                first=label,
-                second=label,
             )
         )
     return rows
@@ -37,26 +34,26 @@ ROWS = make_rows()
 
 def effect(scores, judge="judge", length="words"):
     effects = length_bias.correlate(ROWS, {"judge": scores})
-    [found] = [each for each in effects if (each.judge, each.length) == (judge, length)]
-    return found
+    [only] = [effect for effect in effects if (effect.judge, effect.length) == (judge, length)]
+    return only
 
 
 def test_a_judge_of_length_is_biased_within_labels_too():
-    found = effect([len(row.rewrite) for row in ROWS])
-    assert found.plain.mean == pytest.approx(1)
-    assert found.partial.low > 0.9
-    assert found.is_biased
+    measured = effect([len(row.rewrite) for row in ROWS])
+    assert measured.plain.mean == pytest.approx(1)
+    assert measured.partial.low > 0.9
+    assert measured.is_biased
 
 
 def test_a_judge_that_knows_the_label_only_is_not_biased():
     rng = random.Random(1)
     scores = [(row.label == "usable") + rng.random() / 10 for row in ROWS]
-    found = effect(scores)
-    assert found.plain.low > 0.3, "usable rewrites are longer here"
-    assert found.partial.low < 0 < found.partial.high
-    assert not found.is_biased
+    measured = effect(scores)
+    assert measured.plain.low > 0.3, "usable rewrites are longer here"
+    assert measured.partial.low < 0 < measured.partial.high
+    assert not measured.is_biased
     lengths = [len(row.rewrite.split()) for row in ROWS]
-    assert found.plain.mean == pytest.approx(spearmanr(scores, lengths).statistic)
+    assert measured.plain.mean == pytest.approx(spearmanr(scores, lengths).statistic)
 
 
 def test_the_readers_are_compared_within_transform_types():

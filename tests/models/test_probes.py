@@ -1,23 +1,13 @@
 import pytest
 
-from data.corpus import ReadRewrite
 from data.records import TransformType
 from models import fidelity, probes
+from tests.labelled import label_rewrite
 
 
-def usable(text, rewrite, number=1, kind=TransformType.SOFTEN, intensity=2, **more):
-    return ReadRewrite(
-        id=f"label-{number:03}",
-        message=f"m-{number:03}",
-        system="policy",
-        transform_type=kind,
-        intensity=intensity,
-        text=text,
-        rewrite=rewrite,
-        first="usable",
-        second="usable",
-        **more,
-    )
+def usable(text, rewrite, number=1, kind=TransformType.SOFTEN, intensity=2):
+    request = {"text": text, "transform_type": kind, "intensity": intensity}
+    return label_rewrite("usable", number=number, system="policy", rewrite=rewrite, **request)
 
 
 ROWS = [

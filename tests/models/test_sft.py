@@ -50,21 +50,9 @@ def snapshot(tmp_path_factory):
 
 
 @pytest.fixture
-def config(tiny_base, snapshot, tmp_path):
-    return SftConfig(
-        base=str(tiny_base),
-        seed_folder=None,
-        snapshots=(snapshot,),
-        out=tmp_path / "sft",
-        checkpoints=tmp_path / "checkpoints",
-        steps=20,
-        batch_size=4,
-        learning_rate=5e-3,
-        lora_rank=0,
-        evaluate_every_steps=10,
-        checkpoint_every_steps=5,
-        bf16=False,
-    )
+def config(sft_fields):
+    whole = {"lora_rank": 0, "steps": 20, "evaluate_every_steps": 10, "checkpoint_every_steps": 5}
+    return SftConfig(**sft_fields | whole | {"batch_size": 4})
 
 
 def test_training_lowers_the_held_out_loss_and_writes_a_whole_model(config):

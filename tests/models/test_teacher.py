@@ -242,7 +242,7 @@ def test_peoples_messages_take_the_lock_of_the_installation(configure):
 
 
 def test_without_labels_of_the_teacher_there_are_no_pairs_and_no_questions(configure, endpoint):
-    with pytest.raises(InvalidJudgeError, match="other is no valid judge of large"):
+    with pytest.raises(InvalidJudgeError, match="judge other is not valid for rewrites by large"):
         teacher.main(configure(pairs=True))
     assert endpoint.requests == []
 

@@ -97,20 +97,9 @@ def test_every_stage_keeps_the_training_contract(config, result):
 
 
 @pytest.fixture
-def lora(tiny_base, snapshot, tmp_path):
+def lora(sft_fields):
     """SFT of an adapter, in twelve steps."""
-    return SftConfig(
-        base=str(tiny_base),
-        seed_folder=None,
-        snapshots=(snapshot,),
-        out=tmp_path / "sft",
-        checkpoints=tmp_path / "checkpoints",
-        steps=12,
-        learning_rate=5e-3,
-        evaluate_every_steps=12,
-        checkpoint_every_steps=4,
-        bf16=False,
-    )
+    return SftConfig(**sft_fields)
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

@@ -2,26 +2,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from data.corpus import ReadRewrite
 from models.validity import InvalidJudgeError, labels_of, validate
+from tests.labelled import label_rewrite
 
 
 def read(labels, policy="weights"):
-    return [
-        ReadRewrite(
-            id=f"label-{number:03}",
-            message=f"message-{number:03}",
-            system="policy",
-            policy=policy,
-            transform_type="soften",
-            intensity=2,
-            text="Fix it.",
-            rewrite="Could you fix it?",
-            first=label,
-            second=label,
-        )
-        for number, label in enumerate(labels)
-    ]
+    return [label_rewrite(label, number=number, policy=policy) for number, label in enumerate(labels)]
 
 
 def test_a_judge_that_readers_agree_with_is_valid():
@@ -35,7 +21,9 @@ def test_a_judge_that_readers_agree_with_is_valid():
 def test_a_judge_that_readers_contradict_is_refused_with_the_numbers():
     validity = validate("composite", "v1", read(["usable"] * 50 + ["wrong"] * 50), list(range(100)))
     assert validity.refusal.code == "judge_blind"
-    with pytest.raises(InvalidJudgeError, match=r"composite is no valid judge of v1.*probability 0\.00"):
+    with pytest.raises(
+        InvalidJudgeError, match=r"composite is not valid for rewrites by v1.*probability 0\.00"
+    ):
         validity.require()
 
 
