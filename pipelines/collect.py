@@ -101,7 +101,7 @@ def write_snapshot(
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
             result = snapshot.write(counted, folder, until, neighbours)
             sources = counted.make_sources()
-            quality = _assess(sources, result.folder, champion, config, result.left_out, result.nearest)
+            quality = assess(sources, result.folder, champion, config, result.left_out, result.nearest)
     reasons = validation.refusals(quality, config)
     write_page(result.folder, quality, reasons, config, config.votes_a_person)
     return result, quality, reasons
@@ -149,10 +149,10 @@ def assess_folder(folder: Path, champion: str | None, limits: Limits) -> Quality
             f"{folder} is of an earlier release, which did not write what votes say: make a new snapshot with"
             " the flow `collect`"
         )
-    return _assess(shards.read_sources(folder), folder, champion, limits, LeftOut(), ())
+    return assess(shards.read_sources(folder), folder, champion, limits, LeftOut(), ())
 
 
-def _assess(
+def assess(
     sources: Iterable[Source],
     folder: Path,
     champion: str | None,
@@ -162,6 +162,8 @@ def _assess(
 ) -> Quality:
     """Measure the quality of a snapshot and of the votes that it is made of, including the facts that its
     rewrites lose.
+
+    `nearest` has the cosine of each different message to its nearest other, as in `validation.assess`.
     """
     rows = {name: shards.read(folder, kind) for name, kind in shards.KINDS.items()}
     losing = {
