@@ -175,8 +175,17 @@ def talk(server: Gateway, sent: Sent, path: bytes) -> list[tuple[int, bool]]:
     with Connection(server.port) as connection:
         connection.send(first, second + LAST)
         answers = [answer for answer in connection.answers() if answer.status >= 200]
-    # Of a wrong key and a wrong body the hot path names the key, and FastAPI the body.
-    return [(422 if answer.status == 401 else answer.status, answer.closes) for answer in answers]
+    return [(answer.status, answer.closes) for answer in answers]
+
+
+def are_alike(hot: list[tuple[int, bool]], fastapi: list[tuple[int, bool]]) -> bool:
+    """Whether both paths gave the same answers. Of a wrong key and a body that is wrong or endless, the hot
+    path names the key, and FastAPI the body.
+    """
+    return len(hot) == len(fastapi) and all(
+        answer == other or (answer[0] == 401 and other in ((422, answer[1]), (408, True)))
+        for answer, other in zip(hot, fastapi, strict=True)
+    )
 
 
 WHOLE = b"POST PATH HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Type: application/json\r\n"
@@ -191,15 +200,16 @@ WHOLE = b"POST PATH HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Type: appli
 @example(Sent(WHOLE + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 0))
 @example(Sent(WHOLE + b"Content-Length: 60\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + LAST, 150))
 @example(Sent(WHOLE + b"Content-Length: 200\r\n\r\n{}", 0))
+@example(Sent(WHOLE.replace(b"KEY", b"wrong") + b"Transfer-Encoding: chunked\r\n\r\n7fff\r\n{}\r\n", 0))
 def test_both_paths_take_the_same_bytes_for_the_same_requests(server: Gateway, sent: Sent) -> None:
     # A fault in the second request ends the connection, before or after the first one is answered: on a busy
     # machine that may differ once. A real difference stays.
     for _ in range(3):
         with ThreadPoolExecutor(2) as both:
             hot, fastapi = both.map(lambda path: talk(server, sent, path), (HOT, FASTAPI))
-        if hot == fastapi:
+        if are_alike(hot, fastapi):
             break
-    assert hot == fastapi
+    assert are_alike(hot, fastapi), (hot, fastapi)
 
 
 def test_a_good_chunk_extension_is_skipped(server: Gateway) -> None:
