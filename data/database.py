@@ -7,7 +7,7 @@
 import contextlib
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -167,6 +167,14 @@ async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
     await connection.execute(
         "SELECT set_config('tonebridge.organisation', %s, true)", (str(organisation_id),)
     )
+
+
+@contextlib.asynccontextmanager
+async def transaction_of(connection: AsyncConnection, organisation_id: uuid.UUID) -> AsyncIterator[None]:
+    """Context manager: a transaction that names the tenant whose rows the gateway or a worker sees."""
+    async with connection.transaction():
+        await speak_for(connection, organisation_id)
+        yield
 
 
 Lock = Literal["train", "snapshot", "decide", "track", "prepare"]

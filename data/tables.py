@@ -331,6 +331,71 @@ class IdempotentRequest(Base):
     created_at: Mapped[Created]
 
 
+class JobBatch(Base):
+    """Messages that one request gave to the queue; each of them is a job."""
+
+    __tablename__ = "job_batches"
+    __table_args__ = (UniqueConstraint("organisation_id", "key"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    requested_by: Mapped[str] = mapped_column(String(200), comment="as in `decisions`")
+    key: Mapped[str | None] = mapped_column(
+        String(200), comment="of the requester and their Idempotency-Key: a repetition makes no second batch"
+    )
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary, comment="of everything that was requested")
+    messages: Mapped[int]
+    created_at: Mapped[Created]
+
+
+class Job(Base):
+    """Work that a worker does later, exactly once: see `data.jobs`."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('waiting', 'running', 'done', 'dead', 'cancelled', 'replayed')", name="state"
+        ),
+        CheckConstraint("(state = 'running') = (leased_by IS NOT NULL)", name="lease"),
+        UniqueConstraint("organisation_id", "kind", "key"),
+        Index(
+            "ix_jobs_open",
+            "kind",
+            "organisation_id",
+            "available_at",
+            postgresql_where=text("state IN ('waiting', 'running')"),
+        ),
+        Index("ix_jobs_listed", "organisation_id", "state", "id"),
+        Index("ix_jobs_of_batch", "batch_id", "place"),
+        Index("ix_jobs_ended", "done_at"),
+        Index(None, "user_id"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    payload: Mapped[Json]
+    key: Mapped[str] = mapped_column(String(200), comment="equal work of an organisation is enqueued once")
+    state: Mapped[str] = mapped_column(String(10), server_default="waiting")
+    available_at: Mapped[Created] = mapped_column(
+        comment="from when a worker may claim it; while it runs, the end of its lease"
+    )
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0", comment="that have begun")
+    leased_by: Mapped[uuid.UUID | None] = mapped_column(comment="id of the worker that runs it")
+    errors: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSONB, server_default="[]", comment="attempt, time and reasons of each failure"
+    )
+    batch_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("job_batches.id", ondelete="CASCADE"))
+    place: Mapped[int | None] = mapped_column(comment="of a message in its batch, from 0")
+    user_id: Mapped[uuid.UUID | None] = mapped_column(comment="the person whose message it is")
+    requested_by: Mapped[str] = mapped_column(String(200), comment="as in `decisions`")
+    replayed_from: Mapped[uuid.UUID | None] = mapped_column(comment="the dead job that it repeats")
+    ended_by: Mapped[str | None] = mapped_column(String(200), comment="who cancelled or replayed it")
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[Created]
+    done_at: Mapped[Moment | None] = mapped_column(comment="when it got its last state")
+
+
 class Comparison(Base):
     """Two outputs of one message, shown to one person in random order; not counted in A/B metrics."""
 

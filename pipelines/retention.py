@@ -2,9 +2,9 @@
 
 It drops answers and failures by whole days and creates the partitions of the next days. It deletes values of
 votes that people replaced as long ago, and summaries of users' days after two months. Then it deletes the
-outputs that no row refers to. Stored responses to requests with an Idempotency-Key are deleted after a day. A
-version that was trained on data of a person who was erased since loses its weights once it is no longer in
-force.
+outputs that no row refers to. Stored responses to requests with an Idempotency-Key are deleted after a day,
+and jobs that have ended, with their results, after the `kept_days` of `configs/jobs.yaml`. A version that was
+trained on data of a person who was erased since loses its weights once it is no longer in force.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database
+from data import database, jobs
 from data.erasure import orders, rows
 from data.tables import Failure, IdempotentRequest, ReplacedVote, UserDay
 from data.traffic import answers
@@ -50,6 +50,7 @@ def retain(days: int = 400) -> list[str]:
             connection.execute(
                 delete(ReplacedVote).where(ReplacedVote.replaced_at < now - timedelta(days=days))
             )
+            jobs.delete_ended(connection, timedelta(days=jobs.load_config().kept_days))
             connection.execute(delete(UserDay).where(UserDay.day < max(before, now.date() - KEPT)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
         dropped = asyncio.run(answers.drop_partitions_before(settings.database_url, before))

@@ -1,4 +1,5 @@
-"""The servers: `gateway/` (the API), `dashboard/` (pages) and `inference/` (the models).
+"""The servers: `gateway/` (the API), `dashboard/` (pages), `worker/` (the jobs of the queue) and `inference/`
+(the models).
 
 - `protocol`: HTTP with limits that apply before authentication, for gateway and dashboard.
 - `source`: the source of a request, for limits.

@@ -44,6 +44,7 @@ from data.tables import (
     Failure,
     Feedback,
     IdempotentRequest,
+    Job,
     MetricSum,
     OpenUnit,
     Output,
@@ -57,7 +58,7 @@ _FEWEST = 10  # units of a segment whose sums stay; pages show a segment from so
 _TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
 # In an order that foreign keys allow; outputs are deleted after them. A vote's earlier values go with it.
-_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, UserDay, Account)
+_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, UserDay, Account, Job)
 _TOUCHED = (*_PERSONAL, ReplacedVote, Output, User, IdempotentRequest)
 
 

@@ -10,6 +10,7 @@ import logging
 import struct
 import uuid
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
@@ -114,6 +115,89 @@ async def find_exposures(connection: psycopg.AsyncConnection, person: Person) ->
             (person.id,),
         )
         return dict(await cursor.fetchall())
+
+
+async def store(
+    connection: psycopg.AsyncConnection,
+    answers: Sequence[NewAnswer],
+    failed: Mapping[tuple[Person, Placement], int] = {},
+    drafted: Collection[tuple[Person, Placement]] = (),
+    written: Mapping[uuid.UUID, int] = {},
+) -> None:
+    """Store answers with their users, exposures and usage, in the caller's transaction; the partitions of
+    their days exist. `failed`, `drafted` and `written` are those of `_Batch`.
+    """
+    async with connection.cursor() as cursor:
+        people = list({a.person.id: a.person for a in answers if not a.person.is_stored}.values())
+        if people:
+            await cursor.execute(
+                "INSERT INTO users (id, organisation_id, key_id, external_id)"
+                " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[])"
+                " ON CONFLICT DO NOTHING",
+                (
+                    [p.id for p in people],
+                    [p.organisation_id for p in people],
+                    [p.key_id for p in people],
+                    [p.external_id for p in people],
+                ),
+            )
+        placed = [(a.person, a.placement, uuid.UUID(bytes=a.id)) for a in answers]
+        placed += [(person, placement, new_id()) for person, placement in (*failed, *drafted)]
+        exposed = [
+            (person, placement, answer_id)
+            for person, placement, answer_id in placed
+            if placement.exposure is not None and placement.exposure not in person.exposures
+        ]
+        if exposed:
+            await cursor.execute(
+                "INSERT INTO exposures"
+                " (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)"
+                " SELECT e, u, v, p, o, a, uuid_extract_timestamp(a)"
+                " FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::uuid[], %s::uuid[])"
+                " AS t(e, u, v, p, o, a) ORDER BY a ON CONFLICT DO NOTHING",
+                (
+                    [placement.experiment_id for _, placement, _ in exposed],
+                    [person.id for person, _, _ in exposed],
+                    [placement.variant for _, placement, _ in exposed],
+                    [placement.epoch for _, placement, _ in exposed],
+                    [person.organisation_id for person, _, _ in exposed],
+                    [answer_id for _, _, answer_id in exposed],
+                ),
+            )
+        if failed:
+            await cursor.executemany(
+                "INSERT INTO failures"
+                " (id, experiment_id, variant, epoch, organisation_id, user_id, failures)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (
+                        new_id(),
+                        placement.experiment_id,
+                        placement.variant,
+                        placement.epoch,
+                        person.organisation_id,
+                        person.id,
+                        count,
+                    )
+                    for (person, placement), count in failed.items()
+                ],
+            )
+        used = Counter(a.person.organisation_id for a in answers) + Counter(written)
+        await cursor.execute(
+            "INSERT INTO usage (organisation_id, month, answers)"
+            " SELECT o, date_trunc('month', now() AT TIME ZONE 'UTC')::date, n"
+            " FROM unnest(%s::uuid[], %s::bigint[]) AS t(o, n) ORDER BY o"
+            " ON CONFLICT (organisation_id, month)"
+            " DO UPDATE SET answers = usage.answers + excluded.answers",
+            (list(used), list(used.values())),
+        )
+        if not answers:
+            return
+        async with cursor.copy(
+            "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
+            " fell_back, total_ms, locale, channel) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            await copy.write(_COPY_BEGIN + b"".join(map(_encode_row, answers)) + _COPY_END)
 
 
 class _Batch(NamedTuple):
@@ -225,9 +309,9 @@ class AnswerWriter:
     async def _store(self, batch: _Batch) -> None:
         is_again, self._unsure = batch is self._unsure, batch
         try:
-            await self._ensure_partitions()
+            await self.ensure_partitions()
             async with self._pool.connection() as connection, connection.transaction():
-                await self._write(connection, *batch)
+                await store(connection, *batch)
         except psycopg.errors.UniqueViolation:
             if not is_again:
                 raise
@@ -239,92 +323,13 @@ class AnswerWriter:
             if placement.exposure is not None and placement.exposure not in person.exposures:
                 person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], placement.exposure)
 
-    async def _ensure_partitions(self) -> None:
+    async def ensure_partitions(self) -> None:
+        """Create the partitions that the next answers need, unless this writer knows that they exist."""
         today = datetime.now(UTC).date()
         if self._partitions_until <= today:
             async with self._pool.connection() as connection:
                 await connection.execute(_ENSURE_PARTITIONS, (today, 3))
             self._partitions_until = today + timedelta(days=2)
-
-    async def _write(
-        self,
-        connection: psycopg.AsyncConnection,
-        batch: list[NewAnswer],
-        failed: Counter[tuple[Person, Placement]],
-        drafted: set[tuple[Person, Placement]],
-        written: Counter[uuid.UUID],
-    ) -> None:
-        async with connection.cursor() as cursor:
-            people = list({a.person.id: a.person for a in batch if not a.person.is_stored}.values())
-            if people:
-                await cursor.execute(
-                    "INSERT INTO users (id, organisation_id, key_id, external_id)"
-                    " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[])"
-                    " ON CONFLICT DO NOTHING",
-                    (
-                        [p.id for p in people],
-                        [p.organisation_id for p in people],
-                        [p.key_id for p in people],
-                        [p.external_id for p in people],
-                    ),
-                )
-            placed = [(a.person, a.placement, uuid.UUID(bytes=a.id)) for a in batch]
-            placed += [(person, placement, new_id()) for person, placement in (*failed, *drafted)]
-            exposed = [
-                (person, placement, answer_id)
-                for person, placement, answer_id in placed
-                if placement.exposure is not None and placement.exposure not in person.exposures
-            ]
-            if exposed:
-                await cursor.execute(
-                    "INSERT INTO exposures"
-                    " (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)"
-                    " SELECT e, u, v, p, o, a, uuid_extract_timestamp(a)"
-                    " FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::uuid[], %s::uuid[])"
-                    " AS t(e, u, v, p, o, a) ORDER BY a ON CONFLICT DO NOTHING",
-                    (
-                        [placement.experiment_id for _, placement, _ in exposed],
-                        [person.id for person, _, _ in exposed],
-                        [placement.variant for _, placement, _ in exposed],
-                        [placement.epoch for _, placement, _ in exposed],
-                        [person.organisation_id for person, _, _ in exposed],
-                        [answer_id for _, _, answer_id in exposed],
-                    ),
-                )
-            if failed:
-                await cursor.executemany(
-                    "INSERT INTO failures"
-                    " (id, experiment_id, variant, epoch, organisation_id, user_id, failures)"
-                    " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                    [
-                        (
-                            new_id(),
-                            placement.experiment_id,
-                            placement.variant,
-                            placement.epoch,
-                            person.organisation_id,
-                            person.id,
-                            count,
-                        )
-                        for (person, placement), count in failed.items()
-                    ],
-                )
-            used = Counter(a.person.organisation_id for a in batch) + written
-            await cursor.execute(
-                "INSERT INTO usage (organisation_id, month, answers)"
-                " SELECT o, date_trunc('month', now() AT TIME ZONE 'UTC')::date, n"
-                " FROM unnest(%s::uuid[], %s::bigint[]) AS t(o, n) ORDER BY o"
-                " ON CONFLICT (organisation_id, month)"
-                " DO UPDATE SET answers = usage.answers + excluded.answers",
-                (list(used), list(used.values())),
-            )
-            if not batch:
-                return
-            async with cursor.copy(
-                "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
-                " fell_back, total_ms, locale, channel) FROM STDIN (FORMAT BINARY)"
-            ) as copy:
-                await copy.write(_COPY_BEGIN + b"".join(map(_encode_row, batch)) + _COPY_END)
 
 
 # COPY's binary format (PostgreSQL manual, "COPY", "Binary Format"), encoded here: `write_row` takes several

@@ -31,6 +31,7 @@ from serving.gateway.routes import (
     experiments,
     feedback,
     health,
+    jobs,
     keys,
     metrics,
     rewriting,
@@ -80,7 +81,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     app.include_router(accounts.router)
     for router in (
         accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
-        metrics.router,
+        jobs.router, metrics.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.

@@ -4,7 +4,7 @@ A route reaches them by the dependency `InjectedParts`, everything else by `part
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,7 +14,8 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from configs.settings import Settings
-from data import database
+from data import database, jobs
+from data.jobs import JobsConfig
 from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
 from data.traffic.comparisons import CompareConfig
@@ -30,7 +31,7 @@ from serving.gateway.online.answering import Online
 from serving.gateway.online.cache import Cache
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.online.upstream import Upstream
-from serving.gateway.rate import Limiter
+from serving.gateway.rate import Limiter, Plan
 from serving.inference.client import InferenceClient
 
 
@@ -43,6 +44,7 @@ class Parts:
     redis: Redis | None
     authenticator: Authenticator
     limiter: Limiter
+    plans: Mapping[str, Plan]
     directory: Directory
     cache: Cache
     answers: AnswerWriter
@@ -54,6 +56,7 @@ class Parts:
     passwords: Passwords
     guard: Guard
     compare: CompareConfig
+    jobs: JobsConfig
     receipt_secret: bytes
     former_receipt_secrets: Sequence[FormerSecret]
     is_draining: Callable[[], bool]  # whether this gateway got SIGTERM and finishes its requests
@@ -87,7 +90,8 @@ def make(
     session_secret, service_token = settings.secret("session_secret"), settings.secret("service_token")
     receipt_secret = settings.secret("receipt_secret").encode()
     authenticator = Authenticator(pool, session_secret)
-    limiter = Limiter(rate.plans(), redis, pool, redis_timeout_s=settings.redis_timeout_s)
+    plans = rate.plans()
+    limiter = Limiter(plans, redis, pool, redis_timeout_s=settings.redis_timeout_s)
     guesses = Limiter(guessing.PLANS, redis, redis_timeout_s=settings.redis_timeout_s)
     # `online` is made below, since it reads the routing of `directory`.
     directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
@@ -106,6 +110,7 @@ def make(
         redis=redis,
         authenticator=authenticator,
         limiter=limiter,
+        plans=plans,
         directory=directory,
         cache=outputs,
         answers=answers,
@@ -117,6 +122,7 @@ def make(
         passwords=Passwords(),
         guard=Guard(guesses, session_secret, service_token),
         compare=compare,
+        jobs=jobs.load_config(),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
+from data.jobs import ReusedBatchKeyError
 from data.people.accounts import EndedSessionError, LastOwnerError, TakenError
 from data.people.identities import RefusedKeyError
 from data.reasons import Reason, ReasonedError, catalogue, reason, render, written
@@ -119,6 +120,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ForbiddenError: (403, "title_not_allowed", True),
     TooLargeError: (413, "title_too_large", True),
     TooManyRequestsError: (429, "title_too_many_requests", True),
+    ReusedBatchKeyError: (422, "title_key_reused", True),
     InProgressError: (409, "title_in_progress", True),
     ReusedKeyError: (422, "title_key_reused", True),
     UnavailableError: (503, "title_unavailable", True),
@@ -136,6 +138,7 @@ _FIELDS = (
     "trains_by_default", "hypothesis", "challenger", "challengers", "plan", "target",
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
+    "run_at", "state", "before", "format", "batch_id", "job_id",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {
@@ -143,6 +146,7 @@ _ALLOWED = {
     "transform_type": reason("allowed_transform_type", types=_TYPES),
     "transform_types": reason("allowed_transform_types", types=_TYPES),
     "Idempotency-Key": reason("allowed_idempotency_key"),
+    "Content-Type": reason("allowed_content_type"),
 }
 
 

@@ -242,7 +242,7 @@ class Limiter:
                 limit=lease.quota.limit,
                 left=max(0, lease.quota.left),
             )
-            raise error.until(_until_next_month_s(), _headers(lease, lease.headers()))
+            raise error.until(until_next_month_s(), _headers(lease, lease.headers()))
         wait_s = lease.denied_until - time.monotonic()
         if wait_s > 0 and cost >= lease.denied_cost:
             retry_after_s = math.ceil(wait_s)
@@ -368,6 +368,14 @@ class Limiter:
         return granted, available - granted, 0.0 if granted else (need - burst + missing) / rate
 
 
+async def fetch_usage(connection: AsyncConnection, organisation_id: uuid.UUID) -> tuple[str, int]:
+    """The plan of an organisation, and its answers of this month."""
+    cursor = await connection.execute("SELECT plan FROM organisations WHERE id = %s", (organisation_id,))
+    row = await cursor.fetchone()
+    assert row is not None, "an organisation is never deleted"
+    return row[0], (await _used(connection, [organisation_id])).get(organisation_id, 0)
+
+
 async def _used(connection: AsyncConnection, organisation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
     """The answers of this month by organisation; those without answers are missing."""
     cursor = await connection.execute(
@@ -382,7 +390,8 @@ def _headers(lease: _Lease, left: bytes) -> dict[str, str]:
     return {"RateLimit-Policy": lease.policy.decode(), "RateLimit": left.decode()}
 
 
-def _until_next_month_s() -> int:
+def until_next_month_s() -> int:
+    """Seconds until the first day of the next month, UTC, when quotas begin again."""
     now = datetime.now(UTC)
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return math.ceil(((first + timedelta(days=32)).replace(day=1) - now).total_seconds())

@@ -359,7 +359,7 @@ async def test_a_connection_that_breaks_after_the_commit_loses_no_answer_and_sto
     output = an_output(organisation_id)
     first, second = an_answer(output), an_answer(output)
     writer.add(first)
-    await writer._ensure_partitions()  # its connection must not be the one that breaks
+    await writer.ensure_partitions()  # its connection must not be the one that breaks
     breaking.is_broken = True
     with pytest.raises(psycopg.OperationalError):
         await writer.flush()

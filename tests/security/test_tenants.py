@@ -44,6 +44,14 @@ ROWS = {
         "INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up)"
         " VALUES (%(id)s, %(tenant)s, %(id)s, %(output)s, 'thumb', true)"
     ),
+    "job_batches": (
+        "INSERT INTO job_batches (id, organisation_id, requested_by, request_digest, messages)"
+        " VALUES (%(id)s, %(tenant)s, 'api_key:k', 'd', 1)"
+    ),
+    "jobs": (
+        "INSERT INTO jobs (id, organisation_id, kind, payload, key, requested_by)"
+        " VALUES (%(id)s, %(tenant)s, 'rewrite', '{}', %(id)s::text, 'api_key:k')"
+    ),
     "idempotent_requests": (
         "INSERT INTO idempotent_requests (organisation_id, key, request_digest, status, body)"
         " VALUES (%(tenant)s, %(id)s::text, 'd', 200, 'Could you fix it?')"

@@ -80,6 +80,15 @@ class EncodedAnswer(NamedTuple):
     upstream_s: float
 
 
+class Prepared(NamedTuple):
+    """An answer that is not stored yet: its row, its JSON, its output and the output's cache key."""
+
+    answer: NewAnswer
+    body: bytes
+    output: CachedOutput
+    name: bytes
+
+
 class Side(BaseModel):
     """One of the two outputs of a comparison."""
 
@@ -155,23 +164,9 @@ class Online:
             raise FullError("too many answers wait for Postgres")
         epoch = self._current()
         person = self._person(caller, message.external_id, epoch)
-        if person.is_exposure_unknown:
-            await self._find_exposures(person, epoch)
-        # While their arm is unknown the champion answers, and the answer counts in no arm.
-        arm = (None if person.is_exposure_unknown else person.arm(message)) or epoch.champion
-        fell_back = False
+        arm = await self._find_arm(person, message, epoch)
         try:
-            try:
-                output, level, upstream_s = await self._output(person, message, arm, preview)
-            except UnavailableError as error:
-                if arm.digest == epoch.champion.digest:
-                    raise
-                output, level, upstream_s = await self._output(person, message, epoch.champion, preview)
-                fell_back = True
-                # A rewrite that the champion has just made shows that the service works, so the arm is at
-                # fault. A cached rewrite shows nothing.
-                if isinstance(error, VersionFailedError) and level == "miss":
-                    self.arm_failures.record_failure(arm)
+            output, level, fell_back, upstream_s = await self._answer_in(person, message, arm, epoch, preview)
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
@@ -181,6 +176,59 @@ class Online:
                 self._answers.add_draft(person, arm)
             raise
         return self.make_answer(person, arm, message, output, level, began, fell_back, upstream_s)
+
+    async def prepare(self, person: PlacedPerson, message: Message, made: dict[bytes, NewOutput]) -> Prepared:
+        """What answers a message, with nothing stored, cached or counted. Errors as `transform`.
+
+        `made` gets each new output by its id; calls at the same time with the same `made` share outputs. The
+        caller stores them with the answers, in one transaction, and calls `keep` after the commit.
+        """
+        began = time.perf_counter()
+        epoch = self._current()
+        if person.epoch != epoch.number:
+            epoch.place(person)
+        arm = await self._find_arm(person, message, epoch)
+        output, level, fell_back, upstream_s = await self._answer_in(person, message, arm, epoch, None, made)
+        answer, encoded = self._build_answer(
+            person, arm, message, output, level, began, fell_back, upstream_s
+        )
+        used = epoch.champion if fell_back else arm
+        return Prepared(answer, encoded.body, output, self._name(person, message, used))
+
+    def keep(self, prepared: Prepared) -> None:
+        """Cache the output of an answer, which is stored now."""
+        self._cache.keep(prepared.name, prepared.output)
+
+    async def _find_arm(self, person: PlacedPerson, message: Message, epoch: RoutingEpoch) -> Arm:
+        if person.is_exposure_unknown:
+            await self._find_exposures(person, epoch)
+        # While their arm is unknown the champion answers, and the answer counts in no arm.
+        return (None if person.is_exposure_unknown else person.arm(message)) or epoch.champion
+
+    async def _answer_in(
+        self,
+        person: PlacedPerson,
+        message: Message,
+        arm: Arm,
+        epoch: RoutingEpoch,
+        preview: Preview | None,
+        made: dict[bytes, NewOutput] | None = None,
+    ) -> tuple[CachedOutput, Level, bool, float]:
+        """The output of the arm, or of the champion if the arm cannot answer; its level, whether the champion
+        answered instead, and the seconds that the service took.
+        """
+        try:
+            output, level, upstream_s = await self._output(person, message, arm, preview, made)
+        except UnavailableError as error:
+            if arm.digest == epoch.champion.digest:
+                raise
+            output, level, upstream_s = await self._output(person, message, epoch.champion, preview, made)
+            # A rewrite that the champion has just made shows that the service works, so the arm is at fault.
+            # A cached rewrite shows nothing.
+            if isinstance(error, VersionFailedError) and level == "miss":
+                self.arm_failures.record_failure(arm)
+            return output, level, True, upstream_s
+        return output, level, False, upstream_s
 
     @property
     def open_breakers(self) -> int:
@@ -206,20 +254,36 @@ class Online:
         """A new answer to a message of a person in an arm, with an output; its row is queued for Postgres.
         `began` is `time.perf_counter()` at the start of the request.
         """
-        answer_id = uuid_utils.uuid7()
+        answer, encoded = self._build_answer(
+            person, arm, message, output, level, began, fell_back, upstream_s
+        )
         self._expose(person, arm)
-        self._answers.add(
-            NewAnswer(
-                answer_id.bytes,
-                output.output_id,
-                person,
-                arm,
-                level,
-                fell_back,
-                (time.perf_counter() - began) * 1000,
-                message.locale,
-                message.channel,
-            )
+        self._answers.add(answer)
+        return encoded
+
+    def _build_answer(
+        self,
+        person: PlacedPerson,
+        arm: Arm,
+        message: Message,
+        output: CachedOutput,
+        level: Level,
+        began: float,
+        fell_back: bool,
+        upstream_s: float,
+    ) -> tuple[NewAnswer, EncodedAnswer]:
+        """The row of an answer, and the answer as it is sent."""
+        answer_id = uuid_utils.uuid7()
+        answer = NewAnswer(
+            answer_id.bytes,
+            output.output_id,
+            person,
+            arm,
+            level,
+            fell_back,
+            (time.perf_counter() - began) * 1000,
+            message.locale,
+            message.channel,
         )
         receipt = self._signer.sign(
             receipts.TO_A_PERSON if person.key_id is None else receipts.TO_A_KEYS_USER,
@@ -231,7 +295,7 @@ class Online:
             receipts.pack_name(output.version),
         )
         id_text = str(answer_id)
-        return EncodedAnswer(
+        return answer, EncodedAnswer(
             b'{"answer_id":"%b","receipt":"%b","variant":%b,%b,"cache":"%b","fallback":%b}'
             % (
                 id_text.encode(),
@@ -359,9 +423,15 @@ class Online:
             epoch.place_with_exposures(person, exposures)
 
     async def _output(
-        self, person: Person, message: Message, arm: Arm, preview: Preview | None = None
+        self,
+        person: Person,
+        message: Message,
+        arm: Arm,
+        preview: Preview | None,
+        made: dict[bytes, NewOutput] | None,
     ) -> tuple[CachedOutput, Level, float]:
-        """The arm's output, the level that it came from, and the seconds that the service took.
+        """The arm's output, the level that it came from, and the seconds that the service took. A new output
+        is stored; with `made` it is added there instead, and not cached.
 
         Only the request that started the call gets VersionFailedError; those that joined it get
         UnavailableError. So each failure is counted once.
@@ -372,10 +442,13 @@ class Online:
             nonlocal is_own_call
             is_own_call = True
             output = await self._make_in_arm(person.organisation_id, message, arm, preview)
-            try:
-                await self._outputs.store(output)
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                raise UnavailableError("output_not_stored") from error
+            if made is not None:
+                made[output.id.bytes] = output
+            else:
+                try:
+                    await self._outputs.store(output)
+                except (psycopg.OperationalError, PoolTimeout) as error:
+                    raise UnavailableError("output_not_stored") from error
             fields = {
                 "transformed_text": output.text,
                 "facts_missing": output.facts_missing,
@@ -387,7 +460,10 @@ class Online:
 
         try:
             return await self._cache.get_or_make(
-                self._name(person, message, arm), make, ends_unread=preview is not None
+                self._name(person, message, arm),
+                make,
+                ends_unread=preview is not None,
+                is_kept=made is None,
             )
         except VersionFailedError as error:
             if is_own_call:

@@ -127,13 +127,14 @@ class Cache:
         name: bytes,
         make: Callable[[], Awaitable[tuple[CachedOutput, float]]],
         ends_unread: bool = False,
+        is_kept: bool = True,
     ) -> tuple[CachedOutput, Level, float]:
         """The output of a key, the level that it came from, and the seconds that the service took (0 for a
         hit).
 
         On a miss `make` runs once for all requests that wait for the key; they share its result and errors.
         It goes on when they are cancelled, unless the request that started it has `ends_unread`: then it is
-        cancelled with the last of them.
+        cancelled with the last of them. Without `is_kept` the caller keeps what `make` returned.
         """
         if (hit := self._l1.get(name)) is not None:
             return hit, "l1", 0.0
@@ -145,7 +146,7 @@ class Cache:
             call = self._calls.get(name)  # one may have started while Redis was read
         if call is None:
             call = self._calls[name] = _Call(ends_unread)
-            call.task = asyncio.create_task(self._make(name, call, make))
+            call.task = asyncio.create_task(self._make(name, call, make, is_kept))
         call.waiting += 1
         try:
             # Shielded: a client that disconnects does not cancel the call for the others.
@@ -159,13 +160,22 @@ class Cache:
             call.waiting -= 1
         return output, "miss", upstream_s
 
+    def keep(self, name: bytes, output: CachedOutput) -> None:
+        """Store an output in L1, and in Redis in the background."""
+        self._l1.put(name, output)
+        self._write(name, output)
+
     async def _make(
-        self, name: bytes, call: _Call, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
+        self,
+        name: bytes,
+        call: _Call,
+        make: Callable[[], Awaitable[tuple[CachedOutput, float]]],
+        is_kept: bool,
     ) -> tuple[CachedOutput, float]:
         try:
             made = await make()
-            self._l1.put(name, made[0])
-            self._write(name, made[0])
+            if is_kept:
+                self.keep(name, made[0])
         finally:
             self._end(name, call)
         return made

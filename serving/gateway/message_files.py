@@ -1,0 +1,105 @@
+"""Reads the messages of a batch from a request's body: JSON, JSON Lines or CSV.
+
+Everything is read before anything is stored, so a file with a mistake changes nothing. The error names the
+first mistakes by line.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.reasons import Reason, reason
+from serving.gateway import problems
+from serving.gateway.online.bodies import TransformRequest
+from serving.gateway.problems import InvalidError
+from serving.validation import reason_of
+
+MOST_MESSAGES = 10_000
+_MOST_NAMED = 20  # mistakes in one answer
+JSON, JSON_LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
+TYPES = (JSON, JSON_LINES, CSV)
+
+
+class Messages(BaseModel):
+    """Messages to rewrite later, each for itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: Annotated[list[TransformRequest], Field(min_length=1, max_length=MOST_MESSAGES)]
+
+
+class _Line(NamedTuple):
+    number: int  # from 1, as editors count
+    fields: Mapping[str, Any] | str  # a str is JSON
+
+
+def read_messages(content_type: str, body: bytes) -> list[TransformRequest]:
+    """The messages of a body, in their order. InvalidError for one that is not valid, and for a type that is
+    none of `TYPES`.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == JSON:
+        try:
+            return Messages.model_validate_json(body).items
+        except ValidationError as error:
+            raise InvalidError(problems.by_field(error.errors())) from error
+    if kind not in TYPES:
+        raise InvalidError({"Content-Type": reason("content_type_of_batch", types=TYPES)})
+    try:
+        text = body.decode("utf-8-sig")  # spreadsheets write a byte order mark
+    except UnicodeDecodeError as error:
+        raise InvalidError({"body": reason("body_unreadable")}) from error
+    return _read_lines(_split_csv(text) if kind == CSV else _split_json_lines(text))
+
+
+def _split_json_lines(text: str) -> Iterator[_Line]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield _Line(number, line)
+
+
+def _split_csv(text: str) -> Iterator[_Line]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    known = TransformRequest.model_fields
+    try:
+        missing = [
+            name for name in ("text", "transform_type", "intensity") if name not in (reader.fieldnames or ())
+        ]
+        if missing:
+            raise InvalidError(
+                {"body": reason("csv_columns_missing", columns=tuple(missing), known=tuple(known))}
+            )
+        for row in reader:
+            # An empty cell is a field that is not given. Cells beyond the header are under None.
+            yield _Line(reader.line_num, {str(name): value for name, value in row.items() if value})
+    except csv.Error as error:
+        why = reason("csv_unreadable", line=reader.line_num, error=str(error))
+        raise InvalidError({"body": why}) from error
+
+
+def _read_lines(lines: Iterator[_Line]) -> list[TransformRequest]:
+    messages: list[TransformRequest] = []
+    mistakes: dict[str, Reason] = {}
+    for number, fields in lines:
+        if len(messages) == MOST_MESSAGES:
+            raise InvalidError({"items": reason("too_many_messages", most=MOST_MESSAGES)})
+        try:
+            messages.append(
+                TransformRequest.model_validate_json(fields)
+                if isinstance(fields, str)
+                else TransformRequest.model_validate(fields)
+            )
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name = next((part for part in fault["loc"] if isinstance(part, str)), "")
+            mistakes[f"line {number}{name and ', ' + name}"] = reason_of(fault)
+            if len(mistakes) == _MOST_NAMED:
+                break
+    if mistakes:
+        raise InvalidError(mistakes, within="items")
+    if not messages:
+        raise InvalidError({"items": reason("no_messages")})
+    return messages

@@ -1,0 +1,52 @@
+"""The worker's process: `python -m serving.worker.app`."""
+
+import asyncio
+import logging
+import signal
+
+import uvloop
+
+from configs.settings import Settings
+from data.jobs import Kind
+from serving.gateway import parts
+from serving.gateway.online import telemetry
+from serving.worker.loop import Worker
+from serving.worker.rewrites import Rewrites
+
+
+async def work(settings: Settings) -> None:
+    """Do jobs until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    async with parts.running(settings, stopping.is_set) as made:
+        assert settings.database_url is not None, "checked by `parts.running`"
+        rewrites = Rewrites(made.pool, made.online, made.answers, made.plans, made.jobs)
+        worker = Worker(
+            made.pool,
+            settings.database_url,
+            {Kind.REWRITE: rewrites},
+            made.jobs,
+            lambda: made.directory.is_ready,
+        )
+
+        def stop() -> None:
+            stopping.set()
+            worker.stop()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        await worker.run()
+
+
+def main() -> None:
+    """Work until SIGTERM, and finish the jobs in progress."""
+    settings = Settings()
+    handler = logging.StreamHandler()
+    handler.setFormatter(telemetry.JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    parts.check(settings)
+    uvloop.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()

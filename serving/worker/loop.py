@@ -1,0 +1,193 @@
+"""Claims jobs, has them done in lists, and stores each list's results with its effects in one transaction.
+
+A job that may have ended an earlier worker is done alone, after the others of its list, so that it cannot
+take them along again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from data import jobs
+from data.database import transaction_of
+from data.jobs import ClaimedJob, Failure, JobsConfig, Kind
+from data.reasons import reason
+from data.tables import new_id
+
+log = logging.getLogger(__name__)
+
+_POSTGRES_ERRORS = (psycopg.OperationalError, PoolTimeout, OSError)
+
+
+class Work(NamedTuple):
+    """The outcome of a list of jobs: results, failures, and effects.
+
+    `store` gets the connection of the transaction that ends the jobs, and the ids of the finished jobs that
+    the worker still held. `stored` gets the same ids after the commit.
+    """
+
+    results: Sequence[tuple[ClaimedJob, Mapping[str, Any]]]
+    failures: Sequence[Failure]
+    store: Callable[[AsyncConnection, Collection[uuid.UUID]], Awaitable[None]]
+    stored: Callable[[Collection[uuid.UUID]], None]
+
+
+class Handler(Protocol):
+    """Does the jobs of one kind and one organisation. It stores nothing: see `Work`."""
+
+    async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
+        """The outcome of every job of a list."""
+
+
+class Worker:
+    """Does jobs until it is stopped. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        url: str,
+        handlers: Mapping[Kind, Handler],
+        config: JobsConfig,
+        is_ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`url` is that of the database, for notices. Nothing is claimed unless `is_ready`."""
+        self.id = new_id()
+        self._pool, self._url, self._handlers, self._config = pool, url, handlers, config
+        self._is_ready = is_ready
+        self._caps = {name: plan.running for name, plan in config.plans.items()}
+        self._noticed = {kind: asyncio.Event() for kind in handlers}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when the jobs in progress are done, or given back."""
+        self._stopping.set()
+        for event in self._noticed.values():
+            event.set()
+
+    async def run(self) -> None:
+        """Do jobs until `stop`, one list of each kind at a time."""
+        listener = asyncio.create_task(self._listen(), name="jobs-notices")
+        loops = [asyncio.create_task(self._work(kind), name=f"jobs-{kind}") for kind in self._handlers]
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()  # a loop ends before `stop` only by an error of ours
+            _, unfinished = await asyncio.wait(loops, timeout=self._config.drain_s)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+        finally:
+            for task in (listener, stopped, *loops):
+                task.cancel()
+            await asyncio.gather(listener, stopped, *loops, return_exceptions=True)
+
+    async def _work(self, kind: Kind) -> None:
+        while not self._stopping.is_set():
+            self._noticed[kind].clear()
+            claimed: list[ClaimedJob] = []
+            if self._is_ready():
+                with _postgres_may_fail("no jobs can be claimed"):
+                    claimed = await self._claim(kind)
+            if claimed:
+                await self._do(kind, claimed)
+            elif not self._stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._config.poll_s):
+                        await self._noticed[kind].wait()
+
+    async def _claim(self, kind: Kind) -> list[ClaimedJob]:
+        config = self._config
+        async with self._pool.connection() as connection:
+            return await jobs.claim(connection, self.id, kind, config.lease_s, config.list_jobs, self._caps)
+
+    async def _do(self, kind: Kind, claimed: Sequence[ClaimedJob]) -> None:
+        suspects = [job for job in claimed if job.has_ended_a_worker]
+        waiting = [[job for job in claimed if not job.has_ended_a_worker], *([job] for job in suspects)]
+        waiting = [group for group in waiting if group]
+        async with self._renewing(claimed):
+            try:
+                while waiting:
+                    await self._do_together(kind, waiting[0])
+                    del waiting[0]
+            except asyncio.CancelledError:
+                rest = [job for group in waiting for job in group]
+                with _postgres_may_fail(f"{len(rest)} jobs wait for the end of their leases"):
+                    async with self._transaction(rest[0].organisation_id) as connection:
+                        await jobs.release(connection, self.id, rest)
+                raise
+
+    async def _do_together(self, kind: Kind, group: Sequence[ClaimedJob]) -> None:
+        """Do jobs and store the outcome; tried again while Postgres is unavailable. If the lease ends
+        meanwhile, nothing is stored, and another worker does them.
+        """
+        if group[0].attempts > self._config.most_attempts:  # alone, since it is a suspect
+            reasons = [reason("job_ended_worker", attempts=group[0].attempts - 1)]
+            work = Work([], [Failure(group[0], reasons, None)], _store_nothing, lambda _: None)
+        else:
+            work = await self._handlers[kind](group)
+        deadline = asyncio.get_running_loop().time() + self._config.lease_s
+        while asyncio.get_running_loop().time() < deadline:
+            with _postgres_may_fail(f"{len(group)} jobs are not stored yet"):
+                async with self._transaction(group[0].organisation_id) as connection:
+                    held = await jobs.finish(connection, self.id, work.results)
+                    await jobs.fail(connection, self.id, work.failures)
+                    await work.store(connection, held)
+                work.stored(held)
+                return
+            await asyncio.sleep(self._config.poll_s)
+
+    @contextlib.asynccontextmanager
+    async def _renewing(self, claimed: Sequence[ClaimedJob]) -> AsyncIterator[None]:
+        """Context manager: renews the leases of jobs at a third of their time."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(self._config.lease_s / 3)
+                with _postgres_may_fail("leases cannot be renewed"):
+                    async with self._transaction(claimed[0].organisation_id) as connection:
+                        await jobs.renew(connection, self.id, claimed, self._config.lease_s)
+
+        task = asyncio.create_task(renew(), name="jobs-leases")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, organisation_id: uuid.UUID) -> AsyncIterator[AsyncConnection]:
+        async with self._pool.connection() as connection, transaction_of(connection, organisation_id):
+            yield connection
+
+    async def _listen(self) -> None:
+        """Claim as soon as jobs are enqueued; without notices, after `poll_s`."""
+        while True:
+            with _postgres_may_fail("no notices of new jobs"):
+                async with await AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=2
+                ) as connection:
+                    await connection.execute(f'LISTEN "{jobs.CHANNEL}"')
+                    async for _ in connection.notifies():
+                        for event in self._noticed.values():
+                            event.set()
+            await asyncio.sleep(self._config.poll_s)
+
+
+async def _store_nothing(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def _postgres_may_fail(consequence: str) -> Iterator[None]:
+    try:
+        yield
+    except _POSTGRES_ERRORS as error:
+        log.warning("%s: %s", consequence, error)

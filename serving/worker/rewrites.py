@@ -1,0 +1,113 @@
+"""Rewrites the messages of batches as the gateway would: the same arms, cache, outputs, answers and receipts.
+
+Output, answer and the end of the job are one transaction, so that each message is answered and counted once.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from data import jobs
+from data.jobs import ClaimedJob, Failure, JobsConfig
+from data.reasons import Reason, ReasonedError, reason
+from data.traffic import answers, outputs
+from data.traffic.answers import AnswerWriter
+from data.traffic.outputs import NewOutput
+from serving.gateway.online import queued
+from serving.gateway.online.answering import Online, Prepared
+from serving.gateway.online.placement import PlacedPerson
+from serving.gateway.problems import InvalidError, UnavailableError
+from serving.gateway.rate import Plan, fetch_usage
+from serving.worker.loop import Work
+
+log = logging.getLogger(__name__)
+
+
+class Rewrites:
+    """The handler of jobs of kind `rewrite`. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        online: Online,
+        writer: AnswerWriter,
+        plans: Mapping[str, Plan],
+        config: JobsConfig,
+    ) -> None:
+        self._pool, self._online, self._writer = pool, online, writer
+        self._plans, self._config = plans, config
+
+    async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
+        """Rewrite the messages at the same time; equal ones once."""
+        within_quota, failures = await self._split_by_quota(claimed)
+        made: dict[bytes, NewOutput] = {}
+        people: dict[uuid.UUID | None, PlacedPerson] = {}
+        rewrites = [
+            self._online.prepare(
+                people.setdefault(job.user_id, queued.read_person(job)),
+                queued.read_message(job.payload),
+                made,
+            )
+            for job in within_quota
+        ]
+        prepared: dict[uuid.UUID, Prepared] = {}
+        for job, outcome in zip(
+            within_quota, await asyncio.gather(*rewrites, return_exceptions=True), strict=True
+        ):
+            if isinstance(outcome, Prepared):
+                prepared[job.id] = outcome
+            elif isinstance(outcome, Exception):
+                failures.append(self._explain(job, outcome))
+            else:
+                raise outcome
+        await self._writer.ensure_partitions()
+
+        async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
+            rows = [prepared[id].answer for id in held]
+            used = {row.output_id for row in rows}
+            if new := [output for id, output in made.items() if id in used]:
+                await outputs.store(connection, *new)
+            if rows:
+                await answers.store(connection, rows)
+
+        def stored(held: Collection[uuid.UUID]) -> None:
+            for id in held:
+                self._online.keep(prepared[id])
+
+        results = [(job, json.loads(prepared[job.id].body)) for job in within_quota if job.id in prepared]
+        return Work(results, failures, store, stored)
+
+    async def _split_by_quota(
+        self, claimed: Sequence[ClaimedJob]
+    ) -> tuple[Sequence[ClaimedJob], list[Failure]]:
+        """The jobs within the organisation's answers of this month, and the failures of the others."""
+        async with self._pool.connection() as connection:
+            plan, used = await fetch_usage(connection, claimed[0].organisation_id)
+        limit = self._plans[plan].answers_a_month
+        if limit is None:
+            return claimed, []
+        left = max(0, limit - used)
+        why = [reason("plan_quota", plan=plan, limit=limit, left=0)]
+        return claimed[:left], [Failure(job, why, None) for job in claimed[left:]]
+
+    def _explain(self, job: ClaimedJob, error: Exception) -> Failure:
+        """What is the caller's fault ends the job. What the service failed on is tried again, some times. A
+        service that was not even called says nothing about the job, so that attempt is not counted.
+        """
+        config = self._config
+        if isinstance(error, InvalidError):
+            return Failure(job, list(error.by_field.values()), None)
+        reasons: Sequence[Reason] = [reason("internal")]
+        if isinstance(error, ReasonedError):
+            reasons = error.reasons
+        else:
+            log.error("a message of a batch cannot be rewritten", exc_info=error)
+        delay_s = jobs.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
+        if type(error) is UnavailableError:
+            return Failure(job, reasons, max(delay_s, config.poll_s), is_counted=False)
+        return Failure(job, reasons, delay_s if job.attempts < config.most_attempts else None)
