@@ -93,9 +93,10 @@ def _private(settings: Settings, process: str | None) -> dict[str, str]:
     match process:
         case "inference":
             return secrets("service_token", "metrics_token")
-        case "gateway":
+        case "gateway" | "worker":  # the worker answers as a gateway does; it serves no metrics
+            metrics: tuple[SecretName, ...] = ("metrics_token",) if process == "gateway" else ()
             return {
-                **secrets("receipt_secret", "session_secret", "service_token", "metrics_token"),
+                **secrets("receipt_secret", "session_secret", "service_token", *metrics),
                 **former,
                 **redis_url,
                 "TONEBRIDGE_DATABASE_URL": _login_url(settings, GATEWAY_LOGIN),

@@ -65,6 +65,7 @@ class Service:
         self.scripts: dict[str, Script] = {}
         self.streams: list[str] = []  # the texts that it was called with
         self.lists = 0
+        self.list_status, self.list_text = 200, "Please wait."  # of its answers to lists
         self.given_up = 0  # streams whose client left
         self.url = ""
 
@@ -87,7 +88,8 @@ class Service:
         """`POST /rewrite`."""
         body = await request.json()
         self.lists += 1
-        return web.json_response(_reply(["Please wait."] * len(body["items"]), body["spec"]["version"]))
+        reply = _reply([self.list_text] * len(body["items"]), body["spec"]["version"])
+        return web.json_response(reply, status=self.list_status)
 
 
 @asynccontextmanager

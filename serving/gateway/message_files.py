@@ -73,8 +73,12 @@ def _split_csv(text: str) -> Iterator[_Line]:
                 {"body": reason("csv_columns_missing", columns=tuple(missing), known=tuple(known))}
             )
         for row in reader:
-            # An empty cell is a field that is not given. Cells beyond the header are under None.
-            yield _Line(reader.line_num, {str(name): value for name, value in row.items() if value})
+            if None in row:  # cells beyond the header
+                raise InvalidError({"body": reason("csv_row_too_long", line=reader.line_num)})
+            fields: dict[str, Any] = {name: cell for name, cell in row.items() if cell}
+            if fields.get("intensity", "").isdecimal():
+                fields["intensity"] = int(fields["intensity"])
+            yield _Line(reader.line_num, fields)
     except csv.Error as error:
         why = reason("csv_unreadable", line=reader.line_num, error=str(error))
         raise InvalidError({"body": why}) from error

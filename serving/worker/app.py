@@ -10,23 +10,29 @@ from configs.settings import Settings
 from data.jobs import Kind
 from serving.gateway import parts
 from serving.gateway.online import telemetry
+from serving.gateway.parts import Parts
 from serving.worker.loop import Worker
 from serving.worker.rewrites import Rewrites
+
+
+def make_worker(made: Parts) -> Worker:
+    """A worker with the parts of a gateway, over their connections."""
+    assert made.settings.database_url is not None, "checked by `parts.make`"
+    rewrites = Rewrites(made.pool, made.online, made.answers, made.plans, made.jobs)
+    return Worker(
+        made.pool,
+        made.settings.database_url,
+        {Kind.REWRITE: rewrites},
+        made.jobs,
+        lambda: made.directory.is_ready,
+    )
 
 
 async def work(settings: Settings) -> None:
     """Do jobs until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     async with parts.running(settings, stopping.is_set) as made:
-        assert settings.database_url is not None, "checked by `parts.running`"
-        rewrites = Rewrites(made.pool, made.online, made.answers, made.plans, made.jobs)
-        worker = Worker(
-            made.pool,
-            settings.database_url,
-            {Kind.REWRITE: rewrites},
-            made.jobs,
-            lambda: made.directory.is_ready,
-        )
+        worker = make_worker(made)
 
         def stop() -> None:
             stopping.set()

@@ -225,6 +225,6 @@ def test_every_process_gets_the_file_of_own_metrics(local: Settings) -> None:
 def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:
     settings = with_free_ports(local)
     commands = {name: command(name, environment(settings, name)) for name in process_names()}
-    assert list(commands) == ["inference", "gateway", "dashboard", "mlflow", "prefect", "flows"]
+    assert list(commands) == ["inference", "gateway", "worker", "dashboard", "mlflow", "prefect", "flows"]
     assert not [word for words in commands.values() for word in words if "$" in word]
     assert str(settings.inference_port) in commands["inference"]

@@ -157,6 +157,10 @@ NEEDS = {
         "RECEIPT_SECRET", "FORMER_RECEIPT_SECRETS", "SESSION_SECRET", "SERVICE_TOKEN", "METRICS_TOKEN",
         "REDIS_URL", "DATABASE_URL",
     },
+    "worker": {
+        "RECEIPT_SECRET", "FORMER_RECEIPT_SECRETS", "SESSION_SECRET", "SERVICE_TOKEN", "REDIS_URL",
+        "DATABASE_URL",
+    },
     "dashboard": {"SERVICE_TOKEN", "PREFECT_PASSWORD", "MLFLOW_PASSWORD", "REDIS_URL", "DATABASE_URL"},
     "mlflow": {"MLFLOW_PASSWORD"},
     "prefect": {"PREFECT_PASSWORD"},
@@ -186,6 +190,7 @@ def test_a_process_gets_the_secrets_that_it_needs_and_no_others(
         ("flows", True),
         ("inference", True),
         ("gateway", False),
+        ("worker", False),
         ("dashboard", False),
         ("mlflow", False),
         ("prefect", False),

@@ -1,0 +1,114 @@
+"""A gateway and a worker over a database of their own: a worker claims the jobs of every organisation."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from configs.settings import Settings
+from data import database
+from data.traffic.routing import Routing
+from serving.gateway.app import create_app
+from serving.gateway.parts import Parts, parts_of
+from serving.worker.app import make_worker
+from serving.worker.loop import Worker
+from tests import gateways, streams
+from tests.logins import as_gateway
+from tests.streams import V1, Service
+
+
+class Installation(NamedTuple):
+    """A gateway's client and parts, the owner's engine, and the scripted inference service."""
+
+    client: httpx.AsyncClient
+    parts: Parts
+    engine: Engine
+    service: Service
+
+    def a_tenant(self, plan: str = "scale") -> tuple[uuid.UUID, dict[str, str]]:
+        """An organisation, and the header of its admin's key."""
+        tenant = gateways.an_organisation(self.engine, plan)
+        return tenant, gateways.a_key(self.engine, tenant, "admin")
+
+    async def send(self, key: Mapping[str, str], texts: list[str], **fields: Any) -> dict[str, Any]:
+        """The batch of these messages."""
+        items = [{"text": t, "transform_type": "soften", "intensity": 2, **fields} for t in texts]
+        response = await self.client.post("/api/v1/jobs/batches", headers=dict(key), json={"items": items})
+        assert response.status_code == 202, response.text
+        batch: dict[str, Any] = response.json()
+        return batch
+
+    async def find(self, key: Mapping[str, str], batch_id: str) -> dict[str, Any]:
+        """A batch as it is now."""
+        response = await self.client.get(f"/api/v1/jobs/batches/{batch_id}", headers=dict(key))
+        batch: dict[str, Any] = response.json()
+        return batch
+
+    async def wait(
+        self, key: Mapping[str, str], batch_id: str, until: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
+        """The batch as soon as it is as wanted."""
+        deadline = time.monotonic() + 60
+        while not until(batch := await self.find(key, batch_id)):
+            assert time.monotonic() < deadline, batch
+            await asyncio.sleep(0.02)
+        return batch
+
+    def count(self, query: str, **values: Any) -> int:
+        """The number that a query gives."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(text(query), values).scalar_one())
+
+
+def is_over(batch: Mapping[str, Any]) -> bool:
+    """Whether no message of a batch waits or runs."""
+    return not batch["waiting"] and not batch["running"]
+
+
+@asynccontextmanager
+async def running(worker: Worker) -> AsyncIterator[None]:
+    """A worker at work."""
+    task = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await task
+
+
+@pytest.fixture(scope="module")
+def own(local: Settings, new_database: Callable[..., str]) -> Settings:
+    return local.model_copy(update={"database_url": new_database()})
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    async with streams.serving() as service:
+        yield service
+
+
+@pytest.fixture
+async def installation(own: Settings, service: Service) -> AsyncIterator[Installation]:
+    assert own.database_url is not None
+    engine = database.engine(own.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE jobs, job_batches"))
+    gateways.publish(engine, Routing(champion=V1))
+    front = create_app(as_gateway(own.model_copy(update={"inference_urls": (service.url,)})))
+    async with gateways.running(front) as app, gateways.client(front) as client:
+        yield Installation(client, parts_of(app), engine, service)
+    engine.dispose()
+
+
+@pytest.fixture
+async def worker(installation: Installation) -> AsyncIterator[Worker]:
+    """A worker at work."""
+    worker = make_worker(installation.parts)
+    async with running(worker):
+        yield worker

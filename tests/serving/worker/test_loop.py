@@ -1,0 +1,203 @@
+"""The loop of a worker, with handlers of the tests' own."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import text
+
+from configs.settings import Settings
+from data import database, jobs
+from data.database import transaction_of
+from data.jobs import ClaimedJob, JobsConfig, Kind, NewJob
+from data.tables import new_id
+from serving.worker.loop import Work, Worker
+from tests.gateways import an_organisation
+from tests.logins import gateway_url
+from tests.serving.worker.conftest import running
+
+FAST = jobs.load_config().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
+
+
+class Recorder:
+    """A handler that records the lists it gets, and waits in `during` before it finishes them."""
+
+    def __init__(self) -> None:
+        self.lists: list[list[str]] = []
+        self.stored: set[uuid.UUID] = set()
+        self.during: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+
+    async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
+        self.lists.append([job.payload["n"] for job in claimed])
+        await self.during()
+
+        async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
+            pass
+
+        return Work([(job, {}) for job in claimed], [], store, self.stored.update)
+
+
+class Queue:
+    """Jobs of one organisation in a database of the test's own."""
+
+    def __init__(self, url: str, pool: AsyncConnectionPool) -> None:
+        self.url, self.pool = gateway_url(url), pool
+        self.engine = database.engine(url)
+        self.tenant = an_organisation(self.engine)
+        self.handler = Recorder()
+
+    def make_worker(self, config: JobsConfig = FAST) -> Worker:
+        return Worker(self.pool, self.url, {Kind.REWRITE: self.handler}, config)
+
+    async def enqueue(self, *names: str) -> None:
+        async with self.pool.connection() as connection, transaction_of(connection, self.tenant):
+            new = [NewJob(Kind.REWRITE, {"n": name}, name) for name in names]
+            await jobs.enqueue(connection, self.tenant, "api_key:k", new)
+
+    async def claim(self) -> list[ClaimedJob]:
+        """Claim all jobs for a worker that does not exist."""
+        async with self.pool.connection() as connection:
+            return await jobs.claim(connection, new_id(), Kind.REWRITE, 60, 50, {"scale": 100})
+
+    def change(self, assignment: str) -> None:
+        with self.engine.begin() as owner:
+            owner.exec_driver_sql(f"UPDATE jobs SET {assignment}")  # type: ignore[arg-type]
+
+    def states(self) -> dict[str, Any]:
+        with self.engine.connect() as connection:
+            query = text("SELECT payload->>'n', state || ' ' || attempts FROM jobs")
+            return {name: state for name, state in connection.execute(query)}  # noqa: C416 (rows are no tuples to mypy)
+
+    async def wait(self, wanted: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not wanted():
+            assert time.monotonic() < deadline, self.states()
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def queue(own: Settings) -> AsyncIterator[Queue]:
+    assert own.database_url is not None
+    pool = database.online_pool(gateway_url(own.database_url))
+    await pool.open(wait=True)
+    queue = Queue(own.database_url, pool)
+    with queue.engine.begin() as owner:
+        owner.execute(text("TRUNCATE jobs, job_batches"))
+    yield queue
+    queue.engine.dispose()
+    await pool.close()
+
+
+async def test_jobs_are_done_in_one_list(queue: Queue) -> None:
+    await queue.enqueue("a", "b", "c")
+    async with running(queue.make_worker()):
+        await queue.wait(lambda: set(queue.states().values()) == {"done 1"})
+    assert queue.handler.lists == [["a", "b", "c"]]
+    assert len(queue.handler.stored) == 3
+
+
+async def test_a_notice_wakes_an_idle_worker(queue: Queue) -> None:
+    idle = FAST.model_copy(update={"poll_s": 3600.0, "lease_s": 1e6})
+    worker = queue.make_worker(idle)
+    async with running(worker):
+        listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%jobs%'"
+
+        def is_listening() -> bool:
+            with queue.engine.connect() as connection:
+                return bool(connection.exec_driver_sql(listening.replace("%", "%%")).scalar())
+
+        await queue.wait(is_listening)
+        await queue.enqueue("a")
+        await queue.wait(lambda: queue.states() == {"a": "done 1"})
+
+
+async def test_what_may_have_ended_a_worker_is_done_alone_and_last(queue: Queue) -> None:
+    await queue.enqueue("a", "b")
+    await queue.claim()
+    queue.change("available_at = now()")
+    await queue.enqueue("c")
+    async with running(queue.make_worker()):
+        await queue.wait(lambda: set(queue.states().values()) == {"done 2", "done 1"})
+    assert queue.handler.lists == [["c"], ["a"], ["b"]]
+
+
+async def test_what_has_ended_too_many_workers_is_dead(queue: Queue) -> None:
+    await queue.enqueue("poison")
+    queue.change(f"attempts = {FAST.most_attempts}")
+    async with running(queue.make_worker()):
+        await queue.wait(lambda: queue.states()["poison"].startswith("dead"))
+    assert queue.handler.lists == []
+    async with queue.pool.connection() as connection, transaction_of(connection, queue.tenant):
+        (job,) = await jobs.list_jobs(connection)
+    assert "12 workers have ended" in job.errors[0].reason
+
+
+async def test_a_lease_is_renewed_while_its_job_runs(queue: Queue) -> None:
+    short = FAST.model_copy(update={"lease_s": 0.6})
+    released = asyncio.Event()
+    queue.handler.during = released.wait
+    await queue.enqueue("a")
+    async with running(queue.make_worker(short)), running(queue.make_worker(short)):
+        await queue.wait(lambda: bool(queue.handler.lists))
+        await asyncio.sleep(2)  # three leases: the other worker would have claimed it
+        released.set()
+        await queue.wait(lambda: queue.states()["a"].startswith("done"))
+    assert len(queue.handler.stored) == 1
+
+
+async def test_a_worker_that_stops_finishes_its_jobs(queue: Queue) -> None:
+    released = asyncio.Event()
+    queue.handler.during = released.wait
+    await queue.enqueue("a")
+    worker = queue.make_worker(FAST.model_copy(update={"drain_s": 60.0}))
+    task = asyncio.create_task(worker.run())
+    await queue.wait(lambda: bool(queue.handler.lists))
+    worker.stop()
+    await queue.enqueue("b")
+    released.set()
+    await task
+    assert queue.states() == {"a": "done 1", "b": "waiting 0"}
+
+
+async def test_a_worker_that_stops_gives_back_what_takes_too_long(queue: Queue) -> None:
+    queue.handler.during = asyncio.Event().wait
+    await queue.enqueue("a")
+    worker = queue.make_worker()
+    task = asyncio.create_task(worker.run())
+    await queue.wait(lambda: bool(queue.handler.lists))
+    worker.stop()
+    await task
+    assert queue.states() == {"a": "waiting 0"}
+
+
+async def test_a_worker_that_is_not_ready_claims_nothing(queue: Queue) -> None:
+    await queue.enqueue("a")
+    is_ready = False
+    worker = Worker(queue.pool, queue.url, {Kind.REWRITE: queue.handler}, FAST, lambda: is_ready)
+    async with running(worker):
+        await asyncio.sleep(0.3)
+        assert queue.states() == {"a": "waiting 0"}
+        is_ready = True
+        await queue.wait(lambda: queue.states() == {"a": "done 1"})
+
+
+async def test_jobs_are_stored_when_postgres_is_back(queue: Queue) -> None:
+    """The connection is lost when the list is done, and the job is stored once all the same."""
+
+    async def lose_connections() -> None:
+        with queue.engine.connect() as owner:
+            owner.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'tonebridge_gateway' AND datname = current_database()"
+            )
+
+    queue.handler.during = lose_connections
+    await queue.enqueue("a")
+    async with running(queue.make_worker()):
+        await queue.wait(lambda: queue.states() == {"a": "done 1"})
+    assert len(queue.handler.stored) == 1
