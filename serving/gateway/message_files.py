@@ -51,7 +51,7 @@ def read_messages(content_type: str, body: bytes) -> list[TransformRequest]:
     try:
         text = body.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
-        raise InvalidError({"body": reason("body_unreadable")}) from error
+        raise InvalidError({"file": reason("body_unreadable")}) from error
     return _read_lines(_split_csv(text) if kind == CSV else _split_json_lines(text))
 
 
@@ -70,18 +70,18 @@ def _split_csv(text: str) -> Iterator[_Line]:
         ]
         if missing:
             raise InvalidError(
-                {"body": reason("csv_columns_missing", columns=tuple(missing), known=tuple(known))}
+                {"file": reason("csv_columns_missing", columns=tuple(missing), known=tuple(known))}
             )
         for row in reader:
             if None in row:  # cells beyond the header
-                raise InvalidError({"body": reason("csv_row_too_long", line=reader.line_num)})
+                raise InvalidError({"file": reason("csv_row_too_long", line=reader.line_num)})
             fields: dict[str, Any] = {name: cell for name, cell in row.items() if cell}
             if fields.get("intensity", "").isdecimal():
                 fields["intensity"] = int(fields["intensity"])
             yield _Line(reader.line_num, fields)
     except csv.Error as error:
         why = reason("csv_unreadable", line=reader.line_num, error=str(error))
-        raise InvalidError({"body": why}) from error
+        raise InvalidError({"file": why}) from error
 
 
 def _read_lines(lines: Iterator[_Line]) -> list[TransformRequest]:
@@ -89,7 +89,7 @@ def _read_lines(lines: Iterator[_Line]) -> list[TransformRequest]:
     mistakes: dict[str, Reason] = {}
     for number, fields in lines:
         if len(messages) == MOST_MESSAGES:
-            raise InvalidError({"items": reason("too_many_messages", most=MOST_MESSAGES)})
+            raise InvalidError({"file": reason("too_many_messages", most=MOST_MESSAGES)})
         try:
             messages.append(
                 TransformRequest.model_validate_json(fields)
@@ -103,7 +103,7 @@ def _read_lines(lines: Iterator[_Line]) -> list[TransformRequest]:
             if len(mistakes) == _MOST_NAMED:
                 break
     if mistakes:
-        raise InvalidError(mistakes, within="items")
+        raise InvalidError(mistakes, within="file")
     if not messages:
-        raise InvalidError({"items": reason("no_messages")})
+        raise InvalidError({"file": reason("no_messages")})
     return messages

@@ -145,6 +145,7 @@ _ALLOWED = {
     **{field: reason(f"allowed_{field}") for field in _FIELDS},
     "transform_type": reason("allowed_transform_type", types=_TYPES),
     "transform_types": reason("allowed_transform_types", types=_TYPES),
+    "file": reason("allowed_file", types=_TYPES),
     "Idempotency-Key": reason("allowed_idempotency_key"),
     "Content-Type": reason("allowed_content_type"),
 }

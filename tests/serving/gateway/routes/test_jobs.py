@@ -197,5 +197,5 @@ async def test_a_mistake_in_a_file_stores_nothing(
     response = await client.post("/jobs/batches", headers={**key, "Content-Type": "text/csv"}, content=body)
     assert response.status_code == 422
     (error,) = response.json()["errors"]
-    assert (error["field"], error["part"]) == ("items", "line 3, transform_type")
+    assert (error["field"], error["part"]) == ("file", "line 3, transform_type")
     assert (await client.get("/jobs", headers=key)).json() == []
