@@ -8,6 +8,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
+from data.jobs import Kind
 from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType
@@ -38,7 +39,7 @@ def written() -> set[str]:
 def named() -> set[str]:
     """What is said of names that are data: statuses, metrics, fields of the plan."""
     names = {
-        *Role,
+        *Role, *Kind,
         *Status, *Action, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
         "organisations", "transform_type", "organisation", "locale", "channel",
         *examples.AMOUNTS, examples.FAILURES,
