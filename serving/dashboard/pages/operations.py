@@ -215,7 +215,6 @@ def _page(here: Visit, problem: Markup | None = None, status: int = 200) -> Resp
         releases=releases,
         ended=ended,
         queue=jobs,
-        organisation=here.me.organisation,
         may_administer=here.me.may_act_as(Role.ADMIN),
         most_replayed=MOST_REPLAYED,
         **_ask_services(here),

@@ -68,7 +68,12 @@ class OpenBatch(NamedTuple):
     @property
     def ended(self) -> int:
         """How many messages neither wait nor run."""
-        return max(0, self.messages - self.waiting - self.running)
+        return self.messages - self.waiting - self.running
+
+    @property
+    def share(self) -> float:
+        """The share of these in whole per cent, rounded down: 1 only when all have ended."""
+        return 100 * self.ended // self.messages / 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +103,20 @@ _DEAD = """
 
 _DEAD_BY_KIND = "SELECT kind, count(*) FROM jobs WHERE state = 'dead' GROUP BY kind ORDER BY kind"
 
+# The jobs that are done are the most, so they are not read: their number is what the others leave.
 _BATCHES = """
-    SELECT b.id, b.created_at, b.requested_by, a.email, b.messages, n.waiting, n.running, n.done, n.dead
-    FROM (
-        SELECT * FROM job_batches
-        WHERE id IN (SELECT batch_id FROM jobs WHERE state IN ('waiting', 'running'))
-        ORDER BY id DESC LIMIT :most
-    ) b LEFT JOIN accounts a ON b.requested_by = 'account:' || a.id
-    CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
+    WITH n AS MATERIALIZED (
+        SELECT batch_id, count(*) FILTER (WHERE state = 'waiting') AS waiting,
             count(*) FILTER (WHERE state = 'running') AS running,
-            count(*) FILTER (WHERE state = 'done') AS done,
-            count(*) FILTER (WHERE state = 'dead') AS dead
-        FROM jobs WHERE batch_id = b.id
-    ) n ORDER BY b.id DESC
+            count(*) FILTER (WHERE state = 'dead') AS dead,
+            count(*) FILTER (WHERE state = 'cancelled') AS cancelled
+        FROM jobs WHERE state IN ('waiting', 'running', 'dead', 'cancelled') AND batch_id IS NOT NULL
+        GROUP BY batch_id
+    )
+    SELECT b.id, b.created_at, b.requested_by, a.email, b.messages, n.waiting, n.running,
+        b.messages - n.waiting - n.running - n.dead - n.cancelled AS done, n.dead
+    FROM n JOIN job_batches b ON b.id = n.batch_id LEFT JOIN accounts a ON b.requested_by = 'account:' || a.id
+    WHERE n.waiting + n.running > 0 ORDER BY b.id DESC LIMIT :most
 """
 
 
