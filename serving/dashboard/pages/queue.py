@@ -103,7 +103,7 @@ _DEAD = """
 
 _DEAD_BY_KIND = "SELECT kind, count(*) FROM jobs WHERE state = 'dead' GROUP BY kind ORDER BY kind"
 
-# The jobs that are done are the most, so they are not read: their number is what the others leave.
+# Most jobs are done, so these are not read: their number is what the others leave. It includes erased ones.
 _BATCHES = """
     WITH n AS MATERIALIZED (
         SELECT batch_id, count(*) FILTER (WHERE state = 'waiting') AS waiting,

@@ -120,6 +120,21 @@ def test_numbers_have_sensible_digits() -> None:
     assert [english.signed(value) for value in ("0.2", "−0.2", "–")] == ["+0.2", "−0.2", "–"]
 
 
+def test_a_duration_has_the_largest_unit_that_is_precise_enough() -> None:
+    english, japanese = Words("en"), Words("ja")
+    durations = [english.duration(seconds) for seconds in (-1, 0.4, 75, 100, 4000, 9e4, 2e5)]
+    assert durations == [
+        "0 seconds",
+        "0 seconds",
+        "75 seconds",
+        "2 minutes",
+        "67 minutes",
+        "25 hours",
+        "2 days",
+    ]
+    assert japanese.duration(100) == "2 分"
+
+
 @pytest.mark.parametrize(
     ("picked", "accepts", "is_spoken"),
     [
