@@ -9,10 +9,11 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from babel.dates import format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -123,6 +124,11 @@ class Words:
             return "–"
         pattern = "#,##0" + ("." + "0" * places if places else "") + "%"
         return format_percent(value, pattern, locale=self.language).replace("-", "−")
+
+    def duration(self, seconds: float) -> str:
+        """A duration in the largest unit of which it has at least 1.5: 75 seconds, 3 minutes, 25 hours."""
+        whole = timedelta(seconds=max(0, round(seconds)))
+        return format_timedelta(whole, threshold=1.5, locale=self.language)
 
     def signed(self, text: str) -> str:
         """A formatted number with its sign, also when it is above 0."""

@@ -23,6 +23,7 @@ from data.traffic.receipts import FormerSecret
 from experiments import own_metrics
 from serving.gateway import guessing, rate
 from serving.gateway.auth import Authenticator
+from serving.gateway.backlog import Backlog
 from serving.gateway.guessing import Guard, Passwords
 from serving.gateway.heartbeat import Directory
 from serving.gateway.idempotency import Idempotency
@@ -53,6 +54,7 @@ class Parts:
     online: Online
     idempotency: Idempotency
     telemetry: Telemetry
+    backlog: Backlog
     passwords: Passwords
     guard: Guard
     compare: CompareConfig
@@ -119,6 +121,7 @@ def make(
         online=online,
         idempotency=Idempotency(pool),
         telemetry=telemetry,
+        backlog=Backlog(pool, telemetry.registry),
         passwords=Passwords(),
         guard=Guard(guesses, session_secret, service_token),
         compare=compare,
@@ -206,6 +209,7 @@ async def running(
         stack.push_async_callback(parts.cache.close)
         stack.push_async_callback(parts.inference.close)
         stack.push_async_callback(parts.online.arm_failures.close)
+        stack.push_async_callback(parts.backlog.stop)
         for part in (parts.telemetry, parts.answers, parts.directory):
             part.start()
             stack.push_async_callback(part.stop)

@@ -7,6 +7,6 @@
 - `data`: votes, snapshots and drift.
 - `models`: versions, their scores and their lineage.
 - `calibration`: the error rates of the evidence in simulated experiments.
-- `operations`: the current routing, gateways, decisions and releases.
+- `operations`: the current routing, gateways, decisions and releases; `queue`: jobs and batches on that page.
 - `accounts`: people, their roles, and the password of the signed-in person.
 """

@@ -1,4 +1,6 @@
-"""The page on operations: the current routing, gateways, pending and failed decisions, releases, flows."""
+"""The page on operations: the current routing, gateways, pending and failed decisions, releases, the queue,
+flows. Administrators try dead jobs again here, and cancel batches.
+"""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -7,22 +9,28 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import httpx
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Form, HTTPException, Response
 from fastapi.responses import RedirectResponse
+from markupsafe import Markup
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from data.jobs import MOST_REPLAYED
+from data.people.identities import Role
 from data.reasons import Reason, load, reason
 from data.traffic import routing
 from data.traffic.routing import LIVE_S, Routing
 from experiments.lifecycle import OPEN
 from serving.dashboard import services
+from serving.dashboard.api import GatewayError
+from serving.dashboard.pages import queue
 from serving.dashboard.services import FlowRun
 from serving.dashboard.visit import Visit, viewer_visit
 
 router = APIRouter(prefix="/operations")
 
 Here = Annotated[Visit, viewer_visit]
+Csrf = Annotated[str, Form(max_length=200)]
 _MOST_LISTED = 50
 _FLOW_RUNS = 10
 _ENDED = 10
@@ -147,6 +155,42 @@ def _list_pending(session: Session) -> list[PendingDecision]:
 @router.get("")
 def show(here: Here) -> Response:
     """The page."""
+    return _page(here)
+
+
+@router.post("/jobs/replay")
+def replay_kind(here: Here, csrf: Csrf, kind: Annotated[str, Form(max_length=20)]) -> Response:
+    """Try all dead jobs of a kind again."""
+    here.check(csrf)
+    return _write(here, "/jobs/replay", {"kind": kind})
+
+
+@router.post("/jobs/{job_id}/replay")
+def replay_job(here: Here, job_id: uuid.UUID, csrf: Csrf) -> Response:
+    """Try a dead job again."""
+    here.check(csrf)
+    return _write(here, f"/jobs/{job_id}/replay")
+
+
+@router.post("/batches/{batch_id}/cancel")
+def cancel_batch(here: Here, batch_id: uuid.UUID, csrf: Csrf) -> Response:
+    """Cancel the messages of a batch that are not done."""
+    here.check(csrf)
+    return _write(here, f"/jobs/batches/{batch_id}/cancel")
+
+
+def _write(here: Visit, path: str, body: Mapping[str, Any] | None = None) -> Response:
+    """Send a change of the queue to the gateway. If the gateway rejects it, show the page with the reason."""
+    try:
+        here.ask("POST", path, body)
+    except GatewayError as error:
+        if error.status not in (403, 404, 422):
+            raise
+        return _page(here, error.explain(here.words), error.status)
+    return RedirectResponse("/operations#queue", 303)
+
+
+def _page(here: Visit, problem: Markup | None = None, status: int = 200) -> Response:
     with Session(here.engine) as session:
         live = routing.current(session)
         gateways, silent = _list_gateways(session)
@@ -154,9 +198,12 @@ def show(here: Here) -> Response:
         releases = list_releases(session)
         ended = [EndedExperiment(*row) for row in session.execute(text(_ENDED_EXPERIMENTS), {"most": _ENDED})]
         names = _find_names(session, live.routing) if live else {}
+        jobs = queue.read(session, uuid.UUID(here.me.organisation_id))
     epoch = live.number if live else 0
     return here.page(
         "operations.html",
+        status,
+        problem=problem,
         epoch=epoch,
         routing=live.routing if live else None,
         names=names,
@@ -167,6 +214,9 @@ def show(here: Here) -> Response:
         pending=pending,
         releases=releases,
         ended=ended,
+        queue=jobs,
+        may_administer=here.me.may_act_as(Role.ADMIN),
+        most_replayed=MOST_REPLAYED,
         **_ask_services(here),
     )
 

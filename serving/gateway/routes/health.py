@@ -53,4 +53,5 @@ async def metrics(
 ) -> Response:
     """All metrics of this gateway, for Prometheus, with the token `TONEBRIDGE_METRICS_TOKEN`."""
     telemetry.check_may_read(parts.settings.metrics_token, authorization)
+    await parts.backlog.renew()
     return Response(parts.telemetry.metrics(), media_type="text/plain; version=0.0.4")

@@ -8,6 +8,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
+from data.jobs import Kind
 from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType
@@ -38,7 +39,7 @@ def written() -> set[str]:
 def named() -> set[str]:
     """What is said of names that are data: statuses, metrics, fields of the plan."""
     names = {
-        *Role,
+        *Role, *Kind,
         *Status, *Action, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
         "organisations", "transform_type", "organisation", "locale", "channel",
         *examples.AMOUNTS, examples.FAILURES,
@@ -117,6 +118,21 @@ def test_numbers_have_sensible_digits() -> None:
         "–",
     ]
     assert [english.signed(value) for value in ("0.2", "−0.2", "–")] == ["+0.2", "−0.2", "–"]
+
+
+def test_a_duration_has_the_largest_unit_that_is_precise_enough() -> None:
+    english, japanese = Words("en"), Words("ja")
+    durations = [english.duration(seconds) for seconds in (-1, 0.4, 75, 100, 4000, 9e4, 2e5)]
+    assert durations == [
+        "0 seconds",
+        "0 seconds",
+        "75 seconds",
+        "2 minutes",
+        "67 minutes",
+        "25 hours",
+        "2 days",
+    ]
+    assert japanese.duration(100) == "2 分"
 
 
 @pytest.mark.parametrize(
