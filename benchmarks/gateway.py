@@ -314,7 +314,7 @@ def _machine() -> dict[str, Any]:
 def main() -> None:
     """Run all phases, print the table, write `artifacts/bench/gateway.json` and the raw results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of the main phases, 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="one round of the main phases, 4 minutes")
     parser.add_argument("--no-litellm", action="store_true", help="leave LiteLLM's proxy out")
     parser.add_argument("--output", type=Path, default=Path("artifacts/bench"), help="folder of the results")
     arguments = parser.parse_args()

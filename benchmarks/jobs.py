@@ -7,6 +7,7 @@ turns. Of our queue alone: how long a claim takes while 100,000 jobs wait, and h
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -45,7 +46,7 @@ _PEERS_FILE = Path(__file__).parent / "job_peers.py"
 _REQUESTED_BY = "benchmark"
 _PAYLOAD = {
     "text": "Could you have a look at the pull request before the release on Thursday? " * 3,
-    "transform_type": "engineer_to_non_engineer",
+    "transform_type": "clarify",
     "intensity": 2,
 }
 
@@ -156,12 +157,12 @@ async def measure_claims(queue: Queue, organisations: int, waiting: int) -> dict
             claimed = await jobs.claim(
                 connection, worker_id, Kind.REWRITE, config.lease_s, config.list_jobs, caps
             )
-            claim_ms.append((time.perf_counter() - began) * 1e3)
+            claim_ms.append(round((time.perf_counter() - began) * 1e3, 3))
             assert len(claimed) == config.list_jobs, "more jobs wait than are claimed"
             began = time.perf_counter()
             async with transaction_of(connection, claimed[0].organisation_id):
                 await jobs.finish(connection, worker_id, [(job, {}) for job in claimed])
-            finish_ms.append((time.perf_counter() - began) * 1e3)
+            finish_ms.append(round((time.perf_counter() - began) * 1e3, 3))
     return {"claim_ms": claim_ms, "finish_ms": finish_ms}
 
 
@@ -184,6 +185,7 @@ def measure(folder: Path, quick: bool = False) -> dict[str, Any]:
     """
     count, waiting = (JOBS // 4, WAITING // 5) if quick else (JOBS, WAITING)
     left_out: str | None = None
+    load_before = os.getloadavg()[0]
     try:
         servers.install(folder, *PACKAGES)
     except MissingError as error:
@@ -229,6 +231,7 @@ def measure(folder: Path, quick: bool = False) -> dict[str, Any]:
             "messages_per_s": BATCH / statistics.median(batches_s),
         },
         "raw": {"rounds": rounds, "claims": claims, "batches_s": batches_s},
+        "load_before": load_before,
         "peers_left_out": left_out,
         "quick": quick,
     }
