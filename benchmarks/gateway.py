@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import measure, servers, steps, streaming, workload
+from benchmarks import jobs, measure, servers, steps, streaming, workload
 from benchmarks.measure import Phase, Result
 from benchmarks.servers import Bench, MissingError, Server
 from pipelines.local import ProcessEndedError
@@ -314,7 +314,7 @@ def _machine() -> dict[str, Any]:
 def main() -> None:
     """Run all phases, print the table, write `artifacts/bench/gateway.json` and the raw results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of the main phases, 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="one round of the main phases, 4 minutes")
     parser.add_argument("--no-litellm", action="store_true", help="leave LiteLLM's proxy out")
     parser.add_argument("--output", type=Path, default=Path("artifacts/bench"), help="folder of the results")
     arguments = parser.parse_args()
@@ -344,11 +344,14 @@ def main() -> None:
                 without_litellm = ask_litellm(session)
     session.say("streams: the first token, through the gateway and at BentoML itself")
     streams = streaming.measure(10 if arguments.quick else 40)
+    session.say("jobs: our queue, procrastinate and pgqueuer")
+    queues = jobs.measure(programs / "jobs", arguments.quick)
     summary = summarise(session.results)
     targets = judge(summary)
     report = {
         **summary,
         "streams": streams,
+        "jobs": queues,
         "steps_us": by_step,
         "rates_at_p99": rates,
         "memory_growth_mb_per_min": growth,
@@ -364,6 +367,7 @@ def main() -> None:
     print("\n" + table(summary, targets))
     print("\nCPU of an L1 hit, by step:\n" + steps.table(by_step, summary["l1_hits"]["gateway"]["cpu_us"]))
     print("\n" + streaming.table(streams))
+    print("\n" + "\n".join(jobs.table(queues)))
     for name, found in rates.items():
         print(f"{name}: " + ", ".join(f"{what} {rate:,.0f} req/s" for what, rate in found.items()))
         print(f"{name}: memory grows {growth[name]:.2f} MB a minute")

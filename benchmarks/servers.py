@@ -216,17 +216,24 @@ def _litellm_folder(bench: Bench) -> Path:
 
 def install_litellm(bench: Bench) -> None:
     """Install LiteLLM once, in its own environment. Raises MissingError when that fails in five minutes."""
-    folder = _litellm_folder(bench)
-    if (folder / "ready").exists():
+    install(_litellm_folder(bench), LITELLM)
+
+
+def install(folder: Path, *packages: str) -> None:
+    """Install the packages of a peer once, in an environment of their own. Raises MissingError when that
+    fails in five minutes.
+    """
+    ready, wanted = folder / "ready", "\n".join(packages)
+    if ready.exists() and ready.read_text() == wanted:
         return
     try:
         _install([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _install([str(folder / "bin" / "pip"), "install", "-q", LITELLM])
+        _install([str(folder / "bin" / "pip"), "install", "-q", *packages])
     except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{LITELLM} took longer than {error.timeout:.0f} s to install") from error
+        raise MissingError(f"{packages[0]} took longer than {error.timeout:.0f} s to install") from error
     except subprocess.CalledProcessError as error:
-        raise MissingError(f"{LITELLM} cannot be installed: {error.stderr[-300:]}") from error
-    (folder / "ready").touch()
+        raise MissingError(f"{packages[0]} cannot be installed: {error.stderr[-300:]}") from error
+    ready.write_text(wanted)
 
 
 def _install(command: list[str]) -> None:
