@@ -419,7 +419,7 @@ async def replay(
     kind: Kind | None = None,
 ) -> list[uuid.UUID]:
     """Enqueue dead jobs again: that with an id, or the oldest of a kind, at most `MOST_REPLAYED`.
-    Returns the ids of the new jobs; none when no such job is dead.
+    Returns the ids of the new jobs, which belong to the same requesters; none when no such job is dead.
     """
     cursor = await connection.execute(
         "SELECT id FROM jobs WHERE state = 'dead' AND (id = %(id)s OR kind = %(kind)s)"
@@ -434,7 +434,7 @@ async def replay(
         " INSERT INTO jobs (id, organisation_id, kind, payload, key, batch_id, place, user_id, requested_by,"
         " replayed_from)"
         " SELECT new.id, organisation_id, kind, payload, 'replay:' || replayed.id, batch_id, place, user_id,"
-        " %(by)s, replayed.id"
+        " requested_by, replayed.id"
         " FROM replayed JOIN unnest(%(dead)s::uuid[], %(new)s::uuid[]) AS new(dead, id)"
         " ON new.dead = replayed.id RETURNING id",
         {"by": replayed_by, "dead": dead, "new": [new_id() for _ in dead]},

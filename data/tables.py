@@ -339,9 +339,9 @@ class JobBatch(Base):
 
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
-    requested_by: Mapped[str] = mapped_column(String(200), comment="as in `decisions`")
+    requested_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
     key: Mapped[str | None] = mapped_column(
-        String(200), comment="of the requester and their Idempotency-Key: a repetition makes no second batch"
+        String(64), comment="digest of requester and Idempotency-Key: a repetition makes no second batch"
     )
     request_digest: Mapped[bytes] = mapped_column(LargeBinary, comment="of everything that was requested")
     messages: Mapped[int]
@@ -363,10 +363,20 @@ class Job(Base):
             "kind",
             "organisation_id",
             "available_at",
+            "id",
             postgresql_where=text("state IN ('waiting', 'running')"),
         ),
+        Index(
+            "ix_jobs_counted",
+            "kind",
+            "state",
+            "available_at",
+            postgresql_where=text("state IN ('waiting', 'running', 'dead')"),
+        ),
         Index("ix_jobs_listed", "organisation_id", "state", "id"),
-        Index("ix_jobs_of_batch", "batch_id", "place"),
+        Index(
+            "ix_jobs_of_batch", "batch_id", "place", postgresql_include=["organisation_id", "state"]
+        ),  # progress is read from the index alone
         Index("ix_jobs_ended", "done_at"),
         Index(None, "user_id"),
     )
@@ -388,9 +398,9 @@ class Job(Base):
     batch_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("job_batches.id", ondelete="CASCADE"))
     place: Mapped[int | None] = mapped_column(comment="of a message in its batch, from 0")
     user_id: Mapped[uuid.UUID | None] = mapped_column(comment="the person whose message it is")
-    requested_by: Mapped[str] = mapped_column(String(200), comment="as in `decisions`")
+    requested_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
     replayed_from: Mapped[uuid.UUID | None] = mapped_column(comment="the dead job that it repeats")
-    ended_by: Mapped[str | None] = mapped_column(String(200), comment="who cancelled or replayed it")
+    ended_by: Mapped[LongText | None] = mapped_column(comment="who cancelled or replayed it")
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Created]
     done_at: Mapped[Moment | None] = mapped_column(comment="when it got its last state")

@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from data import jobs
 from data.database import transaction_of
 from data.jobs import ClaimedJob, Failure, JobsConfig, Kind
-from data.reasons import reason
+from data.reasons import Reason, reason
 from data.tables import new_id
 
 log = logging.getLogger(__name__)
@@ -127,22 +127,46 @@ class Worker:
     async def _do_together(self, kind: Kind, group: Sequence[ClaimedJob]) -> None:
         """Do jobs and store the outcome; tried again while Postgres is unavailable. If the lease ends
         meanwhile, nothing is stored, and another worker does them.
+
+        After an error that nobody expected each job is done alone, and the one with the error fails.
         """
-        if group[0].attempts > self._config.most_attempts:  # alone, since it is a suspect
-            reasons = [reason("job_ended_worker", attempts=group[0].attempts - 1)]
-            work = Work([], [Failure(group[0], reasons, None)], _store_nothing, lambda _: None)
-        else:
-            work = await self._handlers[kind](group)
+        work: Work | None = None
         deadline = asyncio.get_running_loop().time() + self._config.lease_s
         while asyncio.get_running_loop().time() < deadline:
-            with _postgres_may_fail(f"{len(group)} jobs are not stored yet"):
-                async with self._transaction(group[0].organisation_id) as connection:
-                    held = await jobs.finish(connection, self.id, work.results)
-                    await jobs.fail(connection, self.id, work.failures)
-                    await work.store(connection, held)
-                work.stored(held)
-                return
+            with _postgres_may_fail(f"{len(group)} jobs are not done yet"):
+                try:
+                    work = work or await self._handle(kind, group)
+                    await self._store(work, group)
+                except _POSTGRES_ERRORS:
+                    raise
+                except Exception:
+                    if len(group) > 1:
+                        for job in group:
+                            await self._do_together(kind, [job])
+                        return
+                    log.exception("a job fails: %s", group[0].id)
+                    work = self._fail(group[0], reason("job_failed"))
+                else:
+                    return
             await asyncio.sleep(self._config.poll_s)
+
+    async def _handle(self, kind: Kind, group: Sequence[ClaimedJob]) -> Work:
+        if group[0].attempts > self._config.most_attempts:  # alone, since it may have ended a worker
+            return self._fail(group[0], reason("job_ended_worker", attempts=group[0].attempts - 1))
+        return await self._handlers[kind](group)
+
+    def _fail(self, job: ClaimedJob, why: Reason) -> Work:
+        config = self._config
+        delay_s = jobs.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
+        failure = Failure(job, [why], delay_s if job.attempts < config.most_attempts else None)
+        return Work([], [failure], _store_nothing, lambda _: None)
+
+    async def _store(self, work: Work, group: Sequence[ClaimedJob]) -> None:
+        async with self._transaction(group[0].organisation_id) as connection:
+            held = await jobs.finish(connection, self.id, work.results)
+            await jobs.fail(connection, self.id, work.failures)
+            await work.store(connection, held)
+        work.stored(held)
 
     @contextlib.asynccontextmanager
     async def _renewing(self, claimed: Sequence[ClaimedJob]) -> AsyncIterator[None]:

@@ -102,7 +102,7 @@ class Rewrites:
         config = self._config
         if isinstance(error, InvalidError):
             return Failure(job, list(error.by_field.values()), None)
-        reasons: Sequence[Reason] = [reason("internal")]
+        reasons: Sequence[Reason] = [reason("job_failed")]
         if isinstance(error, ReasonedError):
             reasons = error.reasons
         else:

@@ -65,12 +65,17 @@ def upgrade() -> None:
         "job_batches",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
-        sa.Column("requested_by", sa.String(200), nullable=False, comment="as in `decisions`"),
+        sa.Column(
+            "requested_by",
+            sa.Text(),
+            nullable=False,
+            comment="as in `decisions`; a token's subject may be long",
+        ),
         sa.Column(
             "key",
-            sa.String(200),
+            sa.String(64),
             nullable=True,
-            comment="of the requester and their Idempotency-Key: a repetition makes no second batch",
+            comment="digest of requester and Idempotency-Key: a repetition makes no second batch",
         ),
         sa.Column(
             "request_digest", sa.LargeBinary(), nullable=False, comment="of everything that was requested"
@@ -114,9 +119,14 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.Uuid(), nullable=True),
         sa.Column("place", sa.Integer(), nullable=True, comment="of a message in its batch, from 0"),
         sa.Column("user_id", sa.Uuid(), nullable=True, comment="the person whose message it is"),
-        sa.Column("requested_by", sa.String(200), nullable=False, comment="as in `decisions`"),
+        sa.Column(
+            "requested_by",
+            sa.Text(),
+            nullable=False,
+            comment="as in `decisions`; a token's subject may be long",
+        ),
         sa.Column("replayed_from", sa.Uuid(), nullable=True, comment="the dead job that it repeats"),
-        sa.Column("ended_by", sa.String(200), nullable=True, comment="who cancelled or replayed it"),
+        sa.Column("ended_by", sa.Text(), nullable=True, comment="who cancelled or replayed it"),
         sa.Column("result", postgresql.JSONB(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True, comment="when it got its last state"),
@@ -137,11 +147,19 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_open",
         "jobs",
-        ["kind", "organisation_id", "available_at"],
+        ["kind", "organisation_id", "available_at", "id"],
         postgresql_where=sa.text("state IN ('waiting', 'running')"),
     )
+    op.create_index(
+        "ix_jobs_counted",
+        "jobs",
+        ["kind", "state", "available_at"],
+        postgresql_where=sa.text("state IN ('waiting', 'running', 'dead')"),
+    )
     op.create_index("ix_jobs_listed", "jobs", ["organisation_id", "state", "id"])
-    op.create_index("ix_jobs_of_batch", "jobs", ["batch_id", "place"])
+    op.create_index(
+        "ix_jobs_of_batch", "jobs", ["batch_id", "place"], postgresql_include=["organisation_id", "state"]
+    )
     op.create_index("ix_jobs_ended", "jobs", ["done_at"])
     op.create_index(op.f("ix_jobs_user_id"), "jobs", ["user_id"])
     for table in ("job_batches", "jobs"):

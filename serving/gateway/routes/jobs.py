@@ -110,7 +110,7 @@ async def create_batch(
     organisation_id = caller.identity.organisation_id
     key = None
     if idempotency_key is not None:
-        key = f"{caller.name}:{blake2b(idempotency_key.encode(), digest_size=16).hexdigest()}"
+        key = blake2b(f"{caller.name}\0{idempotency_key}".encode(), digest_size=16).hexdigest()
     digest = blake2b(
         json.dumps([str(run_at), [job.payload for job in made]]).encode(), digest_size=16
     ).digest()

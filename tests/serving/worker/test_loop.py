@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -28,6 +29,7 @@ class Recorder:
     """A handler that records the lists it gets, and waits in `during` before it finishes them."""
 
     def __init__(self) -> None:
+        self.poison = ""
         self.lists: list[list[str]] = []
         self.stored: set[uuid.UUID] = set()
         self.during: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
@@ -35,6 +37,8 @@ class Recorder:
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         self.lists.append([job.payload["n"] for job in claimed])
         await self.during()
+        if self.poison in self.lists[-1]:
+            raise RuntimeError("nobody expected this")
 
         async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
             pass
@@ -201,3 +205,32 @@ async def test_jobs_are_stored_when_postgres_is_back(queue: Queue) -> None:
     async with running(queue.make_worker()):
         await queue.wait(lambda: queue.states() == {"a": "done 1"})
     assert len(queue.handler.stored) == 1
+
+
+async def test_a_handler_that_needs_postgres_waits_for_it(queue: Queue) -> None:
+    fails = 2
+
+    async def fail() -> None:
+        nonlocal fails
+        fails -= 1
+        if fails >= 0:
+            raise psycopg.OperationalError("the connection is lost")
+
+    queue.handler.during = fail
+    await queue.enqueue("a")
+    async with running(queue.make_worker()):
+        await queue.wait(lambda: queue.states() == {"a": "done 1"})
+
+
+async def test_an_unexpected_error_fails_its_own_job_only(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue.handler.poison = "b"
+    await queue.enqueue("a", "b", "c")
+    twice = FAST.model_copy(update={"most_attempts": 2, "first_retry_s": 0.01})
+    async with running(queue.make_worker(twice)):
+        await queue.wait(lambda: queue.states() == {"a": "done 1", "b": "dead 2", "c": "done 1"})
+    assert "nobody expected this" in caplog.text
+    async with queue.pool.connection() as connection, transaction_of(connection, queue.tenant):
+        (job,) = await jobs.list_jobs(connection, states=[jobs.State.DEAD])
+    assert [error.reasons[0].code for error in job.errors] == ["job_failed", "job_failed"]
