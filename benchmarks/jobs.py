@@ -144,7 +144,7 @@ def measure_peer(peer: str, python: Path, queue: Queue, count: int) -> dict[str,
 async def measure_claims(queue: Queue, organisations: int, waiting: int) -> dict[str, list[float]]:
     """Milliseconds of each claim and of each end of the claimed jobs, while so many jobs wait."""
     config, worker_id = queue.config, new_id()
-    caps = {name: plan.running for name, plan in config.plans.items()}
+    caps = {name: plan.running for name, plan in config.plans}
     claim_ms, finish_ms = [], []
     async with await queue.connect() as connection:
         for organisation in queue.empty(organisations):

@@ -47,6 +47,14 @@ class PlanOfJobs(StageConfig):
     running: Annotated[int, Field(ge=1)]
 
 
+class PlansOfJobs(StageConfig):
+    """The plans by name, those of `configs/plans.yaml`."""
+
+    free: PlanOfJobs
+    team: PlanOfJobs
+    scale: PlanOfJobs
+
+
 class JobsConfig(StageConfig):
     """What workers do with jobs. Durations are in the unit that the name ends in."""
 
@@ -58,7 +66,7 @@ class JobsConfig(StageConfig):
     longest_retry_s: Annotated[float, Field(gt=0)]
     drain_s: Annotated[float, Field(ge=0)]
     kept_days: Annotated[int, Field(ge=1)]
-    plans: Mapping[str, PlanOfJobs]
+    plans: PlansOfJobs
 
     @model_validator(mode="after")
     def _renews_in_time(self) -> "JobsConfig":
@@ -188,7 +196,9 @@ class Outcome(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many jobs of a kind are in a state, and for how many seconds the oldest one has been due."""
+    """How many jobs of a kind are in a state, and for how many seconds the oldest waiting one has been due;
+    None when none is.
+    """
 
     kind: str
     state: str
@@ -213,12 +223,11 @@ async def enqueue(
     """Enqueue jobs, and notify workers at the commit. Returns the ids of those that were not there before, by
     kind and key.
     """
-    now = datetime.now(UTC)
     cursor = await connection.execute(
         "INSERT INTO jobs (id, organisation_id, requested_by, batch_id, kind, payload, key, user_id, place,"
         " available_at)"
         " SELECT id, %(organisation)s, %(by)s, %(batch)s, kind, payload, key, user_id,"
-        " CASE WHEN %(batch)s::uuid IS NOT NULL THEN n - 1 END, run_at"
+        " CASE WHEN %(batch)s::uuid IS NOT NULL THEN n - 1 END, coalesce(run_at, now())"
         " FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(payloads)s::jsonb[], %(keys)s::text[],"
         " %(users)s::uuid[], %(times)s::timestamptz[])"
         " WITH ORDINALITY AS t(id, kind, payload, key, user_id, run_at, n)"
@@ -232,7 +241,7 @@ async def enqueue(
             "payloads": [json.dumps(job.payload) for job in jobs],
             "keys": [job.key for job in jobs],
             "users": [job.user_id for job in jobs],
-            "times": [job.run_at or now for job in jobs],
+            "times": [job.run_at for job in jobs],
         },
     )
     await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
@@ -297,7 +306,8 @@ async def claim(
     have been due longest come first. The connection is in autocommit.
 
     It is the turn of the organisation with the fewest running jobs. `caps` has the most running jobs of an
-    organisation by plan; workers that claim at the same moment may exceed it by a list.
+    organisation by plan; workers that claim at the same moment may exceed it by a list. They may also get
+    nothing although jobs of other organisations are due: claim again.
     """
     cursor = await connection.execute(
         "SELECT id, organisation_id, user_id, payload, attempts, jsonb_array_length(errors)"
@@ -336,6 +346,8 @@ async def _end(connection: AsyncConnection, worker_id: uuid.UUID, ends: Sequence
     """End these attempts; the ids of the jobs that this worker still held. A lease is a worker and an
     attempt, since the same worker may have claimed the job again.
     """
+    if not ends:
+        return set()
     cursor = await connection.execute(
         "UPDATE jobs SET state = held.state, leased_by = NULL, result = held.result,"
         " errors = jobs.errors || held.errors, attempts = jobs.attempts - (NOT held.is_counted)::int,"

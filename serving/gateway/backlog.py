@@ -81,7 +81,7 @@ class Backlog:
         for count in counts:
             numbers[count.kind, count.state] = count.jobs
             if count.oldest_s is not None:
-                oldest[count.kind] = max(0.0, count.oldest_s)  # below 0, all of them wait for a later time
+                oldest[count.kind] = count.oldest_s
         self._jobs.clear()  # of the kinds of another release that have no jobs any more
         self._oldest.clear()
         for (kind, state), number in numbers.items():

@@ -7,6 +7,7 @@ take them along again.
 import asyncio
 import contextlib
 import logging
+import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +24,7 @@ from data.tables import new_id
 
 log = logging.getLogger(__name__)
 
+_CLAIMS, _BETWEEN_CLAIMS_S = 3, 0.02
 _POSTGRES_ERRORS = (psycopg.OperationalError, PoolTimeout, OSError)
 
 
@@ -61,7 +63,7 @@ class Worker:
         self.id = new_id()
         self._pool, self._url, self._handlers, self._config = pool, url, handlers, config
         self._is_ready = is_ready
-        self._caps = {name: plan.running for name, plan in config.plans.items()}
+        self._caps = {name: plan.running for name, plan in config.plans}
         self._noticed = {kind: asyncio.Event() for kind in handlers}
         self._stopping = asyncio.Event()
 
@@ -104,6 +106,14 @@ class Worker:
                         await self._noticed[kind].wait()
 
     async def _claim(self, kind: Kind) -> list[ClaimedJob]:
+        """Claim a list. An empty one is claimed again, at another moment than the other workers do."""
+        for _ in range(_CLAIMS):
+            if claimed := await self._claim_once(kind):
+                return claimed
+            await asyncio.sleep(random.uniform(0, _BETWEEN_CLAIMS_S))
+        return []
+
+    async def _claim_once(self, kind: Kind) -> list[ClaimedJob]:
         config = self._config
         async with self._pool.connection() as connection:
             return await jobs.claim(connection, self.id, kind, config.lease_s, config.list_jobs, self._caps)

@@ -18,7 +18,8 @@ depends_on = None
 _MINE = "organisation_id = nullif(current_setting('tonebridge.organisation', true), '')::uuid"
 
 # The organisation whose turn it is has the fewest jobs running, and fewer than its plan allows. The recursive
-# query reads one row of the index for each organisation, however many jobs wait.
+# query reads one row of the index for each organisation, however many jobs wait. The ids are an array, since the
+# planner does not know how few they are, and would join them with all jobs.
 _CLAIM = """
 CREATE FUNCTION claim_jobs(worker uuid, wanted text, lease_s double precision, most integer, caps jsonb)
 RETURNS SETOF jobs LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -32,13 +33,13 @@ WITH RECURSIVE tenant(id) AS (
 ), turn AS (
     SELECT tenant.id, (caps ->> o.plan)::integer - running.jobs AS places
     FROM tenant JOIN organisations o ON o.id = tenant.id CROSS JOIN LATERAL (
+        SELECT available_at FROM jobs WHERE organisation_id = tenant.id AND kind = wanted
+        AND state IN ('waiting', 'running') ORDER BY available_at LIMIT 1
+    ) oldest CROSS JOIN LATERAL (
         SELECT count(*)::integer AS jobs FROM jobs
         WHERE organisation_id = tenant.id AND kind = wanted AND state = 'running' AND available_at > now()
     ) running
-    WHERE running.jobs < (caps ->> o.plan)::integer AND EXISTS (
-        SELECT FROM jobs WHERE organisation_id = tenant.id AND kind = wanted
-        AND state IN ('waiting', 'running') AND available_at <= now()
-    )
+    WHERE oldest.available_at <= now() AND running.jobs < (caps ->> o.plan)::integer
     ORDER BY running.jobs, random() LIMIT 1
 ), free AS MATERIALIZED (
     SELECT id FROM jobs WHERE organisation_id = (SELECT id FROM turn) AND kind = wanted
@@ -47,14 +48,15 @@ WITH RECURSIVE tenant(id) AS (
 )
 UPDATE jobs SET state = 'running', leased_by = worker, attempts = attempts + 1,
     available_at = now() + make_interval(secs => lease_s)
-FROM free WHERE jobs.id = free.id RETURNING jobs.*
+WHERE id = ANY (ARRAY(SELECT id FROM free)) RETURNING jobs.*
 $$
 """
 
 _COUNT = """
 CREATE FUNCTION count_jobs() RETURNS TABLE (kind text, state text, jobs bigint, oldest_s double precision)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-SELECT kind, state, count(*), extract(epoch FROM now() - min(CASE WHEN state = 'waiting' THEN available_at END))
+SELECT kind, state, count(*),
+    extract(epoch FROM now() - min(available_at) FILTER (WHERE state = 'waiting' AND available_at <= now()))
 FROM jobs WHERE state IN ('waiting', 'running', 'dead') GROUP BY kind, state
 $$
 """

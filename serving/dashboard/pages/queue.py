@@ -13,7 +13,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from data import database
-from data.jobs import State
 from data.reasons import Reason, load
 
 LATE_S = 60.0  # that a job is due, after which the page asks whether a worker runs
@@ -136,10 +135,7 @@ def _count(session: Session) -> list[KindRow]:
     rows: dict[str, KindRow] = {}
     for kind, state, jobs, oldest_s in session.execute(text(_KINDS)):
         row = rows.get(kind, KindRow(kind, 0, 0, 0, None))
-        row = row._replace(**{state: jobs})
-        if state == State.WAITING and oldest_s > 0:  # below 0, all of them wait for a later time
-            row = row._replace(oldest_s=oldest_s)
-        rows[kind] = row
+        rows[kind] = row._replace(**{state: jobs}, oldest_s=row.oldest_s if oldest_s is None else oldest_s)
     return list(rows.values())
 
 

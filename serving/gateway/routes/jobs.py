@@ -129,7 +129,7 @@ async def _check_admits(connection: AsyncConnection, parts: Parts, caller: Calle
     """
     plan_name = caller.identity.plan
     open_jobs = await jobs.count_open(connection, caller.identity.organisation_id)
-    most = parts.jobs.plans[plan_name].open
+    most = dict(parts.jobs.plans)[plan_name].open
     if open_jobs + messages > most:
         raise TooManyRequestsError("plan_jobs", plan=plan_name, most=most, open=open_jobs).until(
             _RETRY_AFTER_S

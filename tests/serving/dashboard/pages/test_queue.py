@@ -164,7 +164,7 @@ def test_an_administrator_tries_a_dead_job_again_once(queue: Installation) -> No
     assert (old.state, (old.ended_by or "").partition(":")[0]) == ("replayed", "account")
     with Session(queue.engine) as session:
         new = session.scalars(select(Job).where(Job.replayed_from == job_id)).one()
-    assert (new.state, new.attempts, new.requested_by) == ("waiting", 0, old.ended_by)
+    assert (new.state, new.attempts, new.requested_by) == ("waiting", 0, old.requested_by)
 
 
 def test_an_administrator_tries_all_of_a_kind_again_of_their_own_organisation(queue: Installation) -> None:
