@@ -18,6 +18,7 @@ from data.tables import TrafficSummary
 from experiments import outcomes
 from experiments.estimators import Estimate, estimate
 from experiments.metrics import Metric
+from experiments.outcomes import PastUsers
 from experiments.plan import Plan
 
 DAYS = 28  # of traffic that are read
@@ -64,6 +65,11 @@ def measure(
 ) -> History | None:
     """Measure the traffic of the last days, as far as it goes back. None without users."""
     past = outcomes.sum_past(session, plan, measured, now - timedelta(days=days), now, most_users)
+    return summarise(past, plan, measured, now)
+
+
+def summarise(past: PastUsers, plan: Plan, measured: Mapping[str, Metric], now: datetime) -> History | None:
+    """Summarise the sums of recent users. None without users."""
     # An installation may be younger: its first day with users is the first day.
     first = next((day for day, users in enumerate(past.arrivals) if users), None)
     if first is None:
