@@ -46,8 +46,9 @@ _BIN_COLUMNS = ("x", "xx", "xy")  # of the latencies of each bin
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 Array = NDArray[np.float64]
-People = Array | sparse.csr_array  # (people, columns): the sums of bin 0, and then of the bins of latencies
-Draw = Callable[[np.random.Generator], dict[str, Array]]  # numbers of each person, by their names in `Sums`
+# Draws what each person adds to the sums, of shape (people, columns): those of bin 0, then of the latencies'
+# bins.
+Draw = Callable[[np.random.Generator], sparse.csr_array]
 
 
 class Case(NamedTuple):
@@ -57,8 +58,8 @@ class Case(NamedTuple):
     metric: str
     margin: float
     users_a_day: float
-    draw: Callable[[np.random.Generator], People]
-    draw_past: Callable[[np.random.Generator], People] | None = None  # of the history, where it differs
+    draw: Draw
+    draw_past: Draw | None = None  # of the history, where it differs
 
 
 @dataclass
@@ -70,20 +71,22 @@ class _Epoch:
     arms: tuple[ArmStatistics, ...] = ()  # empty until they are computed
 
 
-def _sum_people(**numbers: Array) -> Array:
-    """The sums of each person, shape (people, fields of `Sums`). A person whose n is 0 has no value."""
+def _sum_people(**numbers: NDArray[Any]) -> sparse.csr_array:
+    """What each person adds to the sums of bin 0, shape (people, fields of `Sums`). A person whose n is 0 has
+    no value.
+    """
     n = numbers.setdefault("n", np.ones(_PEOPLE))
     given = {letter: numbers.get(letter, np.zeros(_PEOPLE)) * n for letter in "xyuv"}
     columns = [n if name == "n" else math.prod(given[letter] for letter in name) for name in Sums._fields]
-    return np.stack(columns, axis=1)
+    return sparse.csr_array(np.stack(columns, axis=1).astype(float))
 
 
-def draw_share(rate: float) -> Callable[[np.random.Generator], People]:
+def draw_share(rate: float) -> Draw:
     """An event that happens to a share of the users."""
     return lambda rng: _sum_people(x=(rng.random(_PEOPLE) < rate) * 1.0)
 
 
-def draw_voters(rng: np.random.Generator) -> People:
+def draw_voters(rng: np.random.Generator) -> sparse.csr_array:
     """A thumb of half of the users, whose share of thumbs up before is known of half of them."""
     taste = rng.beta(1.6, 0.4, _PEOPLE)
     past = np.where(rng.random(_PEOPLE) < 0.5, rng.binomial(4, taste) / 4, 0.5)
@@ -94,10 +97,10 @@ def _draw_messages(rng: np.random.Generator) -> NDArray[np.int64]:
     return np.minimum(20, rng.random(_PEOPLE) ** (-1 / 1.1)).astype(int)
 
 
-def draw_failures(rate: float) -> Callable[[np.random.Generator], People]:
+def draw_failures(rate: float) -> Draw:
     """Failed requests of users with 1 to 20 requests, who differ in their rate."""
 
-    def draw(rng: np.random.Generator) -> People:
+    def draw(rng: np.random.Generator) -> sparse.csr_array:
         requests = _draw_messages(rng)
         rates = rng.beta(20 * rate, 20 * (1 - rate), _PEOPLE) if rate else np.zeros(_PEOPLE)
         return _sum_people(x=rng.binomial(requests, rates) * 1.0, y=requests * 1.0)
@@ -105,18 +108,18 @@ def draw_failures(rate: float) -> Callable[[np.random.Generator], People]:
     return draw
 
 
-def draw_costs(rng: np.random.Generator) -> People:
+def draw_costs(rng: np.random.Generator) -> sparse.csr_array:
     """Costs of users with 1 to 20 answers; the logarithm of a user's mean cost has a spread of 1.2."""
     answers = _draw_messages(rng)
     return _sum_people(x=answers * rng.lognormal(0.0, 1.2, _PEOPLE), y=answers * 1.0)
 
 
-def draw_latencies(between: float, within: float) -> Callable[[np.random.Generator], People]:
+def draw_latencies(between: float, within: float) -> Draw:
     """Latencies of users with 1 to 20 misses: lognormal around 900 ms, with these spreads of the logarithm
     between users and between the misses of one.
     """
 
-    def draw(rng: np.random.Generator) -> People:
+    def draw(rng: np.random.Generator) -> sparse.csr_array:
         misses = _draw_messages(rng)
         owner = np.repeat(np.arange(_PEOPLE), misses)
         exponent = between * rng.standard_normal(_PEOPLE)[owner] + within * rng.standard_normal(len(owner))
@@ -130,7 +133,8 @@ def draw_latencies(between: float, within: float) -> Callable[[np.random.Generat
         bins = sparse.coo_array(
             (numbers.ravel(), (np.tile(owner, 3), columns.ravel())), shape=(_PEOPLE, 3 * _BINS)
         )
-        return sparse.hstack([_sum_people(y=misses * 1.0), bins], format="csr").astype(float)
+        stacked = sparse.hstack([_sum_people(y=misses * 1.0), bins], format="csr")
+        return sparse.csr_array(stacked.astype(float))
 
     return draw
 
@@ -140,6 +144,7 @@ CASES = {
     "complained_2": Case("2 % of the users complain", "complained", 0.02, 50, draw_share(0.02)),
     "complained_1": Case("1 % of the users complain", "complained", 0.02, 50, draw_share(0.01)),
     "complained_05": Case("0.5 % of the users complain", "complained", 0.02, 50, draw_share(0.005)),
+    "complained_01_wide": Case("0.1 % of the users complain", "complained", 0.05, 20, draw_share(0.001)),
     "complained_05_narrow": Case(
         "0.5 % of the users complain, and the margin is as large", "complained", 0.005, 200, draw_share(0.005)
     ),
@@ -150,7 +155,9 @@ CASES = {
         "0.1 % of the requests fail, none of them in the past",
         "failed", 0.02, 50, draw_failures(0.001), draw_failures(0.0),
     ),
-    "satisfaction": Case("thumbs of half of the users, some with a past", "satisfaction", 0.05, 300, draw_voters),
+    "satisfaction": Case(
+        "thumbs of half of the users, some with a past", "satisfaction", 0.05, 300, draw_voters
+    ),
     "satisfaction_few": Case("the same with few users", "satisfaction", 0.15, 20, draw_voters),
     "complained_few": Case("10 % of few users complain", "complained", 0.1, 10, draw_share(0.1)),
     "cost": Case("a cost with a heavy tail, mean 2.1", "cost", 0.4, 300, draw_costs),
@@ -161,7 +168,7 @@ CASES = {
 }  # fmt: skip
 
 
-def _draw_sums(rng: np.random.Generator, people: People, users: int) -> Array:
+def _draw_sums(rng: np.random.Generator, people: sparse.csr_array, users: int) -> Array:
     """The sums over users who are drawn from the people, shape (columns,)."""
     drawn = np.bincount(rng.integers(_PEOPLE, size=users), minlength=_PEOPLE)
     return np.asarray(drawn @ people)
@@ -179,7 +186,7 @@ def _build_bins(columns: Array) -> dict[int, Sums]:
     return bins
 
 
-def draw_history(rng: np.random.Generator, case: Case, people: People, plan: Plan) -> History:
+def draw_history(rng: np.random.Generator, case: Case, people: sparse.csr_array, plan: Plan) -> History:
     """The history of 28 days of traffic."""
     arrivals = rng.poisson(case.users_a_day, history.DAYS).tolist()
     metric = metrics.load()[case.metric]
@@ -191,7 +198,9 @@ def draw_history(rng: np.random.Generator, case: Case, people: People, plan: Pla
     return measured
 
 
-def run_experiment(rng: np.random.Generator, case: Case, people: People, plan: Plan, last_day: int) -> list[bool]:
+def run_experiment(
+    rng: np.random.Generator, case: Case, people: sparse.csr_array, plan: Plan, last_day: int
+) -> list[bool]:
     """Whether the loss of the margin is excluded at the analysis of each day, from day 1 on, to the first day
     on which it is or to `last_day`. Each step of the ramp begins an epoch.
     """
@@ -218,7 +227,7 @@ def run_experiment(rng: np.random.Generator, case: Case, people: People, plan: P
     return shown
 
 
-def _close(rng: np.random.Generator, epoch: _Epoch, users: int, people: People) -> None:
+def _close(rng: np.random.Generator, epoch: _Epoch, users: int, people: sparse.csr_array) -> None:
     """Add users whose windows have closed to an epoch."""
     challengers = int(rng.binomial(users, 0.5))
     counts = [users - challengers, challengers]
@@ -262,7 +271,9 @@ def run(case: Case, seed: int, experiments: int, progress: "tqdm[Any]") -> dict[
     first_days: list[int | None] = []
     for _ in range(experiments):
         past = draw_history(rng, case, people_before, plan)
-        margin = outlook.forecast(plan, {case.metric: metrics.load()[case.metric]}, past, {}).margins[case.metric]
+        margin = outlook.forecast(plan, {case.metric: metrics.load()[case.metric]}, past, {}).margins[
+            case.metric
+        ]
         promised.append(margin.days)
         shown = run_experiment(rng, case, people, plan, _MOST_DAYS)
         first_days.append(len(shown) if shown[-1] else None)
@@ -270,7 +281,9 @@ def run(case: Case, seed: int, experiments: int, progress: "tqdm[Any]") -> dict[
     return {"promised": promised, "first_days": first_days}
 
 
-def summarise(case: Case, promised: Sequence[float | None], first_days: Sequence[int | None]) -> dict[str, Any]:
+def summarise(
+    case: Case, promised: Sequence[float | None], first_days: Sequence[int | None]
+) -> dict[str, Any]:
     """The median days, and the share of experiments that exclude the margin by the promised day, with its
     exact 95 % interval. The analysis of a promised day is the first one that is not before it.
     """
@@ -299,11 +312,10 @@ def _or_none(days: float) -> float | None:
 def main(experiments: int, out: Path, names: Sequence[str]) -> None:
     """Print and write the figures."""
     rows = []
-    sizes = {name: experiments // (3 if name.startswith("latency") else 1) for name in names}
-    with tqdm(total=sum(sizes.values()), unit="experiment", disable=not sys.stderr.isatty()) as progress:
-        for number, name in enumerate(names):
-            days = run(CASES[name], number, sizes[name], progress)
-            rows.append({"case": name, "experiments": sizes[name], **summarise(CASES[name], **days)})
+    with tqdm(total=len(names) * experiments, unit="experiment", disable=not sys.stderr.isatty()) as progress:
+        for name in names:
+            days = run(CASES[name], list(CASES).index(name), experiments, progress)
+            rows.append({"case": name, "experiments": experiments, **summarise(CASES[name], **days)})
             progress.write(format_row(rows[-1]))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -327,7 +339,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--experiments", type=int, default=200, help="of each case; a third of it with latencies")
+    parser.add_argument("--experiments", type=int, default=300, help="of each case")
     parser.add_argument("--out", type=Path, default=Path("artifacts/bench/outlook.json"))
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     arguments = parser.parse_args()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from data.reasons import Reason, reason
 from experiments import effects, power
@@ -19,7 +19,7 @@ from experiments.plan import Plan
 _RECENT_DAYS = 7  # whose mean number of new users continues the history
 _MOST_DAYS = 730
 _WORST_SPREAD = 1.0  # of a share: 4 times the variance, which is at most 1/4 for values between 0 and 1
-_MOST_USERS = 1e12
+_MOST_USERS, _MOST_EVENTS = 1e9, 50  # of a bound: with more events, there is an interval
 _ROUNDS = 20  # of the search for n_star, which converges in a few
 
 
@@ -228,8 +228,9 @@ class _Reach:
         self.known, self._metric, self._plan = known, metric, plan
         self._parameters = plan.alpha, plan.power, plan.n_star
         self._begin = self._count_to_begin(plan.power)
-        is_known = known.information is not None and known.rate is not None and 0 < known.rate < 1
-        self._has_bound = metric.is_share and is_known
+        is_rare = known.information is not None and known.rate is not None and 0 < known.rate < 1
+        self._has_bound = metric.is_share and is_rare
+        self._last = min(self._begin, _MOST_USERS)  # of whom the bound is computed
         self._earliest = self._count_to_begin(1 - plan.power)
 
     def _count_to_begin(self, probability: float) -> float:
@@ -271,8 +272,8 @@ class _Reach:
         """The smallest loss that users exclude; None when they exclude none."""
         if users >= self._begin or not self._has_bound or not users:
             return self.compute_detectable(users)
-        events = math.ceil(float(special.pdtrik(self._plan.power, self._expect_events(users))))
-        bound = self._bound_loss(users, max(events, 0))
+        events = int(stats.poisson.ppf(self._plan.power, self._expect_events(users)))
+        bound = self._bound_loss(users, events)
         if users <= self._earliest:
             return bound
         return max(bound, power.compute_detectable_effect(users, self.known.spread, *self._parameters))
@@ -281,28 +282,30 @@ class _Reach:
         """The users with whom `effects.bound_loss_of_share` excludes a loss before there is an interval;
         infinite when it does not.
         """
-        if not self._has_bound:
+        if not self._has_bound or margin <= self._rate or self._bound_loss(self._last, 0) > margin:
             return math.inf
-        events, users = 0, 0.0
-        while users < self._begin:
+        for events in range(_MOST_EVENTS):
             users = self._count_with(events, margin)
+            if users >= self._last:
+                break
             # Few enough events, with the probability `power`.
-            if special.pdtr(events, self._expect_events(users)) >= self._plan.power:
+            if stats.poisson.cdf(events, self._expect_events(users)) >= self._plan.power:
                 return users
-            events += 1
         return math.inf
 
     def _count_with(self, events: int, margin: float) -> float:
-        """The users of whom so many events exclude a loss."""
+        """The users of whom so many events exclude a loss, at most those with whom an interval begins."""
 
         def compute_excess(log_users: float) -> float:
             return self._bound_loss(math.exp(log_users), events) - margin
 
         # An arm has at least as many users as events.
         fewest = 2 * max(1.0, events * self._dispersion) / self.known.effective_users
-        if compute_excess(math.log(fewest)) <= 0:
+        if fewest >= self._last or self._bound_loss(self._last, events) > margin:
+            return self._last
+        if self._bound_loss(fewest, events) <= margin:
             return fewest
-        log_users = optimize.brentq(compute_excess, math.log(fewest), math.log(_MOST_USERS), xtol=1e-6)
+        log_users = optimize.brentq(compute_excess, math.log(fewest), math.log(self._last), xtol=1e-6)
         return math.exp(float(log_users))
 
     @property
@@ -313,10 +316,10 @@ class _Reach:
 
     @property
     def _dispersion(self) -> float:
-        """The variance of the number of events over its mean, in an arm's effective users. It is 1 for
-        Poisson's, and as many events count as one.
+        """The variance of the number of events over its mean, in an arm's effective users: 1 for Poisson's.
+        As many events count as one. A share varies less, and values between 0 and 1 even less.
         """
-        return self.known.effective_users * self.known.spread / 4 / self._rate
+        return max(1.0, self.known.effective_users * self.known.spread / 4 / self._rate)
 
     def _expect_events(self, users: float) -> float:
         """The mean number of events of an arm, each as large as the dispersion."""
