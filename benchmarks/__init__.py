@@ -7,6 +7,7 @@
   engines.
 - `experiments`: the duration of an analysis; `dashboard`: first paints; `snapshots`: many votes;
   `protection`: facts; `gate` and `guards`: how often the gate and the guards of GRPO decide wrongly.
-- `busy`: training next to busy processes; `votes`: what the tagger learns from votes of a known taste.
+- `busy`: training next to busy processes; `votes`: what the tagger learns from votes of a known taste;
+  `outlook`: whether the outlook of a plan keeps its promise.
 - `plots`: the plots of the docs.
 """

@@ -18,6 +18,7 @@ from data.tables import TrafficSummary
 from experiments import outcomes
 from experiments.estimators import Estimate, estimate
 from experiments.metrics import Metric
+from experiments.outcomes import PastUsers
 from experiments.plan import Plan
 
 DAYS = 28  # of traffic that are read
@@ -38,6 +39,14 @@ class PastMetric(BaseModel):
         description="of an effect (`experiments.power`), with CUPED; None while nothing differs between users"
     )
     with_value: float = Field(description="share of the users who have a value")
+    information: float | None = Field(
+        None,
+        description="information of a user with a value: an interval begins when those of each arm have 1"
+        " together (`estimators.Estimate`); None: not known",
+    )
+    effective_users: float | None = Field(
+        None, description="Kish's effective users for each user with a value of a ratio; None: 1"
+    )
 
 
 class History(BaseModel):
@@ -64,6 +73,11 @@ def measure(
 ) -> History | None:
     """Measure the traffic of the last days, as far as it goes back. None without users."""
     past = outcomes.sum_past(session, plan, measured, now - timedelta(days=days), now, most_users)
+    return summarise(past, plan, measured, now)
+
+
+def summarise(past: PastUsers, plan: Plan, measured: Mapping[str, Metric], now: datetime) -> History | None:
+    """Summarise the sums of recent users. None without users."""
     # An installation may be younger: its first day with users is the first day.
     first = next((day for day, users in enumerate(past.arrivals) if users), None)
     if first is None:
@@ -71,13 +85,9 @@ def measure(
     past_metrics = {}
     for name, metric in measured.items():
         stored = outcomes.LATENCY if metric.kind == "quantile" else name
-        value = estimate(metric, past.sums.get(stored, {}))
-        if value.mean is not None:
-            past_metrics[name] = PastMetric(
-                mean=value.mean,
-                spread=_compute_spread(value),
-                with_value=value.users / past.closed,
-            )
+        past_metric = describe(estimate(metric, past.sums.get(stored, {})), past.closed)
+        if past_metric is not None:
+            past_metrics[name] = past_metric
     return History(
         measured_at=now,
         arrivals=tuple(past.arrivals[first:]),
@@ -95,6 +105,22 @@ def _compute_spread(value: Estimate) -> float | None:
     if value.covariate is not None and value.covariate.variance:
         variance -= value.covariate.covariance**2 / value.covariate.variance
     return 4 * variance if variance > 0 else None
+
+
+def describe(value: Estimate, closed: int, spread: float | None = None) -> PastMetric | None:
+    """A metric of users, of whom the windows of `closed` have closed. None when no user has a value. Without
+    `spread`, it is computed.
+    """
+    if value.mean is None:
+        return None
+    users = value.users
+    return PastMetric(
+        mean=value.mean,
+        spread=_compute_spread(value) if spread is None else spread,
+        with_value=users / closed if closed else 1.0,
+        information=None if value.information is None else value.information / users,
+        effective_users=None if value.effective_users is None else value.effective_users / users,
+    )
 
 
 def refresh(

@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from data.reasons import Reason, load
 from data.traffic import comparisons, routing
-from experiments import evidence, power
+from experiments import evidence, history, power, stored_sums
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult
 from experiments.decisions import UnknownExperimentError
+from experiments.effects import Effect
+from experiments.estimators import NOTHING
 from experiments.evidence import Dated, Evidence
+from experiments.history import PastMetric
 from experiments.lifecycle import Status
 from experiments.plan import Plan
 from experiments.power import Outlook
@@ -388,23 +391,21 @@ def list_candidates(session: Session) -> list[str]:
 
 
 class Past(NamedTuple):
-    """Estimates from past experiments, to plan the next one: the spread of an effect by metric
-    (`experiments.power`), and the number of new users a day.
-    """
+    """What past experiments measured, to plan the next one: by metric, and the number of new users a day."""
 
-    spread: Mapping[str, float]
+    metrics: Mapping[str, PastMetric]
     users_a_day: float | None
 
 
 _PAST = text("""
-    SELECT id, plan->>'primary' AS primary_metric, started_at FROM experiments
+    SELECT id, plan, plan->>'primary' AS primary_metric, started_at FROM experiments
     WHERE NOT is_sample AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 20
 """)
 
 
 def read_past(session: Session) -> Past:
     """Estimates from the newest experiment that measured each metric. Sample experiments do not count."""
-    spread: dict[str, float] = {}
+    past_metrics: dict[str, PastMetric] = {}
     users_a_day = None
     rows = session.execute(_PAST).all()
     newest = evidence.read_newest_of_each(session, [row.id for row in rows])
@@ -414,11 +415,31 @@ def read_past(session: Session) -> Past:
         result = newest[row.id].evidence.leading.between_users
         measured = {name: metric.effect for name, metric in result.metrics.items()}
         measured[row.primary_metric] = result.primary
-        for name, effect in measured.items():
-            if effect is not None:
-                spread.setdefault(name, effect.spread)
+        new = {name: effect for name, effect in measured.items() if name not in past_metrics}
+        past_metrics |= _read_past_metrics(session, row.id, plans.read(row.plan).plan, new)
         days = (newest[row.id].at - row.started_at) / timedelta(days=1)
         exposed = result.baseline.exposed + result.challenger.exposed
         if users_a_day is None and days > 0 and exposed:
             users_a_day = exposed / days
-    return Past(spread, users_a_day)
+    return Past(past_metrics, users_a_day)
+
+
+def _read_past_metrics(
+    session: Session, experiment_id: uuid.UUID, plan: Plan | None, effects: Mapping[str, Effect | None]
+) -> dict[str, PastMetric]:
+    """What an experiment says of its users in metrics with these effects. A metric may have none because its
+    event is too rare. The stored sums of all users say how rare it is, unless the plan is no longer valid.
+    Quantiles have hundreds of sums and are left out: the traffic knows latencies.
+    """
+    known = plan.all_metrics if plan and effects else {}
+    summed = {name: known[name] for name in effects if name in known and known[name].kind != "quantile"}
+    pooled, closed = stored_sums.read_pooled(session, experiment_id, summed) if summed else ({}, 0)
+    past_metrics = {}
+    for name, effect in effects.items():
+        spread = None if effect is None else effect.spread
+        past_metric = history.describe(pooled.get(name, NOTHING), closed, spread)
+        if past_metric is None and effect is not None:
+            past_metric = PastMetric(mean=effect.baseline, spread=spread, with_value=1.0)
+        if past_metric is not None and past_metric.spread is not None:
+            past_metrics[name] = past_metric
+    return past_metrics

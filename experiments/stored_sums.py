@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -69,6 +69,27 @@ def read_arms(
         return ArmStatistics(**row, **dict(estimated))
 
     return {name: [build_arm(name, metric, row) for row in rows] for name, metric in measured.items()}
+
+
+def read_pooled(
+    session: Session, experiment_id: uuid.UUID, measured: Mapping[str, Metric]
+) -> tuple[dict[str, Estimate], int]:
+    """Read each metric over the users of all arms and epochs, and the number of closed windows. Only for
+    planning: users of different arms are in one sum. Raises ValueError for a quantile.
+    """
+    if quantiles := [name for name, metric in measured.items() if metric.kind == "quantile"]:
+        raise ValueError(f"{', '.join(quantiles)} cannot be pooled; leave quantiles out")
+    parts: dict[str, list[Sums]] = defaultdict(list)
+    for (_, name, _, _), bins in _read_sums(session, experiment_id, measured).items():
+        parts[name].append(bins[0])
+
+    def add(sums: Sequence[Sums]) -> Sums:
+        n, *totals = (sum(column, start=Decimal(0)) for column in zip(*sums, strict=True))
+        return Sums(int(n), *totals)
+
+    pooled = {name: estimate(measured[name], {0: add(sums)}) for name, sums in parts.items()}
+    query = text("SELECT coalesce(sum(closed), 0)::bigint FROM arm_counts WHERE experiment_id = :id")
+    return pooled, session.execute(query, {"id": experiment_id}).scalar_one()
 
 
 def read_pairs(

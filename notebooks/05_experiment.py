@@ -117,12 +117,12 @@ pd.DataFrame({rule: dict(report.estimate_rate(hits)) for rule, hits in shuffled.
 #
 # By the traffic of the last weeks, for this plan with fewer or more days. **Read**: it finds an effect of
 # `detectable` with the plan's power; `n_star` needs the fewest users; 28 days exclude a loss of `smallest`;
-# days of None are more than two years. The outlook does not know that intervals of rare events and slow tails
-# begin late: the table of requirements above has the days that it took.
+# days of None are more than two years. The days allow for intervals that begin late, as those of rare
+# events do. The table of requirements above has the days that it took.
 
 # %%
 lengths = {days: plan.model_copy(update={"maximum_days": days}) for days in (14, 28, 56, 112)}
-known = plan.all_metrics, history.read(session), readings.read_past(session).spread
+known = plan.all_metrics, history.read(session), readings.read_past(session).metrics
 session.close()  # Postgres need not keep the state of that moment any longer
 forecasts = {days: outlook.forecast(longer, *known) for days, longer in lengths.items()}
 display(pd.DataFrame(map(dict, forecasts.values()), index=lengths).drop(columns=["margins", "warnings"]))

@@ -115,6 +115,14 @@ def test_users_enter_with_their_first_answer_and_count_their_window(session: Ses
     assert result.metrics["failed"].mean == 0
     assert result.metrics["failed"].spread is None
     assert result.metrics["latency_p95"].spread is not None
+    # The information is that of so many users: five complaints and five others are enough.
+    assert result.metrics["complained"].information == pytest.approx(sum(complained) / 5 / 60)
+    assert result.metrics["failed"].information == 0
+    assert result.metrics["complained"].effective_users is None
+    # 40 users have two misses in the window, and 20 have one.
+    effective = (20 + 2 * 40) ** 2 / (20 + 4 * 40)
+    assert result.metrics["failed"].effective_users == pytest.approx(effective / 60)
+    assert result.metrics["latency_p95"].information == pytest.approx(0.05 * effective / 5 / 60)
 
 
 def test_the_past_of_users_narrows_the_spread(session: Session) -> None:

@@ -1,15 +1,22 @@
 """What a plan can show is the answer of a simulated experiment."""
 
+import math
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from experiments import metrics, outlook, power
+from experiments import effects, history, metrics, outlook, power
+from experiments.estimators import Estimate, Sums, estimate
 from experiments.history import History, PastMetric
 from experiments.plan import Plan
 
 PLAN = Plan(ramp=(1.0,))
+SHARE = metrics.load()["complained"]
+
+
+EARLIER = {"satisfaction": PastMetric(mean=0.7, spread=0.4, with_value=1.0)}
 
 
 def traffic(*arrivals: int, spread: float = 0.4, with_value: float = 0.5) -> History:
@@ -65,10 +72,10 @@ def test_at_least_the_minimum_days_pass() -> None:
 
 
 def test_users_a_day_replace_the_traffic_and_nothing_is_known_without_either() -> None:
-    entered = outlook.forecast(PLAN, metrics.load(), None, {"satisfaction": 0.4}, users_a_day=50)
+    entered = outlook.forecast(PLAN, metrics.load(), None, EARLIER, users_a_day=50)
     assert entered.users_in_time == pytest.approx(1250)
     assert entered.margins["complained"].is_assumed
-    unknown = outlook.forecast(PLAN, metrics.load(), None, {"satisfaction": 0.4})
+    unknown = outlook.forecast(PLAN, metrics.load(), None, EARLIER)
     assert (unknown.users_in_time, unknown.days_needed, unknown.warnings) == (None, None, ())
     assert unknown.users_needed == entered.users_needed
     assert unknown.unknown == ("latency_p95",), "an amount has no worst case"
@@ -79,8 +86,97 @@ def test_an_event_that_nobody_had_is_rare() -> None:
     failed = result.margins["failed"]
     assert failed.is_assumed
     rate = 3 / 1000
-    assert failed.smallest == pytest.approx(
-        power.compute_detectable_effect(2500, 4 * rate * (1 - rate), 0.05, 0.8, PLAN.n_star)
+    assert failed.smallest is not None
+    interval = power.compute_detectable_effect(2500, 4 * rate * (1 - rate), 0.05, 0.8, PLAN.n_star)
+    assert failed.smallest > interval, "with 3.75 expected events an arm, there is no interval yet"
+    assert share_that_excludes(failed.smallest, rate, 2500) >= 0.75
+    assert share_that_excludes(0.8 * failed.smallest, rate, 2500) < 0.75
+
+
+def share_that_excludes(margin: float, rate: float, users: float, experiments: int = 400) -> float:
+    """Of simulated experiments with so many users in both arms, those whose analysis excludes the loss."""
+    rng = np.random.default_rng(0)
+
+    def excludes() -> bool:
+        first, second = (draw_arm(rng, rate, math.ceil(users / 2) + 1) for _ in range(2))
+        effect = effects.compare_arms(
+            [(first, second)], PLAN.alpha, PLAN.n_star, "lower", 1.0, PLAN.minimum_users_an_arm
+        )
+        if effect is None:
+            return effects.bound_loss_of_share([(first, second)], PLAN.alpha, "lower") <= margin
+        return effect.largest_loss("lower") <= margin
+
+    return float(np.mean([excludes() for _ in range(experiments)]))
+
+
+def draw_arm(rng: np.random.Generator, rate: float, users: int) -> Estimate:
+    events, zero = Decimal(int(rng.binomial(users, rate))), Decimal(0)
+    return estimate(SHARE, {0: Sums(users, events, events, zero, zero, zero)})
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.005, 0.01, 0.02, 0.3])
+@pytest.mark.parametrize("margin", [0.02, 0.05])
+def test_as_many_experiments_as_promised_exclude_the_margin(rate: float, margin: float) -> None:
+    """Of a rare event, the interval begins late, and until then a wider bound decides."""
+    seen = PastMetric(mean=rate, spread=4 * rate * (1 - rate), with_value=1.0, information=rate / 5)
+    plan = PLAN.model_copy(update={"minimum_days": 0.0, "guardrails": {"complained": margin}})
+    past = traffic(*[100] * 28).model_copy(update={"metrics": {"complained": seen}, "users": 10**9})
+    days = outlook.forecast(plan, metrics.load(), past, {}).margins["complained"].days
+    assert days is not None
+    assert share_that_excludes(margin, rate, 100 * (days - 3)) >= 0.75
+
+
+def test_a_loss_is_not_excluded_before_the_interval_of_an_amount_begins() -> None:
+    """The spread alone would exclude it at once."""
+    plan = PLAN.model_copy(update={"minimum_days": 0.0})
+
+    def find(information: float | None, users: int = 10**6) -> outlook.MarginOutlook:
+        slow = PastMetric(mean=900.0, spread=100.0**2, with_value=1.0, information=information)
+        past = traffic(*[100] * 28).model_copy(update={"metrics": {"latency_p95": slow}, "users": users})
+        return outlook.forecast(plan, metrics.load(), past, {}).margins["latency_p95"]
+
+    begun = find(0.004)
+    assert begun.days is not None
+    assert 3 + 2 / 0.004 / 100 < begun.days < 3 + 1.2 * 2 / 0.004 / 100, "both arms need it with the power"
+    of_few = find(0.004, users=2_000).days
+    assert of_few is not None
+    assert of_few > begun.days, "what is measured of fewer users is less certain"
+    assert find(None).days == pytest.approx(3 + 2 * PLAN.minimum_users_an_arm / 100)
+    assert find(0.0007).smallest is None, "2,500 users are too few for an interval"
+    assert find(0.0).days is None
+    assert find(0.004).smallest == find(None).smallest, "once begun, the interval is the same"
+
+
+def test_users_who_write_most_make_an_interval_begin_later() -> None:
+    seen = PastMetric(mean=0.3, spread=0.001, with_value=1.0, information=0.06, effective_users=0.1)
+    past = traffic(*[100] * 28).model_copy(update={"metrics": {"failed": seen}})
+    plan = PLAN.model_copy(update={"minimum_days": 0.0})
+    days = outlook.forecast(plan, metrics.load(), past, {}).margins["failed"].days
+    assert days is not None
+    assert days > 3 + 2 * PLAN.minimum_users_an_arm / 0.1 / 100
+
+
+def test_an_effect_is_not_detected_before_there_is_an_interval() -> None:
+    rare = PastMetric(mean=0.01, spread=0.0396, with_value=1.0, information=0.002)
+    plan = PLAN.model_copy(update={"primary": "complained", "smallest_effect": 0.5})
+    result = outlook.forecast(
+        plan, metrics.load(), traffic(*[10] * 28).model_copy(update={"metrics": {"complained": rare}}), {}
+    )
+    assert result.users_needed is not None
+    assert result.users_needed > 2 / 0.002
+    assert result.detectable is None, "250 users have 1.25 events an arm"
+    assert result.margins["complained"].smallest is not None, "but a bound of the share"
+
+
+def test_a_summary_of_an_earlier_release_is_read_and_asks_for_no_information() -> None:
+    stored = traffic(*[100] * 28).model_dump(mode="json")
+    for metric in stored["metrics"].values():
+        del metric["information"], metric["effective_users"]
+    past = history.parse(stored)
+    assert past is not None
+    assert past.metrics["satisfaction"].information is None
+    assert outlook.forecast(PLAN, metrics.load(), past, {}) == outlook.forecast(
+        PLAN, metrics.load(), traffic(*[100] * 28), {}
     )
 
 

@@ -13,7 +13,7 @@ from data import database, reasons
 from data.people import identities
 from data.reasons import catalogue
 from data.tables import Experiment, Organisation
-from experiments import evidence, metrics, page_effects, plan, readings
+from experiments import evidence, metrics, page_effects, plan, readings, stored_sums
 from experiments.effects import Effect
 from pipelines import carry_out, sample_experiment, tracking
 
@@ -76,11 +76,25 @@ def test_nothing_takes_it_into_account(engine: Engine) -> None:
     assert sample_experiment.store(engine, "first")
     with Session(engine) as session:
         planned = carry_out._limit_ship_alpha(session, plan.load())
-        assert readings.read_past(session).spread == {}
+        assert readings.read_past(session).metrics == {}
         session.scalars(select(Experiment)).one().is_sample = False
         session.flush()
         assert carry_out._limit_ship_alpha(session, plan.load()) != planned, "it would spend alpha"
-        assert "satisfaction" in readings.read_past(session).spread
+        past = readings.read_past(session).metrics
+        assert past["satisfaction"].spread is not None
+        id = session.scalars(select(Experiment.id)).one()
+        id = session.scalars(select(Experiment.id)).one()
+        pooled, closed = stored_sums.read_pooled(session, id, {"regenerated": metrics.load()["regenerated"]})
+        value, regenerated = pooled["regenerated"], past["regenerated"]
+        assert value.users == closed
+        assert regenerated.with_value == 1
+        assert value.information is not None
+        assert value.effective_users is not None
+        assert regenerated.information == pytest.approx(value.information / value.users)
+        assert regenerated.effective_users == pytest.approx(value.effective_users / value.users)
+        assert 0 < regenerated.effective_users < 1, "some write more than others"
+        with pytest.raises(ValueError, match="latency_p50, latency_p95 cannot be pooled"):
+            stored_sums.read_pooled(session, id, metrics.load())
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
     assert list(tracking.write_ended(nowhere, engine)) == [], "it would ask for MLflow, which is not set"

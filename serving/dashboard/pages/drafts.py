@@ -183,7 +183,7 @@ def _estimate_needed(
         plan,
         plan.all_metrics,
         traffic,
-        past.spread,
+        past.metrics,
         users_a_day if 0 < users_a_day < 1e12 else None,
         challengers,
     )
