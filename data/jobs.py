@@ -37,6 +37,7 @@ from data.tables import Job, JobBatch, new_id
 CONFIG = configs.ROOT / "configs" / "jobs.yaml"
 CHANNEL = "tonebridge:jobs"
 MOST_REPLAYED = 10_000  # dead jobs in one call
+_ENQUEUED_AT_ONCE = 500  # between two statements the event loop serves others
 _READ_AT_ONCE = 500  # results of a batch in one round trip
 
 
@@ -221,31 +222,36 @@ async def enqueue(
     batch_id: uuid.UUID | None = None,
 ) -> list[uuid.UUID]:
     """Enqueue jobs, and notify workers at the commit. Returns the ids of those that were not there before, by
-    kind and key.
+    kind and key. The places of a batch are those in `jobs`.
     """
-    cursor = await connection.execute(
-        "INSERT INTO jobs (id, organisation_id, requested_by, batch_id, kind, payload, key, user_id, place,"
-        " available_at)"
-        " SELECT id, %(organisation)s, %(by)s, %(batch)s, kind, payload, key, user_id,"
-        " CASE WHEN %(batch)s::uuid IS NOT NULL THEN n - 1 END, coalesce(run_at, now())"
-        " FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(payloads)s::jsonb[], %(keys)s::text[],"
-        " %(users)s::uuid[], %(times)s::timestamptz[])"
-        " WITH ORDINALITY AS t(id, kind, payload, key, user_id, run_at, n)"
-        " ON CONFLICT (organisation_id, kind, key) DO NOTHING RETURNING id",
-        {
-            "organisation": organisation_id,
-            "by": requested_by,
-            "batch": batch_id,
-            "ids": [new_id() for _ in jobs],
-            "kinds": [job.kind.value for job in jobs],
-            "payloads": [json.dumps(job.payload) for job in jobs],
-            "keys": [job.key for job in jobs],
-            "users": [job.user_id for job in jobs],
-            "times": [job.run_at for job in jobs],
-        },
-    )
+    ids: list[uuid.UUID] = []
+    for start in range(0, len(jobs), _ENQUEUED_AT_ONCE):
+        part = jobs[start : start + _ENQUEUED_AT_ONCE]
+        cursor = await connection.execute(
+            "INSERT INTO jobs (id, organisation_id, requested_by, batch_id, kind, payload, key, user_id,"
+            " place, available_at)"
+            " SELECT id, %(organisation)s, %(by)s, %(batch)s, kind, payload, key, user_id,"
+            " CASE WHEN %(batch)s::uuid IS NOT NULL THEN %(start)s + n - 1 END, coalesce(run_at, now())"
+            " FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(payloads)s::jsonb[], %(keys)s::text[],"
+            " %(users)s::uuid[], %(times)s::timestamptz[])"
+            " WITH ORDINALITY AS t(id, kind, payload, key, user_id, run_at, n)"
+            " ON CONFLICT (organisation_id, kind, key) DO NOTHING RETURNING id",
+            {
+                "organisation": organisation_id,
+                "by": requested_by,
+                "batch": batch_id,
+                "start": start,
+                "ids": [new_id() for _ in part],
+                "kinds": [job.kind.value for job in part],
+                "payloads": [json.dumps(job.payload) for job in part],
+                "keys": [job.key for job in part],
+                "users": [job.user_id for job in part],
+                "times": [job.run_at for job in part],
+            },
+        )
+        ids += [id for (id,) in await cursor.fetchall()]
     await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
-    return [id for (id,) in await cursor.fetchall()]
+    return ids
 
 
 async def enqueue_batch(

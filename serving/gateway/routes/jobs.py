@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from data import jobs
 from data.database import transaction_of
-from data.jobs import Batch, Kind, ListedJob, Outcome, State
+from data.jobs import Batch, Kind, ListedJob, NewJob, Outcome, State
 from data.people.identities import Role
 from data.reasons import reason, render
 from serving.gateway import message_files, rate
@@ -101,19 +101,22 @@ async def create_batch(
     their progress is.
     """
     body = await request.body()
-    # A thread: ten thousand messages would keep everyone else waiting.
-    messages = await asyncio.to_thread(message_files.read_messages, content_type, body)
-    run_at = None if run_at is None else run_at.astimezone(UTC)
     if run_at is not None and run_at > datetime.now(UTC) + _LATEST:
         raise InvalidError({"run_at": reason("run_at_too_late", days=_LATEST.days)})
-    made = [queued.make_job(caller, message.message(caller), run_at) for message in messages]
+
+    def make_jobs() -> tuple[list[NewJob], bytes]:
+        """The jobs of the messages, and a digest of the request."""
+        messages = message_files.read_messages(content_type, body)
+        made = [queued.make_job(caller, message.message(caller), run_at) for message in messages]
+        digested = json.dumps([str(run_at and run_at.astimezone(UTC)), [job.payload for job in made]])
+        return made, blake2b(digested.encode(), digest_size=16).digest()
+
+    # A thread: ten thousand messages would keep everyone else waiting.
+    made, digest = await asyncio.to_thread(make_jobs)
     organisation_id = caller.identity.organisation_id
     key = None
     if idempotency_key is not None:
         key = blake2b(f"{caller.name}\0{idempotency_key}".encode(), digest_size=16).hexdigest()
-    digest = blake2b(
-        json.dumps([str(run_at), [job.payload for job in made]]).encode(), digest_size=16
-    ).digest()
     async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
         if key is None or not await jobs.list_batches(connection, key=key):
             await _check_admits(connection, parts, caller, len(made))
