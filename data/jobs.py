@@ -87,6 +87,7 @@ class Kind(StrEnum):
     """What a job is about; the worker has a handler for each."""
 
     REWRITE = "rewrite"
+    EXPORT = "export"
 
 
 class State(StrEnum):
@@ -547,6 +548,24 @@ async def read_outcomes(
         Outcome(place, state, result, load(reasons) if reasons and state != State.DONE else [])
         for place, state, result, reasons in await cursor.fetchall()
     ]
+
+
+async def store_file(connection: AsyncConnection, job: ClaimedJob, parts: Sequence[bytes]) -> None:
+    """Store the file that a job has made, in the transaction that finishes the job."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO job_files (job_id, part, organisation_id, content) VALUES (%s, %s, %s, %s)",
+            [(job.id, number, job.organisation_id, part) for number, part in enumerate(parts)],
+        )
+
+
+async def read_file(connection: AsyncConnection, job_id: uuid.UUID, part: int) -> bytes | None:
+    """A part of the file of a job, from 0; None when it has no such part."""
+    cursor = await connection.execute(
+        "SELECT content FROM job_files WHERE job_id = %s AND part = %s", (job_id, part)
+    )
+    row = await cursor.fetchone()
+    return bytes(row[0]) if row else None
 
 
 async def count(connection: AsyncConnection) -> list[Count]:

@@ -406,6 +406,18 @@ class Job(Base):
     done_at: Mapped[Moment | None] = mapped_column(comment="when it got its last state")
 
 
+class JobFile(Base):
+    """A part of the file that a job has made."""
+
+    __tablename__ = "job_files"
+    __table_args__ = (Index(None, "organisation_id"),)
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True, comment="from 0")
+    organisation_id: Mapped[uuid.UUID]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Comparison(Base):
     """Two outputs of one message, shown to one person in random order; not counted in A/B metrics."""
 

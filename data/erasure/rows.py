@@ -45,6 +45,7 @@ from data.tables import (
     Feedback,
     IdempotentRequest,
     Job,
+    JobFile,
     MetricSum,
     OpenUnit,
     Output,
@@ -59,7 +60,7 @@ _TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
 # In an order that foreign keys allow; outputs are deleted after them. A vote's earlier values go with it.
 _PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, UserDay, Account, Job)
-_TOUCHED = (*_PERSONAL, ReplacedVote, Output, User, IdempotentRequest)
+_TOUCHED = (*_PERSONAL, JobFile, ReplacedVote, Output, User, IdempotentRequest)
 
 
 def purge(settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID | None) -> Counter[str]:
@@ -97,6 +98,8 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _change(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _change(session, delete(table).where(*match_owner(table, person)))
+    # Any export of the organisation may have the person's votes.
+    counts["files of exports"] = _change(session, delete(JobFile).where(JobFile.organisation_id == tenant))
     counts["sums of small segments"] = _forget_small_segments(session, person)
     counts["units"] = _change(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units

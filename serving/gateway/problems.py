@@ -138,7 +138,7 @@ _FIELDS = (
     "trains_by_default", "hypothesis", "challenger", "challengers", "plan", "target",
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
-    "run_at", "state", "before", "format", "batch_id", "job_id",
+    "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {

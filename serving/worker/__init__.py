@@ -1,5 +1,5 @@
 """The worker: does the jobs of the queue (`data.jobs`). Several workers share the work.
 
 - `app`: the process; `loop`: claims jobs, renews their leases, stores their effects.
-- `rewrites`: rewrites the messages of batches.
+- `rewrites`: rewrites the messages of batches; `exports`: writes files of votes.
 """

@@ -11,6 +11,7 @@ from data.jobs import Kind
 from serving.gateway import parts
 from serving.gateway.online import telemetry
 from serving.gateway.parts import Parts
+from serving.worker.exports import Exports
 from serving.worker.loop import Worker
 from serving.worker.rewrites import Rewrites
 
@@ -22,7 +23,7 @@ def make_worker(made: Parts) -> Worker:
     return Worker(
         made.pool,
         made.settings.database_url,
-        {Kind.REWRITE: rewrites},
+        {Kind.REWRITE: rewrites, Kind.EXPORT: Exports(made.pool)},
         made.jobs,
         lambda: made.directory.is_ready,
     )

@@ -42,7 +42,9 @@ class Work(NamedTuple):
 
 
 class Handler(Protocol):
-    """Does the jobs of one kind and one organisation. It stores nothing: see `Work`."""
+    """Does jobs of one kind and one organisation, at most `most` in a list. It stores nothing: see `Work`."""
+
+    most: int
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """The outcome of every job of a list."""
@@ -116,7 +118,8 @@ class Worker:
     async def _claim_once(self, kind: Kind) -> list[ClaimedJob]:
         config = self._config
         async with self._pool.connection() as connection:
-            return await jobs.claim(connection, self.id, kind, config.lease_s, config.list_jobs, self._caps)
+            most = self._handlers[kind].most
+            return await jobs.claim(connection, self.id, kind, config.lease_s, most, self._caps)
 
     async def _do(self, kind: Kind, claimed: Sequence[ClaimedJob]) -> None:
         suspects = [job for job in claimed if job.has_ended_a_worker]

@@ -41,6 +41,7 @@ class Rewrites:
     ) -> None:
         self._pool, self._online, self._writer = pool, online, writer
         self._plans, self._config = plans, config
+        self.most = config.list_jobs
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """Rewrite the messages at the same time; equal ones once."""

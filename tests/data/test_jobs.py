@@ -63,7 +63,7 @@ def own_database(new_database: Callable[..., str]) -> str:
 async def queue(own_database: str) -> AsyncIterator[Queue]:
     engine = database.engine(own_database)
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE jobs, job_batches"))
+        connection.execute(text("TRUNCATE job_files, jobs, job_batches"))
     async with await AsyncConnection.connect(gateway_url(own_database), autocommit=True) as connection:
         yield Queue(connection, engine)
     engine.dispose()

@@ -42,7 +42,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         with self.engine.begin() as owner:
-            owner.exec_driver_sql("TRUNCATE jobs, job_batches, effects")
+            owner.exec_driver_sql("TRUNCATE job_files, jobs, job_batches, effects")
         self.tenants = [an_organisation(self.engine) for _ in range(2)]
         self.claims: list[tuple[uuid.UUID, ClaimedJob]] = []  # also those whose lease has ended meanwhile
         self.enqueued = 0

@@ -52,6 +52,10 @@ ROWS = {
         "INSERT INTO jobs (id, organisation_id, kind, payload, key, requested_by)"
         " VALUES (%(id)s, %(tenant)s, 'rewrite', '{}', %(id)s::text, 'api_key:k')"
     ),
+    "job_files": (
+        "INSERT INTO job_files (job_id, part, organisation_id, content)"
+        " VALUES (%(job)s, 0, %(tenant)s, 'Fix it.')"
+    ),
     "idempotent_requests": (
         "INSERT INTO idempotent_requests (organisation_id, key, request_digest, status, body)"
         " VALUES (%(tenant)s, %(id)s::text, 'd', 200, 'Could you fix it?')"
@@ -73,9 +77,16 @@ def values(engine: Engine) -> Callable[[uuid.UUID], dict[str, uuid.UUID]]:
     """What a tenant's rows are made of: its output and an experiment are there."""
 
     def make(tenant: uuid.UUID) -> dict[str, uuid.UUID]:
-        named = {"id": new_id(), "tenant": tenant, "output": new_id(), "experiment": new_id()}
+        named = {
+            "id": new_id(),
+            "tenant": tenant,
+            "output": new_id(),
+            "experiment": new_id(),
+            "job": new_id(),
+        }
         with engine.begin() as owner:
             owner.exec_driver_sql(ROWS["outputs"], {**named, "id": named["output"]})
+            owner.exec_driver_sql(ROWS["jobs"], {**named, "id": named["job"]})
             owner.exec_driver_sql(
                 "INSERT INTO experiments (id, name, hypothesis, plan, salt)"
                 " VALUES (%(experiment)s, 'x', 'x', '{}', 'x')",

@@ -1,4 +1,4 @@
-"""The queue: batches of messages that a worker rewrites later, their results, and jobs that failed.
+"""The queue: batches of messages that a worker rewrites later, exports of votes, and jobs that failed.
 
 People and keys see the batches and jobs that they requested; admins see those of their organisation.
 """
@@ -6,6 +6,7 @@ People and keys see the batches and jobs that they requested; admins see those o
 import asyncio
 import csv
 import io
+import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -40,7 +41,17 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
 _MOST_LISTED = 200
 _LATEST = timedelta(days=30)  # that a batch may wait for its time
+_GZIP = "application/gzip"
 _RETRY_AFTER_S = 60  # when the queue of an organisation is full
+
+
+class NewExport(BaseModel):
+    """The votes to export: those from `since` on and before `until`; all without them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class Replay(BaseModel):
@@ -119,31 +130,40 @@ async def create_batch(
         key = blake2b(f"{caller.name}\0{idempotency_key}".encode(), digest_size=16).hexdigest()
     async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
         if key is None or not await jobs.list_batches(connection, key=key):
-            await _check_admits(connection, parts, caller, len(made))
+            open_jobs = await _check_room(connection, parts, caller, len(made))
+            await _check_month(connection, parts, caller, len(made), open_jobs)
         batch = await jobs.enqueue_batch(connection, organisation_id, caller.name, made, digest, key)
     response.headers["Location"] = f"{router.prefix}/batches/{batch.id}"
     return batch
 
 
-async def _check_admits(connection: AsyncConnection, parts: Parts, caller: Caller, messages: int) -> None:
-    """TooManyRequestsError when the organisation's queue has no room for so many messages, or too few answers
-    of the month are left. Two batches that are checked at the same moment may exceed the limits together; the
-    worker checks the month's answers again.
+async def _check_room(connection: AsyncConnection, parts: Parts, caller: Caller, new: int) -> int:
+    """The number of the organisation's open jobs; TooManyRequestsError when there is no room for new ones.
+    Two requests that are checked at the same moment may exceed the limit together.
     """
     plan_name = caller.identity.plan
     open_jobs = await jobs.count_open(connection, caller.identity.organisation_id)
     most = dict(parts.jobs.plans)[plan_name].open
-    if open_jobs + messages > most:
+    if open_jobs + new > most:
         raise TooManyRequestsError("plan_jobs", plan=plan_name, most=most, open=open_jobs).until(
             _RETRY_AFTER_S
         )
+    return open_jobs
+
+
+async def _check_month(
+    connection: AsyncConnection, parts: Parts, caller: Caller, new: int, open_jobs: int
+) -> None:
+    """TooManyRequestsError when the month has too few answers left; the worker checks it again."""
+    plan_name = caller.identity.plan
     limit = parts.plans[plan_name].answers_a_month
-    if limit is not None:
-        _, used = await rate.fetch_usage(connection, caller.identity.organisation_id)
-        left = max(0, limit - used - open_jobs)
-        if messages > left:
-            error = TooManyRequestsError("plan_quota", plan=plan_name, limit=limit, left=left)
-            raise error.until(rate.until_next_month_s())
+    if limit is None:
+        return
+    _, used = await rate.fetch_usage(connection, caller.identity.organisation_id)
+    left = max(0, limit - used - open_jobs)
+    if new > left:
+        error = TooManyRequestsError("plan_quota", plan=plan_name, limit=limit, left=left)
+        raise error.until(rate.until_next_month_s())
 
 
 def _requester(caller: Caller) -> str | None:
@@ -264,6 +284,57 @@ def _to_csv(outcomes: Sequence[Outcome], is_first: bool) -> str:
 def _harmless(cell: str) -> str:
     """A cell that a spreadsheet does not take for a formula (OWASP, CSV Injection)."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+@router.post("/exports", status_code=202)
+async def create_export(
+    response: Response, parts: InjectedParts, body: NewExport, caller: Authenticated
+) -> ListedJob:
+    """Write the votes of the organisation into a file, with their messages and rewrites; for admins. When the
+    job is done, `GET /api/v1/jobs/{job_id}/file` has the file.
+    """
+    if not caller.identity.may_act_as(Role.ADMIN):
+        raise ForbiddenError("admin_needed")
+    organisation_id = caller.identity.organisation_id
+    job = NewJob(Kind.EXPORT, body.model_dump(mode="json"), str(uuid.uuid4()))
+    async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
+        await _check_room(connection, parts, caller, 1)
+        (job_id,) = await jobs.enqueue(connection, organisation_id, caller.name, [job])
+        (listed,) = await jobs.list_jobs(connection, job_id=job_id)
+    response.headers["Location"] = f"{router.prefix}/{job_id}"
+    return listed
+
+
+@router.get(
+    "/{job_id}/file",
+    response_class=StreamingResponse,
+    responses={200: {"description": "JSON Lines, compressed", "content": {_GZIP: {}}}},
+)
+async def get_file(parts: InjectedParts, caller: Authenticated, job_id: uuid.UUID) -> Response:
+    """The file of an export: a vote in each line, with the message and the rewrite. An erasure in the
+    organisation deletes it.
+    """
+    organisation_id = caller.identity.organisation_id
+    async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
+        await _find_job(connection, caller, job_id)
+        first = await jobs.read_file(connection, job_id, 0)
+    if first is None:
+        raise NotFoundError("no_file")
+
+    async def read_parts() -> AsyncIterator[bytes]:
+        part: bytes | None = first
+        for number in itertools.count(1):
+            if part is None:
+                return
+            yield part
+            async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
+                part = await jobs.read_file(connection, job_id, number)
+
+    headers = {
+        "Content-Disposition": f'attachment; filename="{job_id}.jsonl.gz"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(read_parts(), media_type=_GZIP, headers=headers)
 
 
 @router.get("")

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -54,11 +54,17 @@ class Installation(NamedTuple):
         self, key: Mapping[str, str], batch_id: str, until: Callable[[dict[str, Any]], bool]
     ) -> dict[str, Any]:
         """The batch as soon as it is as wanted."""
+        return await self.wait_for(lambda: self.find(key, batch_id), until)
+
+    async def wait_for(
+        self, find: Callable[[], Awaitable[dict[str, Any]]], until: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
+        """What `find` returns as soon as it is as wanted."""
         deadline = time.monotonic() + 60
-        while not until(batch := await self.find(key, batch_id)):
-            assert time.monotonic() < deadline, batch
+        while not until(state := await find()):
+            assert time.monotonic() < deadline, state
             await asyncio.sleep(0.02)
-        return batch
+        return state
 
     def count(self, query: str, **values: Any) -> int:
         """The number that a query gives."""
@@ -98,7 +104,7 @@ async def installation(own: Settings, service: Service) -> AsyncIterator[Install
     assert own.database_url is not None
     engine = database.engine(own.database_url)
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE jobs, job_batches"))
+        connection.execute(text("TRUNCATE job_files, jobs, job_batches"))
     gateways.publish(engine, Routing(champion=V1))
     front = create_app(as_gateway(own.model_copy(update={"inference_urls": (service.url,)})))
     async with gateways.running(front) as app, gateways.client(front) as client:

@@ -28,6 +28,8 @@ FAST = jobs.load_config().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
 class Recorder:
     """A handler that records the lists it gets, and waits in `during` before it finishes them."""
 
+    most = 50
+
     def __init__(self) -> None:
         self.poison = ""
         self.lists: list[list[str]] = []
@@ -91,7 +93,7 @@ async def queue(own: Settings) -> AsyncIterator[Queue]:
     await pool.open(wait=True)
     queue = Queue(own.database_url, pool)
     with queue.engine.begin() as owner:
-        owner.execute(text("TRUNCATE jobs, job_batches"))
+        owner.execute(text("TRUNCATE job_files, jobs, job_batches"))
     yield queue
     queue.engine.dispose()
     await pool.close()

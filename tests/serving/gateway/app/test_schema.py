@@ -69,6 +69,8 @@ ROUTES = [
     ("GET", "/api/v1/jobs/{job_id}"),
     ("POST", "/api/v1/jobs/{job_id}/replay"),
     ("POST", "/api/v1/jobs/replay"),
+    ("POST", "/api/v1/jobs/exports"),
+    ("GET", "/api/v1/jobs/{job_id}/file"),
     ("GET", "/api/v1/metrics"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
