@@ -1,6 +1,5 @@
 """A running experiment of two arms, for tests of its outcomes: its users, answers and votes."""
 
-import random
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,11 +20,12 @@ from data.tables import (
     Variant,
     new_id,
 )
-from data.traffic import answers, routing
+from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes, stored_sums
 from experiments.analysis import ArmStatistics
 from experiments.plan import Plan
+from tests.traffic import id_at
 
 ORGANISATION = uuid.uuid4()
 CHAMPION, CHALLENGER = Spec(version="champion-of-these-tests"), Spec(version="challenger-of-these-tests")
@@ -50,11 +50,6 @@ def add_output(session: Session, version: str, text: str, cost_usd: float | None
     session.add(row)
     session.flush()
     return row.id
-
-
-def id_at(moment: datetime) -> uuid.UUID:
-    """A UUIDv7 of that moment."""
-    return uuid.UUID(int=answers.floor(moment).int | 7 << 76 | 2 << 62 | random.getrandbits(60))
 
 
 class Trial:

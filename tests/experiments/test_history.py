@@ -16,6 +16,7 @@ from data.tables import Answer, Feedback, Output, TrafficSummary, new_id
 from data.traffic import answers
 from experiments import history, metrics
 from experiments.plan import Plan
+from tests.traffic import id_at
 
 NOW = datetime(2026, 1, 29, 12, tzinfo=UTC)
 PLAN = Plan()
@@ -30,11 +31,6 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     engine = database.engine(url)
     yield engine
     engine.dispose()
-
-
-def id_at(moment: datetime) -> uuid.UUID:
-    """A UUIDv7 of that moment."""
-    return uuid.UUID(int=answers.floor(moment).int | 7 << 76 | 2 << 62 | random.getrandbits(60))
 
 
 def use(

@@ -1,6 +1,5 @@
 """Rows of all kinds for the dashboard's pages, and the files of a training run."""
 
-import random
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,6 +39,7 @@ from models.sft import SftResult
 from pipelines.collect import CollectConfig
 from tests.dashboards import Installation
 from tests.snapshots import count_votes
+from tests.traffic import id_at
 
 NOW = datetime.now(UTC)
 REJECTED = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
@@ -49,12 +49,6 @@ REASON = (
 BIASED = reason(
     "position_bias", people=40, share=0.9, votes=80, low=0.85, high=0.95, lowest=0.35, highest=0.65
 )
-
-
-def _id_at(moment: datetime) -> uuid.UUID:
-    """A UUIDv7 of a moment."""
-    chance = (7 << 76) | (0b10 << 62) | random.getrandbits(62)
-    return uuid.UUID(int=answers.floor(moment).int | chance)
 
 
 def _estimate(mean: float) -> Estimate:
@@ -201,7 +195,7 @@ def _fill_routing(session: Session) -> None:
 
 def _output(organisation_id: uuid.UUID, at: datetime, message: str, kind: str = "soften") -> Output:
     return Output(
-        id=_id_at(at), organisation_id=organisation_id, message=message, transform_type=kind, intensity=1,
+        id=id_at(at), organisation_id=organisation_id, message=message, transform_type=kind, intensity=1,
         text="y", facts_missing=[], spec_digest="d", version="v1", upstream_ms=1.0,
     )  # fmt: skip
 
@@ -224,7 +218,7 @@ def _fill_votes(installation: Installation) -> None:
             if number % 2 == 0:
                 session.add(
                     Feedback(
-                        id=_id_at(NOW - timedelta(minutes=1)), organisation_id=installation.organisation_id,
+                        id=id_at(NOW - timedelta(minutes=1)), organisation_id=installation.organisation_id,
                         user_id=new_id(), output_id=output.id, kind="thumb", thumb_up=True,
                     )
                 )  # fmt: skip
