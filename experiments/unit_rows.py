@@ -57,7 +57,9 @@ class UnitRow:
 # Without statistics of its parts, Postgres would compile the query below, which takes seconds.
 _COMPILE_NOTHING = text("SELECT set_config('jit', 'off', true)")
 # Reads the units and their numbers in one query that stores nothing, by the rules of `outcomes.refresh`. Its
-# parts read `closing` and `user_days`, which are no tables here. A sample is drawn by a hash of the ids.
+# parts read `closing` and `user_days`, which are no tables here. A sample is drawn by a hash of the ids. The
+# last joins are of materialized parts: where Postgres expects a single unit, it would compute them again for
+# each unit.
 _UNIT_ROWS = f"""
     WITH seen AS (
         SELECT CASE WHEN :is_organisation THEN organisation_id ELSE user_id END AS unit_id, 0 AS period,
@@ -68,7 +70,7 @@ _UNIT_ROWS = f"""
         SELECT DISTINCT ON (unit_id) unit_id, period, epoch, variant, exposed_at AS entered_at
         FROM seen ORDER BY unit_id, exposed_at, answer_id
     ),
-    others AS (
+    others AS MATERIALIZED (
         SELECT DISTINCT unit_id, true AS is_moved FROM seen JOIN entries USING (unit_id)
         WHERE seen.variant <> entries.variant
     ),
@@ -80,11 +82,11 @@ _UNIT_ROWS = f"""
     window_answers AS MATERIALIZED ({ANSWERS.format(own_arm=OWN_ARM.format(table="a"))}),
     user_days AS MATERIALIZED ({ALL_DAYS}),
     quantities AS ({OWN_QUANTITIES}),
-    latencies AS (
+    latencies AS MATERIALIZED (
         SELECT unit_id, array_agg(total_ms ORDER BY id) AS latencies_ms
         FROM window_answers WHERE cache = 'miss' GROUP BY unit_id
     ),
-    numbers AS (
+    numbers AS MATERIALIZED (
         SELECT unit_id, true AS is_counted, coalesce(before_log_ms, 0) AS past_log_ms,
                coalesce(before_misses, 0)::bigint AS past_misses{{values}}
         FROM quantities

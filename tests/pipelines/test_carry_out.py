@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from prefect.logging import disable_run_logger
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy import Engine, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -552,31 +552,22 @@ def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_a
     assert [arm.weight for arm in split.arms] == [0.5, 0.5], "nothing is known yet"
     before = assign_arms(engine)
     moment = datetime.now(UTC) - timedelta(seconds=30)
-    with Session(engine) as session, session.begin():
-        for number, (person, variant) in enumerate(before.items()):
-            keys = {"experiment_id": drafted, "user_id": person, "variant": variant, "epoch": split.epoch}
-            tenant = {"organisation_id": uuid.UUID(int=1)}
-            session.add(Exposure(answer_id=new_id(), exposed_at=moment, **keys, **tenant))
-            liked = number % 3 > 0 if variant == "v2" else number % 3 == 0
-            shown = Output(
-                id=new_id(),
-                message="m",
-                transform_type="soften",
-                intensity=1,
-                text="t",
-                facts_missing=[],
-                spec_digest="0" * 32,
-                version=variant,
-                upstream_ms=1.0,
-                **tenant,
-            )
-            session.add(shown)
-            session.flush()
-            session.add(
-                Feedback(
-                    output_id=shown.id, kind="thumb", thumb_up=liked, created_at=moment, **keys, **tenant
-                )
-            )
+    exposures, outputs, votes = [], [], []
+    for number, (person, variant) in enumerate(before.items()):
+        keys = {"experiment_id": drafted, "user_id": person, "variant": variant, "epoch": split.epoch}
+        keys["organisation_id"] = uuid.UUID(int=1)
+        exposures.append({"answer_id": new_id(), "exposed_at": moment, **keys})
+        outputs.append({"id": new_id(), "version": variant, "organisation_id": uuid.UUID(int=1)})
+        liked = number % 3 > 0 if variant == "v2" else number % 3 == 0
+        votes.append(
+            {"id": new_id(), "output_id": outputs[-1]["id"], "thumb_up": liked, "created_at": moment, **keys}
+        )
+    same: dict[str, Any] = {"message": "m", "transform_type": "soften", "intensity": 1, "text": "t"}
+    same |= {"facts_missing": [], "spec_digest": "0" * 32, "upstream_ms": 1.0}
+    with engine.begin() as connection:
+        connection.execute(insert(Exposure), exposures)
+        connection.execute(insert(Output), [{**same, **row} for row in outputs])
+        connection.execute(insert(Feedback), [{"kind": "thumb", **row} for row in votes])
     evidence = run()
     assert evidence.leading.between_users.primary.difference > 0.2
     assert evidence.leading.unbiased is not None
