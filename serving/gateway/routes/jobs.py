@@ -9,7 +9,7 @@ import io
 import itertools
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
@@ -171,6 +171,12 @@ def _requester(caller: Caller) -> str | None:
     return None if caller.identity.may_act_as(Role.ADMIN) else caller.name
 
 
+def _check_admin(caller: Caller) -> None:
+    """ForbiddenError when the caller is no admin of the organisation."""
+    if not caller.identity.may_act_as(Role.ADMIN):
+        raise ForbiddenError("admin_needed")
+
+
 @router.get("/batches")
 async def list_batches(
     caller: Authenticated, connection: Connection, before: Before = None, limit: Limit = 50
@@ -233,7 +239,10 @@ async def get_results(
 
 
 async def _read_results(
-    parts: Parts, organisation_id: uuid.UUID, batch_id: uuid.UUID, write: Any
+    parts: Parts,
+    organisation_id: uuid.UUID,
+    batch_id: uuid.UUID,
+    write: Callable[[Sequence[Outcome], bool], str],
 ) -> AsyncIterator[str]:
     """Pages of results. A client that reads slowly holds no connection to Postgres."""
     after, is_first = -1, True
@@ -293,8 +302,7 @@ async def create_export(
     """Write the votes of the organisation into a file, with their messages and rewrites; for admins. When the
     job is done, `GET /api/v1/jobs/{job_id}/file` has the file.
     """
-    if not caller.identity.may_act_as(Role.ADMIN):
-        raise ForbiddenError("admin_needed")
+    _check_admin(caller)
     organisation_id = caller.identity.organisation_id
     job = NewJob(Kind.EXPORT, body.model_dump(mode="json"), str(uuid.uuid4()))
     async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
@@ -311,9 +319,10 @@ async def create_export(
     responses={200: {"description": "JSON Lines, compressed", "content": {_GZIP: {}}}},
 )
 async def get_file(parts: InjectedParts, caller: Authenticated, job_id: uuid.UUID) -> Response:
-    """The file of an export: a vote in each line, with the message and the rewrite. An erasure in the
-    organisation deletes it.
+    """The file of an export: a vote in each line, with the message and the rewrite; for admins. An erasure in
+    the organisation deletes it.
     """
+    _check_admin(caller)
     organisation_id = caller.identity.organisation_id
     async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
         await _find_job(connection, caller, job_id)
@@ -379,8 +388,7 @@ async def replay_job(caller: Authenticated, connection: Connection, job_id: uuid
 @router.post("/replay", status_code=202)
 async def replay_kind(parts: InjectedParts, caller: Authenticated, body: Replay) -> Replayed:
     """Try all dead jobs of a kind again, for admins: at most 10,000 in one request, the oldest first."""
-    if not caller.identity.may_act_as(Role.ADMIN):
-        raise ForbiddenError("admin_needed")
+    _check_admin(caller)
     async with (
         parts.pool.connection() as connection,
         transaction_of(connection, caller.identity.organisation_id),

@@ -82,7 +82,9 @@ async def test_only_admins_export(installation: Installation) -> None:
     response = await installation.client.post("/api/v1/jobs/exports", headers=member, json={})
     assert response.status_code == 403
     waiting = await installation.client.post("/api/v1/jobs/exports", headers=key, json={})
-    response = await installation.client.get(f"/api/v1/jobs/{waiting.json()['id']}/file", headers=key)
+    address = f"/api/v1/jobs/{waiting.json()['id']}/file"
+    assert (await installation.client.get(address, headers=member)).status_code == 403
+    response = await installation.client.get(address, headers=key)
     assert response.status_code == 404
     assert "has no file" in response.json()["detail"]
 
