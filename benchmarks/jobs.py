@@ -51,6 +51,26 @@ _PAYLOAD = {
 }
 
 
+class _Nothing:
+    """A handler whose jobs do nothing. It stops its worker after so many of them."""
+
+    stop: Callable[[], None]
+
+    def __init__(self, count: int, most: int) -> None:
+        self._left, self.most = count, most
+
+    async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
+        return Work([(job, {}) for job in claimed], [], self._store, self._count)
+
+    async def _store(self, connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
+        pass
+
+    def _count(self, held: Collection[uuid.UUID]) -> None:
+        self._left -= len(held)
+        if self._left == 0:
+            self.stop()
+
+
 class Queue:
     """Our queue in a database: the owner's URL empties it, and the gateway's login uses it."""
 
@@ -67,7 +87,7 @@ class Queue:
 
     def empty(self, organisations: int) -> list[uuid.UUID]:
         """Delete all jobs, and add new organisations with the largest plan."""
-        self.execute("TRUNCATE jobs, job_batches")
+        self.execute("TRUNCATE job_files, jobs, job_batches")
         ids = [uuid.uuid4() for _ in range(organisations)]
         self.execute(
             "INSERT INTO organisations (id, name, plan) SELECT id, id::text, 'scale' FROM unnest(%s) id", ids
@@ -80,22 +100,10 @@ class Queue:
 
     async def work(self, count: int) -> float:
         """Seconds that a worker needs for so many jobs, up to its end."""
-        done = 0
-
-        async def handle(claimed: Sequence[ClaimedJob]) -> Work:
-            return Work([(job, {}) for job in claimed], [], store, stored)
-
-        async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
-            pass
-
-        def stored(held: Collection[uuid.UUID]) -> None:
-            nonlocal done
-            done += len(held)
-            if done == count:
-                worker.stop()
-
+        handler = _Nothing(count, self.config.list_jobs)
         async with database.online_pool(self.url) as pool:
-            worker = Worker(pool, self.url, {Kind.REWRITE: handle}, self.config)
+            worker = Worker(pool, self.url, {Kind.REWRITE: handler}, self.config)
+            handler.stop = worker.stop
             began = time.perf_counter()
             await worker.run()
             return time.perf_counter() - began
