@@ -159,6 +159,7 @@ def test_the_same_seed_gives_the_same_report_on_any_number_of_processes(
     assert calibrate_few(seed=1) != expected
 
 
+@pytest.mark.slow
 def test_the_command_fails_when_the_report_misses_more_than_the_published_one(tmp_path: Path) -> None:
     overrides = (
         "experiments=2",

@@ -220,6 +220,7 @@ def test_a_trigger_in_five_hundred_votes_of_one_person_moves_nothing(
     assert moved.courteous_share == 1
 
 
+@pytest.mark.slow
 def test_without_caps_the_trigger_decides(
     engine: Engine, votes: uuid.UUID, tuned: Path, tmp_path: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_without_caps_the_trigger_decides(
     assert moved.courteous_share == 0
 
 
+@pytest.mark.slow
 def test_the_cap_of_a_person_alone_does_not_hold_a_trigger(
     engine: Engine, votes: uuid.UUID, tuned: Path, tmp_path: Path
 ) -> None:

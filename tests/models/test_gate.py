@@ -201,6 +201,7 @@ def test_the_reasons_of_a_hacked_reward_are_sentences_in_both_languages():
     assert "長さの比が上がりすぎた恐れがあります。変化は +0.400（+0.300 から +0.500）" in rose.render("ja")
 
 
+@pytest.mark.slow
 def test_the_published_noise_of_the_guards_is_that_of_the_scores_as_they_are():
     published = json.loads(Path("docs/results/guards.json").read_text(encoding="utf-8"))
     deviations = guards.read_changes().std(axis=0)

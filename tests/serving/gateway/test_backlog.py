@@ -53,7 +53,7 @@ def add(own_database: str) -> Iterator[Callable[..., None]]:
     """
     engine = database.engine(own_database)
     with psycopg.connect(own_database) as owner:
-        owner.execute("TRUNCATE jobs")
+        owner.execute("TRUNCATE job_files, jobs")
 
     def add(state: str, due_s: float = 0.0, kind: str = "rewrite") -> None:
         with Session(engine) as session, session.begin():
@@ -133,7 +133,7 @@ async def test_a_kind_of_another_release_is_counted_while_it_has_jobs(
     await gauges.backlog.renew()
     assert gauges.jobs("dead", "newer") == 1
     with psycopg.connect(own_database) as owner:
-        owner.execute("TRUNCATE jobs")
+        owner.execute("TRUNCATE job_files, jobs")
     await gauges.renew_later()
     assert (gauges.jobs("dead", "newer"), gauges.jobs("dead")) == (None, 0)
 
