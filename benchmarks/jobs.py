@@ -27,9 +27,11 @@ from tqdm import tqdm
 from benchmarks import servers
 from benchmarks.servers import MissingError
 from configs.settings import Settings
-from data import database, jobs
+from data import database
 from data.database import transaction_of
-from data.jobs import ClaimedJob, Kind, NewJob
+from data.jobs import config, listing
+from data.jobs import queue as jobs
+from data.jobs.queue import ClaimedJob, Kind, NewJob
 from data.tables import GATEWAY_LOGIN, new_id
 from pipelines import local
 from serving.worker.loop import Work, Worker
@@ -78,7 +80,7 @@ class Queue:
         assert settings.database_url is not None
         self.owner = settings.database_url
         self.url = database.replace_login(self.owner, GATEWAY_LOGIN, settings.secret("database_password"))
-        self.config = jobs.load_config()
+        self.config = config.load()
 
     def execute(self, query: str, *values: object) -> None:
         """Run a statement as the owner of the tables."""
@@ -181,7 +183,8 @@ async def measure_batch(queue: Queue, messages: int) -> float:
     async with await queue.connect() as connection:
         began = time.perf_counter()
         async with transaction_of(connection, organisation):
-            batch = await jobs.enqueue_batch(connection, organisation, _REQUESTED_BY, new, b"digest")
+            batch_id = await jobs.enqueue_batch(connection, organisation, _REQUESTED_BY, new, b"digest")
+            (batch,) = await listing.list_batches(connection, batch_id=batch_id)
         batch_s = time.perf_counter() - began
     assert batch.waiting == messages
     return batch_s

@@ -207,7 +207,7 @@ def run_experiment(
     measured = {case.metric: metrics.load()[case.metric]}
     epochs: list[_Epoch] = []
     waiting: list[tuple[int, int]] = []  # epoch and arrivals of each day
-    window, shown = math.ceil(plan.window_hours / 24), list[bool]()
+    window, excluded = math.ceil(plan.window_hours / 24), list[bool]()
     for day in range(last_day):
         step = min(int(day * 24 / plan.hours_a_step), len(plan.ramp) - 1)
         if step == len(epochs):
@@ -217,14 +217,14 @@ def run_experiment(
             number, users = waiting[day - window]
             _close(rng, epochs[number], users, people)
         if not any(sum(epoch.closed) for epoch in epochs):
-            shown.append(False)
+            excluded.append(False)
             continue
         arms = [arm for number, epoch in enumerate(epochs) for arm in _get_arms(epoch, number, measured)]
         result = analysis.between_users({case.metric: arms}, plan, measured)
-        shown.append(result.safety[case.metric].is_shown)
-        if shown[-1]:
+        excluded.append(result.safety[case.metric].is_shown)
+        if excluded[-1]:
             break
-    return shown
+    return excluded
 
 
 def _close(rng: np.random.Generator, epoch: _Epoch, users: int, people: sparse.csr_array) -> None:
@@ -275,8 +275,8 @@ def run(case: Case, seed: int, experiments: int, progress: "tqdm[Any]") -> dict[
             case.metric
         ]
         promised.append(margin.days)
-        shown = run_experiment(rng, case, people, plan, _MOST_DAYS)
-        first_days.append(len(shown) if shown[-1] else None)
+        excluded = run_experiment(rng, case, people, plan, _MOST_DAYS)
+        first_days.append(len(excluded) if excluded[-1] else None)
         progress.update()
     return {"promised": promised, "first_days": first_days}
 

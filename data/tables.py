@@ -349,7 +349,7 @@ class JobBatch(Base):
 
 
 class Job(Base):
-    """Work that a worker does later, exactly once: see `data.jobs`."""
+    """Work that a worker does later, exactly once: see `data.jobs.queue`."""
 
     __tablename__ = "jobs"
     __table_args__ = (

@@ -16,8 +16,9 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, jobs
+from data import database
 from data.erasure import orders, rows
+from data.jobs import config, queue
 from data.tables import Failure, IdempotentRequest, ReplacedVote, UserDay
 from data.traffic import answers
 from experiments.user_days import KEPT
@@ -50,7 +51,7 @@ def retain(days: int = 400) -> list[str]:
             connection.execute(
                 delete(ReplacedVote).where(ReplacedVote.replaced_at < now - timedelta(days=days))
             )
-            jobs.delete_ended(connection, timedelta(days=jobs.load_config().kept_days))
+            queue.delete_ended(connection, timedelta(days=config.load().kept_days))
             connection.execute(delete(UserDay).where(UserDay.day < max(before, now.date() - KEPT)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
         dropped = asyncio.run(answers.drop_partitions_before(settings.database_url, before))

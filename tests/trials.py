@@ -1,13 +1,16 @@
 """A running experiment of two arms, for tests of its outcomes: its users, answers and votes."""
 
+import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from data import database
 from data.records import Spec, TransformType
 from data.tables import (
     Answer,
@@ -20,7 +23,7 @@ from data.tables import (
     Variant,
     new_id,
 )
-from data.traffic import routing
+from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes, stored_sums
 from experiments.analysis import ArmStatistics
@@ -50,6 +53,15 @@ def add_output(session: Session, version: str, text: str, cost_usd: float | None
     session.add(row)
     session.flush()
     return row.id
+
+
+@contextmanager
+def open_engine(url: str) -> Iterator[Engine]:
+    """An engine on a database with partitions for the answers around `START`."""
+    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=20), days=29))
+    engine = database.engine(url)
+    yield engine
+    engine.dispose()
 
 
 class Trial:

@@ -26,6 +26,7 @@ from serving.gateway.online.front import Front
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.routes import (
     accounts,
+    batches,
     comparisons,
     consent,
     experiments,
@@ -79,9 +80,10 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     if settings.api_docs:
         manual.install(app)
     app.include_router(accounts.router)
+    # `batches` before `jobs`, whose addresses have an id where those of batches have that word.
     for router in (
         accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
-        jobs.router, metrics.router,
+        batches.router, jobs.router, metrics.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.

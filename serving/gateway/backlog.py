@@ -12,8 +12,9 @@ import psycopg
 from prometheus_client import CollectorRegistry, Gauge
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import jobs
-from data.jobs import Count, Kind, State
+from data.jobs import listing
+from data.jobs.listing import Count
+from data.jobs.queue import Kind, State
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Backlog:
     async def _count(self) -> None:
         try:
             async with self._pool.connection() as connection:
-                counts = await jobs.count(connection)
+                counts = await listing.count(connection)
         except (psycopg.Error, PoolTimeout, OSError) as error:
             log.warning("the jobs of the queue could not be counted: %s", error)
         else:

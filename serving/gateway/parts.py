@@ -14,8 +14,9 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from configs.settings import Settings
-from data import database, jobs
-from data.jobs import JobsConfig
+from data import database
+from data.jobs import config
+from data.jobs.config import JobsConfig
 from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
 from data.traffic.comparisons import CompareConfig
@@ -125,7 +126,7 @@ def make(
         passwords=Passwords(),
         guard=Guard(guesses, session_secret, service_token),
         compare=compare,
-        jobs=jobs.load_config(),
+        jobs=config.load(),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())

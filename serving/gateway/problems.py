@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
-from data.jobs import ReusedBatchKeyError
+from data.jobs.queue import ReusedBatchKeyError
 from data.people.accounts import EndedSessionError, LastOwnerError, TakenError
 from data.people.identities import RefusedKeyError
 from data.reasons import Reason, ReasonedError, catalogue, reason, render, written

@@ -7,7 +7,7 @@ import signal
 import uvloop
 
 from configs.settings import Settings
-from data.jobs import Kind
+from data.jobs.queue import Kind
 from serving.gateway import parts
 from serving.gateway.online import telemetry
 from serving.gateway.parts import Parts

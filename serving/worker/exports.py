@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from data import jobs
 from data.database import speak_for
-from data.jobs import ClaimedJob
+from data.jobs import queue
+from data.jobs.queue import ClaimedJob
 from serving.worker.loop import Work
 
 _ROWS_AT_ONCE = 1000
@@ -47,7 +47,7 @@ class Exports:
 
         async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
             if held:
-                await jobs.store_file(connection, job, parts)
+                await queue.store_file(connection, job, parts)
 
         result = {"votes": votes, "bytes": sum(map(len, parts))}
         return Work([(job, result)], [], store, lambda _: None)

@@ -16,9 +16,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import jobs
 from data.database import transaction_of
-from data.jobs import ClaimedJob, Failure, JobsConfig, Kind
+from data.jobs import queue
+from data.jobs.config import JobsConfig
+from data.jobs.queue import ClaimedJob, Failure, Kind
 from data.reasons import Reason, reason
 from data.tables import new_id
 
@@ -119,7 +120,7 @@ class Worker:
         config = self._config
         async with self._pool.connection() as connection:
             most = self._handlers[kind].most
-            return await jobs.claim(connection, self.id, kind, config.lease_s, most, self._caps)
+            return await queue.claim(connection, self.id, kind, config.lease_s, most, self._caps)
 
     async def _do(self, kind: Kind, claimed: Sequence[ClaimedJob]) -> None:
         suspects = [job for job in claimed if job.has_ended_a_worker]
@@ -134,7 +135,7 @@ class Worker:
                 rest = [job for group in waiting for job in group]
                 with _postgres_may_fail(f"{len(rest)} jobs wait for the end of their leases"):
                     async with self._transaction(rest[0].organisation_id) as connection:
-                        await jobs.release(connection, self.id, rest)
+                        await queue.release(connection, self.id, rest)
                 raise
 
     async def _do_together(self, kind: Kind, group: Sequence[ClaimedJob]) -> None:
@@ -152,7 +153,7 @@ class Worker:
                     await self._store(work, group)
                 except _POSTGRES_ERRORS:
                     raise
-                except Exception:
+                except Exception:  # one job must not end the worker that serves all
                     if len(group) > 1:
                         for job in group:
                             await self._do_together(kind, [job])
@@ -170,14 +171,14 @@ class Worker:
 
     def _fail(self, job: ClaimedJob, why: Reason) -> Work:
         config = self._config
-        delay_s = jobs.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
+        delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
         failure = Failure(job, [why], delay_s if job.attempts < config.most_attempts else None)
         return Work([], [failure], _store_nothing, lambda _: None)
 
     async def _store(self, work: Work, group: Sequence[ClaimedJob]) -> None:
         async with self._transaction(group[0].organisation_id) as connection:
-            held = await jobs.finish(connection, self.id, work.results)
-            await jobs.fail(connection, self.id, work.failures)
+            held = await queue.finish(connection, self.id, work.results)
+            await queue.fail(connection, self.id, work.failures)
             await work.store(connection, held)
         work.stored(held)
 
@@ -190,7 +191,7 @@ class Worker:
                 await asyncio.sleep(self._config.lease_s / 3)
                 with _postgres_may_fail("leases cannot be renewed"):
                     async with self._transaction(claimed[0].organisation_id) as connection:
-                        await jobs.renew(connection, self.id, claimed, self._config.lease_s)
+                        await queue.renew(connection, self.id, claimed, self._config.lease_s)
 
         task = asyncio.create_task(renew(), name="jobs-leases")
         try:
@@ -211,7 +212,7 @@ class Worker:
                 async with await AsyncConnection.connect(
                     self._url, autocommit=True, connect_timeout=2
                 ) as connection:
-                    await connection.execute(f'LISTEN "{jobs.CHANNEL}"')
+                    await connection.execute(f'LISTEN "{queue.CHANNEL}"')
                     async for _ in connection.notifies():
                         for event in self._noticed.values():
                             event.set()

@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from data import jobs
-from data.jobs import ClaimedJob, Failure, JobsConfig
+from data.jobs import queue
+from data.jobs.config import JobsConfig
+from data.jobs.queue import ClaimedJob, Failure
 from data.reasons import Reason, ReasonedError, reason
 from data.traffic import answers, outputs
 from data.traffic.answers import AnswerWriter
@@ -108,7 +109,7 @@ class Rewrites:
             reasons = error.reasons
         else:
             log.error("a message of a batch cannot be rewritten", exc_info=error)
-        delay_s = jobs.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
+        delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
         if type(error) is UnavailableError:
             return Failure(job, reasons, max(delay_s, config.poll_s), is_counted=False)
         return Failure(job, reasons, delay_s if job.attempts < config.most_attempts else None)

@@ -1,6 +1,5 @@
 """Sums of outcomes, computed by a real Postgres."""
 
-import asyncio
 import math
 import random
 import statistics
@@ -17,29 +16,26 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, select, update
 from sqlalchemy.orm import Session
 
-from data import database
 from data.tables import (
     Experiment,
     Feedback,
     MetricSum,
     Output,
 )
-from data.traffic import answers, routing
+from data.traffic import routing
 from experiments import metrics, outcomes, stored_sums
 from experiments.analysis import between_users
 from experiments.estimators import Sums
 from experiments.plan import Plan
+from tests import trials
 from tests.trials import CHALLENGER, ORGANISATION, PRIMARY, START, Trial, add_output
 
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     """An engine for a database of this module: a refresh counts committed rows only."""
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=20), days=29))
-    engine = database.engine(url)
-    yield engine
-    engine.dispose()
+    with trials.open_engine(new_database()) as engine:
+        yield engine
 
 
 def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:

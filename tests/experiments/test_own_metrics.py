@@ -1,6 +1,5 @@
 """Metrics and segments of an operator's file: what is refused, and what they measure in a real Postgres."""
 
-import asyncio
 import json
 import re
 import uuid
@@ -13,15 +12,14 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from configs import ConfigError
-from data import database
 from data.tables import Feedback, MetricSum, new_id
-from data.traffic import answers
 from experiments import analysis, metrics, outcomes, own_metrics, plan, recommendation, stored_sums
 from experiments.analysis import Tally
 from experiments.lifecycle import Action
 from experiments.metrics import Metric
 from experiments.own_metrics import Definitions, OwnMetricError
 from experiments.plan import Plan, PlanError
+from tests import trials
 from tests.trials import CHALLENGER, START, Trial, add_output
 
 FILE = """
@@ -38,11 +36,8 @@ segments:
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date(), days=9))
-    engine = database.engine(url)
-    yield engine
-    engine.dispose()
+    with trials.open_engine(new_database()) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The evidence from the rows is that of the stored sums, to the last digit, and a difference shows."""
 
-import asyncio
 import random
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,15 +10,14 @@ from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import Session
 
-from data import database
 from data.tables import Comparison, Experiment, Exposure, Feedback, Organisation, User, new_id
-from data.traffic import answers
 from experiments import evidence, metrics, outcomes, readings, recount, stored_sums, unit_rows
 from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.readings import EpochRow, ExperimentPage
 from experiments.recount import RecountError, build_arms
 from pipelines.experiment import analyse
+from tests import trials
 from tests.trials import ORGANISATION, START, Trial, add_output
 
 PLAN = Plan(window_hours=1, minimum_users_an_arm=5, allocation="top_two")
@@ -30,13 +28,10 @@ OPERATOR = "the operator of these tests"
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=20), days=29))
-    engine = database.engine(url)
-    with Session(engine) as session, session.begin():
-        session.add(Organisation(id=ORGANISATION, name=OPERATOR))
-    yield engine
-    engine.dispose()
+    with trials.open_engine(new_database()) as engine:
+        with Session(engine) as session, session.begin():
+            session.add(Organisation(id=ORGANISATION, name=OPERATOR))
+        yield engine
 
 
 def live(trial: Trial, epochs: list[int], users: int, seed: int = 0) -> list[uuid.UUID]:

@@ -1,6 +1,5 @@
 """The rows of units, read by a real Postgres. `test_recount` compares their sums with the stored ones."""
 
-import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,10 +8,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import database
-from data.traffic import answers
 from experiments import unit_rows
 from experiments.plan import Plan
+from tests import trials
 from tests.trials import START, Trial
 
 PLAN = Plan(window_hours=1)
@@ -20,11 +18,8 @@ PLAN = Plan(window_hours=1)
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=20), days=29))
-    engine = database.engine(url)
-    yield engine
-    engine.dispose()
+    with trials.open_engine(new_database()) as engine:
+        yield engine
 
 
 def test_an_exposure_that_no_analysis_has_seen_is_left_out(session: Session) -> None:

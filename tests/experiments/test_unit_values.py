@@ -1,6 +1,5 @@
 """What each unit did, counted anew by a real Postgres: the same numbers as the stored sums."""
 
-import asyncio
 import hashlib
 import random
 import uuid
@@ -12,11 +11,10 @@ import pytest
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from data import database
 from data.tables import Experiment, MetricSum, UserDay, new_id
-from data.traffic import answers
 from experiments import outcomes, plan, stored_sums, unit_values
 from experiments.own_metrics import Definitions
+from tests import trials
 from tests.trials import START, Trial
 
 OWN = Definitions.model_validate(
@@ -39,11 +37,8 @@ PLAN = plan.load(["window_hours=1", "minimum_users_an_arm=10", "n_star=100"])
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=2), days=5))
-    engine = database.engine(url)
-    yield engine
-    engine.dispose()
+    with trials.open_engine(new_database()) as engine:
+        yield engine
 
 
 def build(session: Session, planned: plan.Plan = PLAN, users: int = 100) -> Trial:

@@ -1,6 +1,5 @@
 """What an experiment would have shown: other priors, windows, and rules to stop."""
 
-import asyncio
 import math
 import random
 import uuid
@@ -13,9 +12,7 @@ from scipy import stats
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import database
 from data.tables import Experiment
-from data.traffic import answers
 from experiments import evidence, readings, what_if
 from experiments.effects import compare_arms
 from experiments.estimators import Estimate
@@ -23,6 +20,7 @@ from experiments.plan import Plan
 from experiments.recount import Recount, RecountError
 from experiments.unit_rows import Numbers, UnitRow
 from pipelines.experiment import analyse
+from tests import trials
 from tests.trials import START, Trial
 
 PLAN = Plan(window_hours=1, minimum_users_an_arm=5)
@@ -30,11 +28,8 @@ PLAN = Plan(window_hours=1, minimum_users_an_arm=5)
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
-    url = new_database()
-    asyncio.run(answers.ensure_partitions(url, START.date() - timedelta(days=20), days=29))
-    engine = database.engine(url)
-    yield engine
-    engine.dispose()
+    with trials.open_engine(new_database()) as engine:
+        yield engine
 
 
 def make_effect(difference: float = 0.1, variance: float = 0.2) -> what_if.Effect:

@@ -17,9 +17,10 @@ from hypothesis.stateful import (
 from psycopg import AsyncConnection
 from sqlalchemy import Engine, text
 
-from data import database, jobs
+from data import database
 from data.database import transaction_of
-from data.jobs import ClaimedJob, Failure, Kind, NewJob
+from data.jobs import listing, queue
+from data.jobs.queue import ClaimedJob, Failure, Kind, NewJob
 from data.reasons import reason
 from data.tables import new_id
 from tests.gateways import an_organisation
@@ -59,14 +60,14 @@ class Machine(RuleBasedStateMachine):
         async def work() -> None:
             new = [NewJob(Kind.REWRITE, {}, "") for _ in range(jobs_in_it)]
             async with transaction_of(self.connection, self.tenants[tenant]):
-                await jobs.enqueue_batch(self.connection, self.tenants[tenant], "a", new, b"d")
+                await queue.enqueue_batch(self.connection, self.tenants[tenant], "a", new, b"d")
 
         self.run(work())
         self.enqueued += jobs_in_it
 
     @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 3))
     def claim(self, worker: uuid.UUID, most: int) -> None:
-        claimed = self.run(jobs.claim(self.connection, worker, Kind.REWRITE, 60, most, CAPS))
+        claimed = self.run(queue.claim(self.connection, worker, Kind.REWRITE, 60, most, CAPS))
         assert len({job.organisation_id for job in claimed}) <= 1
         self.claims += [(worker, job) for job in claimed]
 
@@ -82,14 +83,14 @@ class Machine(RuleBasedStateMachine):
         async def work() -> None:
             async with transaction_of(self.connection, job.organisation_id):
                 if how == "done":
-                    for id in await jobs.finish(self.connection, worker, [(job, {})]):
+                    for id in await queue.finish(self.connection, worker, [(job, {})]):
                         await self.connection.execute("INSERT INTO effects VALUES (%s)", (id,))
                 elif how == "release":
-                    await jobs.release(self.connection, worker, [job])
+                    await queue.release(self.connection, worker, [job])
                 else:
                     retry_s = None if how == "dead" else 0.0
                     failure = Failure(job, [reason("internal")], retry_s, how != "not counted")
-                    await jobs.fail(self.connection, worker, [failure])
+                    await queue.fail(self.connection, worker, [failure])
 
         self.run(work())
 
@@ -101,7 +102,7 @@ class Machine(RuleBasedStateMachine):
 
         async def work() -> None:
             async with transaction_of(self.connection, job.organisation_id):
-                await jobs.renew(self.connection, worker, [job], 60)
+                await queue.renew(self.connection, worker, [job], 60)
 
         self.run(work())
 
@@ -117,7 +118,7 @@ class Machine(RuleBasedStateMachine):
     def replay(self, tenant: int) -> None:
         async def work() -> None:
             async with transaction_of(self.connection, self.tenants[tenant]):
-                await jobs.replay(self.connection, "a", kind=Kind.REWRITE)
+                await queue.replay(self.connection, "a", kind=Kind.REWRITE)
 
         self.run(work())
 
@@ -125,8 +126,8 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, tenant: int) -> None:
         async def work() -> None:
             async with transaction_of(self.connection, self.tenants[tenant]):
-                for batch in await jobs.list_batches(self.connection, most=1):
-                    await jobs.cancel(self.connection, batch.id, "a")
+                for batch in await listing.list_batches(self.connection, most=1):
+                    await queue.cancel(self.connection, batch.id, "a")
 
         self.run(work())
 
@@ -150,13 +151,13 @@ class Machine(RuleBasedStateMachine):
         with self.engine.begin() as owner:
             owner.exec_driver_sql("UPDATE jobs SET available_at = now()")
         while claimed := self.run(
-            jobs.claim(self.connection, WORKERS[0], Kind.REWRITE, 60, 3, {"scale": 1000})
+            queue.claim(self.connection, WORKERS[0], Kind.REWRITE, 60, 3, {"scale": 1000})
         ):
             self.claims = [(WORKERS[0], job) for job in claimed]
 
             async def work(claimed: list[ClaimedJob] = claimed) -> None:
                 async with transaction_of(self.connection, claimed[0].organisation_id):
-                    held = await jobs.finish(self.connection, WORKERS[0], [(job, {}) for job in claimed])
+                    held = await queue.finish(self.connection, WORKERS[0], [(job, {}) for job in claimed])
                     assert held == {job.id for job in claimed}
                     for id in held:
                         await self.connection.execute("INSERT INTO effects VALUES (%s)", (id,))

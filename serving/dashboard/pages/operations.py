@@ -15,7 +15,7 @@ from markupsafe import Markup
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data.jobs import MOST_REPLAYED
+from data.jobs.queue import MOST_REPLAYED
 from data.people.identities import Role
 from data.reasons import Reason, load, reason
 from data.traffic import routing

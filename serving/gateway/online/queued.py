@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from data.jobs import ClaimedJob, Kind, NewJob
+from data.jobs.queue import ClaimedJob, Kind, NewJob
 from data.records import TransformType
 from serving.gateway.auth import Caller
 from serving.gateway.online.placement import Message, PlacedPerson

@@ -1,7 +1,7 @@
 """The routes of the gateway, except for the hot path.
 
 - `rewriting`: two rewrites of a message, and batches. `feedback`: votes.
-- `jobs`: batches of messages that are rewritten later, and failed jobs.
+- `batches`: messages that are rewritten later; `jobs`: jobs, failed ones among them, and exports.
 - `comparisons`: two rewrites for a person to choose from.
 - `experiments`: drafts, decisions and the audit trail.
 - `metrics`: what experiments measure.

@@ -8,7 +8,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
-from data.jobs import Kind
+from data.jobs.queue import Kind
 from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType

@@ -13,16 +13,19 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 
 from configs.settings import Settings
-from data import database, jobs
+from data import database
 from data.database import transaction_of
-from data.jobs import ClaimedJob, JobsConfig, Kind, NewJob
+from data.jobs import config, listing
+from data.jobs import queue as jobs
+from data.jobs.config import JobsConfig
+from data.jobs.queue import ClaimedJob, Kind, NewJob
 from data.tables import new_id
 from serving.worker.loop import Work, Worker
 from tests.gateways import an_organisation
 from tests.logins import gateway_url
 from tests.serving.worker.conftest import running
 
-FAST = jobs.load_config().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
+FAST = config.load().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
 
 
 class Recorder:
@@ -139,7 +142,7 @@ async def test_what_has_ended_too_many_workers_is_dead(queue: Queue) -> None:
         await queue.wait(lambda: queue.states()["poison"].startswith("dead"))
     assert queue.handler.lists == []
     async with queue.pool.connection() as connection, transaction_of(connection, queue.tenant):
-        (job,) = await jobs.list_jobs(connection)
+        (job,) = await listing.list_jobs(connection)
     assert "12 workers have ended" in job.errors[0].reason
 
 
@@ -234,5 +237,5 @@ async def test_an_unexpected_error_fails_its_own_job_only(
         await queue.wait(lambda: queue.states() == {"a": "done 1", "b": "dead 2", "c": "done 1"})
     assert "nobody expected this" in caplog.text
     async with queue.pool.connection() as connection, transaction_of(connection, queue.tenant):
-        (job,) = await jobs.list_jobs(connection, states=[jobs.State.DEAD])
+        (job,) = await listing.list_jobs(connection, states=[jobs.State.DEAD])
     assert [error.reasons[0].code for error in job.errors] == ["job_failed", "job_failed"]

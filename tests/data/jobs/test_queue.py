@@ -9,9 +9,11 @@ import pytest
 from psycopg import AsyncConnection
 from sqlalchemy import Engine, text
 
-from data import database, jobs
+from data import database
 from data.database import transaction_of
-from data.jobs import ClaimedJob, Failure, Kind, NewJob, State
+from data.jobs import config, listing
+from data.jobs import queue as jobs
+from data.jobs.queue import ClaimedJob, Failure, Kind, NewJob, State
 from data.reasons import reason
 from data.tables import new_id
 from tests.gateways import an_organisation
@@ -43,9 +45,9 @@ class Queue(NamedTuple):
         async with transaction_of(self.connection, failures[0].job.organisation_id):
             return await jobs.fail(self.connection, worker_id, failures)
 
-    async def read(self, tenant: uuid.UUID, job_id: uuid.UUID) -> jobs.ListedJob:
+    async def read(self, tenant: uuid.UUID, job_id: uuid.UUID) -> listing.ListedJob:
         async with transaction_of(self.connection, tenant):
-            return (await jobs.list_jobs(self.connection, job_id=job_id))[0]
+            return (await listing.list_jobs(self.connection, job_id=job_id))[0]
 
     def end_leases(self) -> None:
         with self.engine.begin() as connection:
@@ -226,15 +228,17 @@ async def test_nobody_replays_another_organisation_s_jobs(queue: Queue, tenant: 
     await queue.fail(ONE, Failure(job, [reason("internal")], None))
     async with transaction_of(queue.connection, an_organisation(queue.engine)):
         assert await jobs.replay(queue.connection, "account:x", job_id=job_id) == []
-        assert await jobs.list_jobs(queue.connection, most=10) == []
+        assert await listing.list_jobs(queue.connection, most=10) == []
 
 
 async def a_batch(
     queue: Queue, tenant: uuid.UUID, key: str | None = None, digest: bytes = b"d"
-) -> jobs.Batch:
+) -> listing.Batch:
     async with transaction_of(queue.connection, tenant):
         new = [NewJob(Kind.REWRITE, {"n": n}, "") for n in range(3)]
-        return await jobs.enqueue_batch(queue.connection, tenant, "api_key:k", new, digest, key)
+        batch_id = await jobs.enqueue_batch(queue.connection, tenant, "api_key:k", new, digest, key)
+        (batch,) = await listing.list_batches(queue.connection, batch_id=batch_id)
+        return batch
 
 
 async def test_a_batch_is_enqueued_once_under_its_key(queue: Queue, tenant: uuid.UUID) -> None:
@@ -253,9 +257,9 @@ async def test_a_batch_counts_its_messages_by_state(queue: Queue, tenant: uuid.U
     await queue.fail(ONE, Failure(dead, [reason("internal")], None))
     async with transaction_of(queue.connection, tenant):
         await jobs.replay(queue.connection, "account:x", job_id=dead.id)
-        (counted,) = await jobs.list_batches(queue.connection, batch_id=batch.id)
+        (counted,) = await listing.list_batches(queue.connection, batch_id=batch.id)
         assert (counted.waiting, counted.running, counted.done, counted.dead) == (1, 1, 1, 0)
-        outcomes = await jobs.read_outcomes(queue.connection, batch.id)
+        outcomes = await listing.read_outcomes(queue.connection, batch.id)
         assert [outcome.state for outcome in outcomes] == ["done", "waiting", "running"]
         assert [outcome.result for outcome in outcomes] == [{"n": 1}, None, None]
         assert await jobs.cancel(queue.connection, batch.id, "account:x") == 2
@@ -278,7 +282,7 @@ async def test_the_counts_are_of_all_organisations(queue: Queue, tenant: uuid.UU
     await queue.enqueue(tenant, "a", "b")
     await queue.enqueue(an_organisation(queue.engine), "a")
     await queue.claim(ONE, 1)
-    counts = {count.state: count for count in await jobs.count(queue.connection)}
+    counts = {count.state: count for count in await listing.count(queue.connection)}
     assert (counts["waiting"].jobs, counts["running"].jobs) == (2, 1)
     assert counts["waiting"].oldest_s is not None
     assert counts["waiting"].oldest_s >= 0
@@ -293,6 +297,6 @@ def test_delays_are_random_below_a_doubling_bound() -> None:
 
 
 def test_a_lease_must_outlast_its_renewal() -> None:
-    config = jobs.load_config()
+    settings = config.load()
     with pytest.raises(ValueError, match="three times poll_s"):
-        jobs.JobsConfig.model_validate({**config.model_dump(), "poll_s": config.lease_s / 2})
+        config.JobsConfig.model_validate({**settings.model_dump(), "poll_s": settings.lease_s / 2})
