@@ -244,6 +244,15 @@ class ReservedPerson(Base):
     user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
 
 
+class WatchedPerson(Base):
+    """A person whose answers a gateway shows as they are made; see `data.traffic.notices`."""
+
+    __tablename__ = "watched_people"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    until: Mapped[Moment]
+
+
 class StoredSpec(Base):
     """A spec by its digest: everything that determines an output."""
 

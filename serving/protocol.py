@@ -2,8 +2,9 @@
 
 All limits apply before anybody is authenticated:
 
-- A request to change the protocol (`Upgrade`, CONNECT) is refused. Proxy and server may disagree on the
-  length of its body, and one of them could read a further request in it.
+- A request to change the protocol (`Upgrade`, CONNECT) is refused, unless it opens a WebSocket at a path that
+  has them, and has no body. Proxy and server may disagree on the length of a body, and one of them could read
+  a further request in it.
 - Fields that follow a chunked body (trailers) are dropped. A proxy that sets or strips a header looks at the
   head only.
 - A head is limited in bytes and in fields, and refused as soon as it is too long.
@@ -19,10 +20,11 @@ No request has a timer of its own: one sweep a second compares every connection'
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from httptools import HttpParserError
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from configs.settings import Settings
@@ -69,9 +71,10 @@ class Door:
     blocked: no client is refused because the server was too busy to read.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, upgrades: Mapping[bytes, "Upgrade"] = {}) -> None:
+        """`upgrades` open WebSockets, by path."""
         catalogue()  # read now, since the first refusal would wait for it
-        self.settings = settings
+        self.settings, self.upgrades = settings, upgrades
         self.now_s = 0.0
         self._period_s = min(1.0, settings.header_timeout_s / 4, settings.body_timeout_s / 4)
         self._by_address: Counter[str] = Counter()
@@ -93,9 +96,8 @@ class Door:
             and self._by_address[address] <= self.settings.max_connections_per_address
         )
 
-    def leave(self, connection: "GuardedProtocol") -> None:
-        """Count a connection that is closed."""
-        address = connection.address
+    def leave(self, address: str) -> None:
+        """Count a connection that is closed, by the address that it came from."""
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
@@ -146,13 +148,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection as closed."""
         self.due_s = inf
-        self.door.leave(self)
+        self.door.leave(self.address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, in pieces no longer than a head may be."""
         if self._is_refused:
             return
+        start = 0
         try:
             size = len(data)
             if size <= self._piece_bytes:
@@ -166,6 +169,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.parser.feed_data(piece)
                 if self.part:
                     self._set_deadline(len(piece))
+        except HttpParserUpgrade as upgrade:
+            self._upgrade(data[start + upgrade.args[0] :])
         except HttpParserError as error:
             refused = error.__context__
             if not isinstance(refused, RefusedError):
@@ -182,14 +187,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check a head; uvicorn then starts or queues the request."""
         self.check_head()
+        if self.parser.should_upgrade():
+            return
         super().on_headers_complete()
         self.headers = []  # the scope has the old list; trailers go into this one, which is never read
         self.part = BODY_BEGAN
 
     def check_head(self) -> None:
         """RefusedError for a head that is not allowed."""
-        if self.parser.should_upgrade():
-            # An exception for WebSockets belongs here, once a route needs them.
+        if self.parser.should_upgrade() and not self._opens_socket():
             raise RefusedError("no_other_protocol")
         limit = self.door.settings.max_header_fields
         if len(self.headers) > limit:
@@ -198,6 +204,29 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.part == _HEAD and self._head_bytes() > self.door.settings.max_header_bytes:
             raise self._head_is_too_long()
 
+    def _opens_socket(self) -> bool:
+        """Whether a request to change the protocol opens a WebSocket, and nothing precedes or follows it."""
+        return (
+            self.url.partition(b"?")[0] in self.door.upgrades
+            and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+            and self._get_upgrade() == b"websocket"
+            and (self.cycle is None or self.cycle.response_complete)
+            and not any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        )
+
+    def _upgrade(self, rest: bytes) -> None:
+        """Give the connection to its WebSocket, with the bytes that came after the head."""
+        self.connections.discard(self)
+        self.due_s = inf
+        lines = b"".join(b"%b: %b\r\n" % header for header in self.headers)
+        head = b"GET %b HTTP/1.1\r\n%b\r\n" % (self.url, lines)
+        opened = self.door.upgrades[self.url.partition(b"?")[0]](self, head)
+        self.transport.set_protocol(opened)
+        del self.parser  # it refers to this object, which is freed at once without it
+        if rest:
+            opened.data_received(rest)
+
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         self.quiet_bytes = BODY_CAME
@@ -205,6 +234,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop the deadline while the answer is made; if it was sent already, the connection is idle."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self.part = NOTHING
         self.due_s = self.door.later_s(self.timeout_keep_alive) if self.cycle.response_complete else inf
@@ -295,6 +326,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.flow.resume_reading()
         self.due_s = self.door.later_s(_LINGER_S)
+
+
+# Opens a WebSocket on a connection, given the head of its request. What it returns is in the set of the
+# server's connections, and has `due_s`, `overdue()` and `shutdown()` as a `GuardedProtocol`.
+Upgrade = Callable[[GuardedProtocol, bytes], asyncio.Protocol]
 
 
 def _response(refused: RefusedError, headers: bytes = b"") -> bytes:

@@ -169,9 +169,9 @@ def a_signing_key(engine: Engine, organisation_id: uuid.UUID, role: Role = "memb
     return kid
 
 
-def sign_token(kid: str, subject: str) -> str:
+def sign_token(kid: str, subject: str, life_s: int = 3600) -> str:
     """A token of a person, signed with `SECRET`."""
-    return jwt.encode({"sub": subject, "exp": int(time.time()) + 3600}, SECRET, headers={"kid": kid})
+    return jwt.encode({"sub": subject, "exp": int(time.time()) + life_s}, SECRET, headers={"kid": kid})
 
 
 def a_token(kid: str, subject: str) -> dict[str, str]:

@@ -23,10 +23,10 @@ from data.tables import Experiment, new_id
 from data.traffic.routing import Arm, Routing, Split
 from serving import events
 from serving.events import Piece
-from serving.gateway.app import create_app
+from serving.gateway.app import create_app, make_door
 from serving.gateway.online.front import PATH, Front
 from serving.gateway.parts import Parts, parts_of
-from serving.protocol import Door, GuardedProtocol
+from serving.protocol import GuardedProtocol
 from tests import gateways
 from tests.logins import as_gateway
 
@@ -116,6 +116,12 @@ class Gateway(NamedTuple):
     key: dict[str, str]
 
     @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        port: int = self.server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
     def parts(self) -> Parts:
         """Its parts."""
         return parts_of(self.front.behind)
@@ -139,7 +145,7 @@ async def listening(settings: Settings, key: str, protocol: type[GuardedProtocol
     """A gateway that serves, and has read what is in force."""
     front = create_app(as_gateway(settings))
     config = uvicorn.Config(
-        front, host="127.0.0.1", port=0, http=partial(protocol, Door(settings)),  # type: ignore[arg-type]
+        front, host="127.0.0.1", port=0, http=partial(protocol, make_door(settings, front)),  # type: ignore[arg-type]
         log_config=None, server_header=False, date_header=False, access_log=False, ws="none",
         timeout_graceful_shutdown=10,
     )  # fmt: skip

@@ -4,6 +4,7 @@
 - `outputs`: rewritten texts, stored before they are answered.
 - `rewrites`: the outputs of an organisation, to look at.
 - `answers`: which output a person got.
+- `notices`: what has changed, as Postgres tells it at the commit.
 - `volume`: how many answers there are, and how many of them come from a cache.
 - `receipts`: signed tokens that feedback needs.
 - `feedback`: votes on outputs.

@@ -24,6 +24,7 @@ from serving.gateway.dependencies import admitted
 from serving.gateway.online import telemetry
 from serving.gateway.online.front import Front
 from serving.gateway.online.protocol import HotProtocol
+from serving.gateway.realtime import sockets
 from serving.gateway.routes import (
     accounts,
     batches,
@@ -35,6 +36,7 @@ from serving.gateway.routes import (
     jobs,
     keys,
     metrics,
+    realtime,
     rewriting,
 )
 from serving.protocol import Door, GuardedProtocol
@@ -51,7 +53,10 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with parts.running(settings, lambda: front.is_draining, clock) as running:
+        async with (
+            parts.running(settings, lambda: front.is_draining, clock) as running,
+            sockets.running(running, front) as opened,
+        ):
             app.state.parts = running
             front.inject(
                 running.authenticator,
@@ -59,6 +64,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
                 running.online,
                 running.idempotency,
                 running.telemetry,
+                opened,
             )
             yield
 
@@ -87,9 +93,14 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.
-    for router in (rewriting.router, feedback.router, health.router):
+    for router in (rewriting.router, feedback.router, realtime.router, health.router):
         app.include_router(router)
     return front
+
+
+def make_door(settings: Settings, front: Front) -> Door:
+    """What all connections of a gateway share: limits, and the path of its WebSockets."""
+    return Door(settings, {sockets.PATH.encode(): front.open_socket})
 
 
 class _Server(uvicorn.Server):
@@ -137,7 +148,7 @@ def main() -> None:
         host="127.0.0.1",
         port=settings.gateway_port,
         loop="uvloop",
-        http=partial(HotProtocol if settings.hot_protocol else GuardedProtocol, Door(settings)),  # type: ignore[arg-type]
+        http=partial(HotProtocol if settings.hot_protocol else GuardedProtocol, make_door(settings, front)),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,

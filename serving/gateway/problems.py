@@ -88,6 +88,10 @@ class ReusedKeyError(ReasonedError):
     """This Idempotency-Key was sent with another request."""
 
 
+class UpgradeNeededError(ReasonedError):
+    """The address is for WebSockets."""
+
+
 class InvalidError(Exception):
     """The request is not valid; `by_field` has the reason for each field. With `within` these are the parts
     of that one field.
@@ -123,6 +127,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ReusedBatchKeyError: (422, "title_key_reused", True),
     InProgressError: (409, "title_in_progress", True),
     ReusedKeyError: (422, "title_key_reused", True),
+    UpgradeNeededError: (426, "title_upgrade_needed", True),
     UnavailableError: (503, "title_unavailable", True),
     FullError: (503, "title_unavailable", False),
     psycopg.OperationalError: (503, "title_unavailable", False),
@@ -138,7 +143,7 @@ _FIELDS = (
     "trains_by_default", "hypothesis", "challenger", "challengers", "plan", "target",
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
-    "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id",
+    "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {
@@ -240,6 +245,8 @@ def answer(error: Exception) -> Response:
         headers = error.headers
     elif isinstance(error, InProgressError):
         headers = {"Retry-After": "1"}
+    elif isinstance(error, UpgradeNeededError):
+        headers = {"Upgrade": "websocket"}
     reasons = [reason("part_unavailable")]
     if may_show:
         assert isinstance(error, ReasonedError), kind

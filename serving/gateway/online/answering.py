@@ -452,7 +452,7 @@ class Online:
             fields = {
                 "transformed_text": output.text,
                 "facts_missing": output.facts_missing,
-                "unchanged": _explain(output.unchanged),
+                "unchanged": explain(output.unchanged),
                 "version": output.version,
             }
             cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(fields)[1:-1])
@@ -522,7 +522,7 @@ class Online:
 
 def make_side(output: NewOutput | Shown) -> Side:
     """An output as one side of a comparison."""
-    unchanged = _explain(output.unchanged)
+    unchanged = explain(output.unchanged)
     return Side(
         transformed_text=output.text,
         facts_missing=output.facts_missing,
@@ -530,7 +530,7 @@ def make_side(output: NewOutput | Shown) -> Side:
     )
 
 
-def _explain(unchanged: Reason | None) -> dict[str, Any] | None:
+def explain(unchanged: Reason | None) -> dict[str, Any] | None:
     """The fields of `Unchanged`."""
     if unchanged is None:
         return None

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -27,10 +27,11 @@ from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.answering import EncodedAnswer, Online
 from serving.gateway.online.decoding import accepts_events, decode_fast, decode_or_refuse
 from serving.gateway.online.placement import Message as ToRewrite
-from serving.gateway.online.streaming import Connection, Stream
+from serving.gateway.online.streaming import SERVER_SENT, Connection, Framing, Stream
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.problems import TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
+from serving.protocol import GuardedProtocol
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,13 @@ class Reply(NamedTuple):
     content: bytes | Stream
 
 
+class Opens(Protocol):
+    """What opens WebSockets."""
+
+    def open(self, connection: GuardedProtocol, head: bytes) -> asyncio.Protocol:
+        """Open one on a connection, as `serving.protocol.Upgrade` says."""
+
+
 class Turn:
     """A request that waits for its response: the fields of a `RequestResponseCycle` that uvicorn reads."""
 
@@ -67,6 +75,11 @@ class Turn:
     def __init__(self) -> None:
         self.body, self.message_event = bytearray(), asyncio.Event()
         self.disconnected, self.response_complete, self.keep_alive = False, False, True
+
+    def leave(self) -> None:
+        """Note that nobody waits for the response any more."""
+        self.disconnected = True
+        self.message_event.set()
 
 
 class Front:
@@ -89,12 +102,18 @@ class Front:
         online: Online,
         idempotency: Idempotency,
         telemetry: Telemetry,
+        sockets: Opens,
     ) -> None:
         """Inject the dependencies. Call inside the running event loop, before the first request. They are
         attributes and not looked up, since that would cost time in every request.
         """
+        self.sockets = sockets
         self._authenticator, self._limiter, self._online = authenticator, limiter, online
         self._idempotency, self._telemetry = idempotency, telemetry
+
+    def open_socket(self, connection: GuardedProtocol, head: bytes) -> asyncio.Protocol:
+        """Open a WebSocket, as `serving.protocol.Upgrade` says."""
+        return self.sockets.open(connection, head)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for a rewrite here, and any other request with FastAPI."""
@@ -132,9 +151,10 @@ class Front:
         headers: dict[bytes, bytes],
         body: bytes | Callable[[], Awaitable[bytes]],
         connection: Connection,
+        framing: Framing = SERVER_SENT,
     ) -> Reply:
         """The response to a request for a rewrite: an answer, a stream that has begun, or a problem. `body`
-        may be a function that reads it, called once the caller is admitted.
+        may be a function that reads it, called once the caller is admitted. `framing` is that of a stream.
         """
         began = time.perf_counter()
         request_id = self._telemetry.request_id(headers)
@@ -152,7 +172,9 @@ class Front:
                 content = body if isinstance(body, bytes) else await body()
                 message, is_streamed = decode_or_refuse(content, headers, caller)
                 if is_streamed:
-                    stream = self._stream(caller, message, headers, content, request_id, began, connection)
+                    stream = self._stream(
+                        caller, message, headers, content, request_id, began, connection, framing
+                    )
                 else:
                     answer, status, encoded = await self._answer(caller, message, headers, content)
             finally:
@@ -183,6 +205,7 @@ class Front:
         request_id: bytes,
         began: float,
         connection: Connection,
+        framing: Framing,
     ) -> Stream:
         async def make(preview: Preview) -> bytes:
             answer, _, encoded = await self._answer(caller, message, headers, body, preview)
@@ -199,7 +222,7 @@ class Front:
             self._telemetry.stream_ended(first_token_s, stream.was_abandoned)
 
         self._telemetry.stream_began()
-        return Stream(make, refuse, connection, self.heartbeat_s, close)
+        return Stream(make, refuse, connection, self.heartbeat_s, close, framing)
 
     async def _begin(self, stream: Stream, caller: Caller, request_id: bytes) -> Reply:
         """The response to a stream, once its first events are there; the error that comes before them."""
@@ -339,8 +362,7 @@ async def _watch(receive: Receive, turn: Turn) -> None:
     """Note that a client disconnects, once its request has been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    turn.disconnected = True
-    turn.message_event.set()
+    turn.leave()
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:

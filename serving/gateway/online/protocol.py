@@ -40,6 +40,8 @@ class HotProtocol(GuardedProtocol):
         """Hold a request for the hot endpoint, if nothing about it is unusual."""
         self.check_head()
         parser = self.parser
+        if parser.should_upgrade():
+            return
         if (
             self.url == _URL
             and parser.get_method() == b"POST"

@@ -1,4 +1,4 @@
-"""An answer while it is made, as server-sent events: `delta`, `replace`, and last `answer` or `error`.
+"""An answer while it is made, as events: `delta`, `replace`, and last `answer` or `error`.
 
 What is streamed is a draft: masks may be put back, a retry may win, the champion may answer for an arm. Only
 the answer is stored, before it is sent.
@@ -7,7 +7,7 @@ the answer is stored, before it is sent.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -26,6 +26,17 @@ class _Text(msgspec.Struct):
     transformed_text: str
 
 
+class Framing(NamedTuple):
+    """How a stream is written: a function that encodes an event with a JSON document, and what is sent when
+    there is no news.
+    """
+
+    encode: Callable[[events.Kind, bytes], bytes]
+    heartbeat: bytes
+
+
+SERVER_SENT = Framing(events.encode, events.HEARTBEAT)
+
 _decode_text = msgspec.json.Decoder(_Text).decode
 
 
@@ -43,10 +54,12 @@ class Stream:
         connection: Connection,
         heartbeat_s: float,
         on_close: Callable[["Stream"], None],
+        framing: Framing = SERVER_SENT,
     ) -> None:
         """`make` makes the answer, JSON, and shows its draft; `refuse` makes the problem of an error.
-        `on_close` is called once. Without news a comment is sent every `heartbeat_s`.
+        `on_close` is called once. A heartbeat comes every `heartbeat_s` without news.
         """
+        self._encode, self._heartbeat = framing
         self._refuse, self._connection, self._heartbeat_s = refuse, connection, heartbeat_s
         self._changed = connection.message_event
         self._changed.clear()  # uvicorn has set it for the body
@@ -97,12 +110,12 @@ class Stream:
             if piece := events.difference(self._sent, text := self._preview.text):
                 self._sent = text
                 self.first_token_at = self.first_token_at or time.perf_counter()
-                return piece.encode()
+                return self._encode(piece.kind, piece.json)
             try:
                 async with asyncio.timeout(self._heartbeat_s):
                     await self._changed.wait()
             except TimeoutError:
-                return events.HEARTBEAT
+                return self._heartbeat
             self._changed.clear()
         return None
 
@@ -112,9 +125,9 @@ class Stream:
         except Exception as error:  # the outermost edge of a request
             if not self._has_begun:
                 raise
-            return events.encode("error", self._refuse(error))
-        last = events.encode("answer", answer)
+            return self._encode("error", self._refuse(error))
+        last = self._encode("answer", answer)
         # A client that has no draft needs none now.
         if self._sent and (piece := events.difference(self._sent, _decode_text(answer).transformed_text)):
-            return piece.encode() + last
+            return self._encode(piece.kind, piece.json) + last
         return last

@@ -7,6 +7,7 @@
 - `metrics`: what experiments measure.
 - `keys`: API keys, signing keys and revoked tokens.
 - `accounts`: signing in.
+- `realtime`: the address of WebSockets.
 - `consent`: whether feedback may train.
 - `health`: probes and metrics.
 """

@@ -20,10 +20,10 @@ from data.people import identities
 from data.records import Spec
 from data.traffic import routing
 from data.traffic.routing import Routing
-from serving.gateway.app import create_app
+from serving.gateway.app import create_app, make_door
 from serving.gateway.online.front import PATH, Front, Reply
 from serving.gateway.online.protocol import HotProtocol
-from serving.protocol import Door, GuardedProtocol
+from serving.protocol import GuardedProtocol
 from tests import gateways
 from tests.logins import as_gateway
 
@@ -68,7 +68,7 @@ async def gateway(request: Any, stack: Settings, engine: Engine) -> AsyncIterato
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
     front = create_app(as_gateway(stack))
-    protocol = partial(request.param, Door(stack))
+    protocol = partial(request.param, make_door(stack, front))
     config = uvicorn.Config(
         front, host="127.0.0.1", port=0, http=protocol, log_config=None, server_header=False,
         date_header=False, access_log=False, ws="none", timeout_graceful_shutdown=5,

@@ -1,0 +1,139 @@
+"""What the event of a notice shows: the document that a REST route gives for the same thing, as it is now."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+from pydantic import TypeAdapter
+
+from data.database import transaction_of
+from data.jobs import listing
+from data.jobs.listing import Batch, ListedJob
+from data.reasons import Reason
+from data.traffic import receipts
+from data.traffic.notices import Notice, Subject
+from data.traffic.receipts import Receipt
+from experiments import drafts
+from experiments.decisions import UnknownExperimentError
+from experiments.drafts import WholeExperiment
+from serving.gateway.online.answering import explain
+
+_ADAPTERS: dict[type[object], TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Batch, ListedJob, WholeExperiment)
+}
+
+
+def identify(notice: Notice) -> tuple[object, ...]:
+    """What a notice is about. Of several notices about the same thing only the newest has to be shown."""
+    fields = notice.fields
+    match notice.subject:
+        case Subject.JOBS:
+            return notice.subject, fields["batch_id"], fields["job_id"]
+        case Subject.EXPERIMENTS:
+            return notice.subject, fields["experiment_id"]
+        case _:
+            return notice.subject, notice.id
+
+
+async def read(
+    pool: AsyncConnectionPool, receipt_secret: bytes, notices: Sequence[Notice]
+) -> dict[str, bytes]:
+    """The documents of notices, JSON by the notice's id. What is deleted meanwhile has none."""
+    documents: dict[str, bytes] = {}
+    stored, answers = [], []
+    for notice in notices:
+        match notice.subject:
+            case Subject.RELEASES:
+                documents[notice.id] = msgspec.json.encode(notice.fields)
+            case Subject.ANSWERS:
+                answers.append(notice)
+            case _:
+                stored.append(notice)
+    if not stored and not answers:
+        return documents
+    async with pool.connection() as connection:
+        for notice in stored:
+            read_one = _read_job if notice.subject is Subject.JOBS else _read_experiment
+            document = await read_one(connection, notice)
+            if document is not None:
+                documents[notice.id] = _ADAPTERS[type(document)].dump_json(document)
+        by_organisation: dict[str, list[Notice]] = {}
+        for notice in answers:
+            by_organisation.setdefault(notice.fields["organisation_id"], []).append(notice)
+        for organisation_id, of_organisation in by_organisation.items():
+            async with transaction_of(connection, uuid.UUID(organisation_id)):
+                documents |= await _read_answers(connection, receipt_secret, of_organisation)
+    return documents
+
+
+async def _read_job(connection: AsyncConnection, notice: Notice) -> Batch | ListedJob | None:
+    batch_id, job_id = notice.fields["batch_id"], notice.fields["job_id"]
+    found: Sequence[Batch | ListedJob]
+    async with transaction_of(connection, uuid.UUID(notice.fields["organisation_id"])):
+        if batch_id is not None:
+            found = await listing.list_batches(connection, batch_id=uuid.UUID(batch_id))
+        else:
+            found = await listing.list_jobs(connection, job_id=uuid.UUID(job_id))
+    return found[0] if found else None
+
+
+async def _read_experiment(connection: AsyncConnection, notice: Notice) -> WholeExperiment | None:
+    try:
+        return await drafts.get(connection, uuid.UUID(notice.fields["experiment_id"]))
+    except UnknownExperimentError:
+        return None
+
+
+async def _read_answers(
+    connection: AsyncConnection, receipt_secret: bytes, notices: Sequence[Notice]
+) -> dict[str, bytes]:
+    """The answers of one organisation, each with its message, as the person got it."""
+    cursor = await connection.cursor(row_factory=dict_row).execute(
+        "SELECT n, message, transform_type, intensity, text, facts_missing, unchanged, version,"
+        " key_id IS NULL AS is_personal"
+        " FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS t(output_id, user_id, n)"
+        " JOIN outputs ON outputs.id = output_id JOIN users ON users.id = t.user_id",
+        (
+            [notice.fields["output_id"] for notice in notices],
+            [notice.fields["user_id"] for notice in notices],
+        ),
+    )
+    documents = {}
+    for row in await cursor.fetchall():
+        notice = notices[row["n"] - 1]
+        documents[notice.id] = msgspec.json.encode(_describe_answer(notice.fields, row, receipt_secret))
+    return documents
+
+
+def _describe_answer(fields: Any, row: dict[str, Any], receipt_secret: bytes) -> dict[str, Any]:
+    answer_id = uuid.UUID(fields["answer_id"])
+    receipt = Receipt(
+        output_id=uuid.UUID(fields["output_id"]),
+        organisation_id=uuid.UUID(fields["organisation_id"]),
+        user_id=uuid.UUID(fields["user_id"]),
+        experiment_id=uuid.UUID(fields["experiment_id"]) if fields["experiment_id"] else None,
+        comparison_id=None,
+        variant=fields["variant"],
+        version=row["version"],
+        epoch=fields["epoch"],
+        issued_at=(answer_id.int >> 80) // 1000,  # UUIDv7: milliseconds since 1970
+        is_personal=row["is_personal"],
+    )
+    return {
+        "answer_id": answer_id,
+        "receipt": receipts.sign(receipt, receipt_secret),
+        "variant": fields["variant"],
+        "message": row["message"],
+        "transform_type": row["transform_type"],
+        "intensity": row["intensity"],
+        "transformed_text": row["text"],
+        "facts_missing": row["facts_missing"],
+        "unchanged": explain(Reason.model_validate(row["unchanged"]) if row["unchanged"] else None),
+        "version": row["version"],
+        "cache": fields["cache"],
+        "fallback": fields["fallback"],
+    }

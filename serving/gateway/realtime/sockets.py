@@ -1,0 +1,303 @@
+"""What clients of WebSockets ask for: every message is limited and answered as a request is."""
+
+import asyncio
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+import prometheus_client
+from websockets.frames import CloseCode
+
+from data.reasons import ReasonedError, reason
+from data.traffic.notices import Subject
+from experiments import drafts
+from experiments.decisions import UnknownExperimentError
+from serving import events
+from serving.gateway.auth import Caller
+from serving.gateway.online.bodies import check_speaks_for
+from serving.gateway.online.front import Front, Turn
+from serving.gateway.online.streaming import Stream
+from serving.gateway.parts import Parts
+from serving.gateway.problems import (
+    InProgressError,
+    InvalidError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnavailableError,
+    UnknownKeyError,
+)
+from serving.gateway.realtime import messages
+from serving.gateway.realtime.connection import TOO_MANY, UNAUTHENTICATED, Connection, Limits, Topic
+from serving.gateway.realtime.feed import Feed
+from serving.gateway.realtime.hub import Hub, write_cursor
+from serving.gateway.realtime.messages import Authenticate, Cancel, Subscribe, Transform, Unsubscribe
+from serving.gateway.routes import experiments
+from serving.gateway.routes.jobs import find_requester
+from serving.protocol import GuardedProtocol
+
+log = logging.getLogger(__name__)
+
+PATH = "/api/v1/ws"
+_MOST_TOPICS = 64  # of a connection
+_CHECK_EVERY_S = 1.0  # whether keys and sessions are still in force
+_CHECKED_TOGETHER = 200
+_LIMITS = Limits()
+
+
+class Sockets:
+    """The WebSockets of a gateway. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        front: Front,
+        hub: Hub,
+        limits: Limits = _LIMITS,
+        check_every_s: float = _CHECK_EVERY_S,
+    ) -> None:
+        """Whether the callers are still known is checked every `check_every_s`."""
+        self._parts, self._front, self._hub = parts, front, hub
+        self.limits, self._check_every_s = limits, check_every_s
+        self._by_token: dict[str, set[Connection]] = {}
+        self._by_key: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        registry = parts.telemetry.registry
+        parts.telemetry.watch("tonebridge_sockets_open", "WebSockets of known callers", self._by_key.total)
+        self._closed = prometheus_client.Counter(
+            "tonebridge_sockets_closed", "WebSockets that have ended, by code", ["code"], registry=registry
+        )
+
+    def start(self) -> None:
+        """Start to close connections whose key or session has ended."""
+        self._start(self._check_callers())
+
+    async def stop(self) -> None:
+        """Stop, and give up the rewrites in progress."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def open(self, guarded: GuardedProtocol, head: bytes) -> Connection:
+        """Open a WebSocket on a connection, given the head of its request."""
+        return Connection(self, guarded, head, self.limits)
+
+    async def handle(self, connection: Connection, text: bytes) -> None:
+        """Do what a message asks for; an error is sent back. Without a caller it also closes the
+        connection.
+        """
+        id: str | None = None
+        try:
+            message = messages.decode(text)
+            if isinstance(message, Authenticate):
+                await self._authenticate(connection, message.token)
+                return
+            if isinstance(message, Transform | Cancel):
+                id = message.id
+            caller = connection.caller
+            if caller is None:
+                raise UnknownKeyError("socket_not_authenticated")
+            if isinstance(message, Transform):  # takes a token of its own route
+                self._transform(connection, message)
+            else:
+                await self._take_token(caller)
+                await self._answer(connection, caller, message)
+        except Exception as error:  # the outermost edge of a message
+            if not isinstance(error, ReasonedError | InvalidError | UnknownExperimentError):
+                log.exception("a message failed with an unexpected error")
+            connection.send(messages.refuse(error, id))
+            if connection.caller is None:
+                connection.close(_close_code(error))
+
+    async def _take_token(self, caller: Caller) -> None:
+        if not self._parts.limiter.try_take(caller, PATH):
+            await self._parts.limiter.take(caller, PATH)
+
+    async def _authenticate(self, connection: Connection, token: str) -> None:
+        parts, former = self._parts, connection.caller
+        parts.telemetry.refuse_when_overloaded()
+        caller = await parts.authenticator.identify(token)
+        await self._take_token(caller)
+        if not connection.is_open:
+            return
+        key_id = caller.identity.key_id
+        if former is None:
+            limit = parts.plans[caller.identity.plan].sockets
+            if self._by_key[key_id] >= limit:
+                raise TooManyRequestsError("plan_sockets", plan=caller.identity.plan, limit=limit)
+            self._by_key[key_id] += 1
+        elif (former.identity.key_id, former.subject) != (key_id, caller.subject):
+            raise InvalidError({"message": reason("socket_of_another_caller")})
+        else:
+            self._forget(connection)
+        connection.accept(caller, token)
+        self._by_token.setdefault(token, set()).add(connection)
+        expires_at = int(caller.expires_at) if math.isfinite(caller.expires_at) else None
+        ready = messages.encode(
+            "ready",
+            cursor=write_cursor(self._hub.position),
+            expires_at=expires_at,
+            resumes="anywhere" if self._hub.is_shared else "here",
+        )
+        connection.send(ready)
+
+    async def _answer(
+        self, connection: Connection, caller: Caller, message: Subscribe | Unsubscribe | Cancel
+    ) -> None:
+        if isinstance(message, Cancel):
+            turn = (connection.turns or {}).get(message.id)
+            if turn is None:
+                raise NotFoundError("socket_id_unknown")
+            turn.leave()
+            return
+        topic = await self._find_topic(caller, message)
+        if isinstance(message, Unsubscribe):
+            self._hub.unsubscribe(connection, topic)
+            connection.send(messages.encode("unsubscribed", channel=message.channel))
+            return
+        if len(connection.topics or ()) >= _MOST_TOPICS:
+            raise InvalidError({"message": reason("socket_channels_full", limit=_MOST_TOPICS)})
+        connection.send(
+            messages.encode(
+                "subscribed",
+                channel=message.channel,
+                cursor=message.after or write_cursor(self._hub.position),
+            )
+        )
+        await self._hub.subscribe(connection, topic, message.after)
+
+    async def _find_topic(self, caller: Caller, message: Subscribe | Unsubscribe) -> Topic:
+        """The topic that a message names, if the caller may see it."""
+        match message.channel:
+            case Subject.JOBS:
+                return Subject.JOBS, caller.identity.organisation_id, find_requester(caller)
+            case Subject.ANSWERS:
+                check_speaks_for(caller, message.user_id)
+                return Subject.ANSWERS, caller.user(message.user_id)[0]
+            case Subject.EXPERIMENTS:
+                await experiments.viewer(self._parts, caller)
+                if message.experiment_id is not None:
+                    async with self._parts.pool.connection() as connection:
+                        await drafts.get(connection, message.experiment_id)
+                return Subject.EXPERIMENTS, message.experiment_id
+            case Subject.RELEASES:
+                return (Subject.RELEASES,)
+
+    def _transform(self, connection: Connection, message: Transform) -> None:
+        if message.id in (connection.turns or ()):
+            raise InProgressError("socket_id_in_use")
+        self._start(self._rewrite(connection, message, connection.begin_turn(message.id)))
+
+    async def _rewrite(self, connection: Connection, message: Transform, turn: Turn) -> None:
+        """Answer as the REST route does: the same function with the same headers and body."""
+        assert connection.token is not None, "a caller has one"
+        headers = {
+            b"x-api-key": connection.token.encode(),
+            b"content-type": b"application/json",
+            b"accept": events.MEDIA_TYPE.encode(),
+        }
+        if message.idempotency_key is not None:
+            headers[b"idempotency-key"] = message.idempotency_key.encode()
+        try:
+            framing = messages.framing(message.id)
+            reply = await self._front.reply(headers, bytes(message.body), turn, framing)
+            if isinstance(reply.content, Stream):
+                await self._send_stream(connection, reply.content)
+            elif reply.status == 200:
+                connection.send(framing.encode("answer", reply.content))
+            else:
+                retry_after = dict(reply.headers).get(b"retry-after", b"").decode()
+                connection.send(messages.problem(reply.content, message.id, retry_after))
+        finally:
+            connection.end_turn(message.id)
+
+    async def _send_stream(self, connection: Connection, stream: Stream) -> None:
+        try:
+            while (piece := await stream.read()) is not None:
+                await connection.send_when_read(piece, self._front.stuck_s)
+        except TimeoutError:
+            connection.abort()
+        finally:
+            await stream.close()
+
+    def leave(self, connection: Connection, code: int) -> None:
+        """Forget a connection that has ended."""
+        self._closed.labels(code).inc()
+        self._hub.leave(connection)
+        if connection.caller is not None:
+            self._forget(connection)
+            key_id = connection.caller.identity.key_id
+            self._by_key[key_id] -= 1
+            if not self._by_key[key_id]:
+                del self._by_key[key_id]
+
+    def _forget(self, connection: Connection) -> None:
+        assert connection.token is not None, "a caller has one"
+        same = self._by_token[connection.token]
+        same.discard(connection)
+        if not same:
+            del self._by_token[connection.token]
+
+    async def _check_callers(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_every_s)
+            unsure = [token for token in self._by_token if not self._is_unchanged(token)]
+            for start in range(0, len(unsure), _CHECKED_TOGETHER):
+                part = unsure[start : start + _CHECKED_TOGETHER]
+                await asyncio.gather(*map(self._check, part))
+
+    def _is_unchanged(self, token: str) -> bool:
+        now = self._parts.authenticator.recall(token)
+        callers = {connection.caller for connection in self._by_token.get(token, ())}
+        return now is not None and all(
+            caller is now or (caller is not None and caller.identity == now.identity) for caller in callers
+        )
+
+    async def _check(self, token: str) -> None:
+        """Close the connections of a token that is not in force any more, or has other rights now. They stay
+        open while that cannot be told.
+        """
+        try:
+            await self._parts.authenticator.identify(token)
+            is_ended = not self._is_unchanged(token)
+        except UnknownKeyError:
+            is_ended = True
+        except UnavailableError:
+            return
+        if is_ended:
+            for connection in list(self._by_token.get(token, ())):
+                connection.close(UNAUTHENTICATED, "the key or session has ended, or its rights have changed")
+
+
+@asynccontextmanager
+async def running(parts: Parts, front: Front) -> AsyncIterator[Sockets]:
+    """The WebSockets of a gateway whose parts run, and what feeds them."""
+    url, redis_url = parts.settings.database_url, parts.settings.redis_url
+    assert url is not None, "checked by `parts.make`"
+    hub = Hub(parts.pool, parts.receipt_secret, parts.telemetry.registry, is_shared=redis_url is not None)
+    feed, sockets = Feed(url, redis_url, hub), Sockets(parts, front, hub)
+    for part in (hub, feed, sockets):
+        part.start()
+    try:
+        yield sockets
+    finally:
+        for part in (sockets, feed, hub):
+            await part.stop()
+
+
+def _close_code(error: Exception) -> int:
+    """With which code a connection closes that could not be authenticated."""
+    match error:
+        case TooManyRequestsError():
+            return TOO_MANY
+        case UnavailableError():
+            return CloseCode.TRY_AGAIN_LATER
+        case _:
+            return UNAUTHENTICATED
