@@ -62,6 +62,7 @@ class Feed:
         self._tasks: list[asyncio.Task[None]] = []
         self._redis: Redis | None = None
         self.is_listening = asyncio.Event()  # to Postgres
+        self.is_reading = False  # of Redis: the hub has what the stream has
 
     def start(self) -> None:
         """Start to read."""
@@ -153,13 +154,14 @@ class Feed:
                 await redis.eval(_BEGIN, 1, _STREAM)
                 newest: Any = await redis.xrevrange(_STREAM, count=KEPT)
                 self._catch_up(newest[::-1], is_first)
-                is_first = False
+                is_first, self.is_reading = False, True
                 while True:
                     last = write_cursor(self._hub.position)
                     read: Any = await redis.xread({_STREAM: last}, block=_BLOCK_MS)
                     for _, entries in read:
                         self._take(entries)
             except _REDIS_ERRORS as error:
+                self.is_reading = False
                 log.warning("no notices from Redis: %s", error)
                 await asyncio.sleep(_RETRY_S)
 
