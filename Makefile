@@ -63,7 +63,7 @@ calibrate: setup  ## test the statistical guarantees on 10,000 simulated experim
 month: setup  ## thirty days of automatic experiments, 5 minutes
 	$(BIN)/python -m simulation.month configs/month.yaml
 
-bench-gateway: setup  ## the gateway and its queue against their peers, 18 minutes (QUICK=1: 4)
+bench-gateway: setup  ## the gateway, its queue and its WebSockets against their peers, 21 minutes (QUICK=1: 5)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
 
 bench-experiments: setup  ## looks at experiments of up to ten million exposures, 30 minutes (QUICK=1: 3)

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import jobs, measure, servers, steps, streaming, workload
+from benchmarks import jobs, measure, servers, sockets, steps, streaming, workload
 from benchmarks.measure import Phase, Result
 from benchmarks.servers import Bench, MissingError, Server
 from pipelines.local import ProcessEndedError
@@ -346,12 +346,16 @@ def main() -> None:
     streams = streaming.measure(10 if arguments.quick else 40)
     session.say("jobs: our queue, procrastinate and pgqueuer")
     queues = jobs.measure(programs / "jobs", arguments.quick)
+    session.say("WebSockets, against FastAPI's")
+    with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as state:
+        opened = sockets.measure(Path(state), arguments.quick)
     summary = summarise(session.results)
     targets = judge(summary)
     report = {
         **summary,
         "streams": streams,
         "jobs": queues,
+        "sockets": opened,
         "steps_us": by_step,
         "rates_at_p99": rates,
         "memory_growth_mb_per_min": growth,
@@ -368,6 +372,7 @@ def main() -> None:
     print("\nCPU of an L1 hit, by step:\n" + steps.table(by_step, summary["l1_hits"]["gateway"]["cpu_us"]))
     print("\n" + streaming.table(streams))
     print("\n" + "\n".join(jobs.table(queues)))
+    print("\n" + "\n".join(sockets.table(opened)))
     for name, found in rates.items():
         print(f"{name}: " + ", ".join(f"{what} {rate:,.0f} req/s" for what, rate in found.items()))
         print(f"{name}: memory grows {growth[name]:.2f} MB a minute")
