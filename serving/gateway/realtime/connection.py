@@ -55,8 +55,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_address", "_begun", "_connections", "_door", "_inbox", "_is_awaited", "_is_leaving", "_limits",
-        "_listener", "_loop", "_protocol", "_task", "_transport", "_writable", "caller", "due_s", "token", "topics",
-        "turns",
+        "_listener", "_loop", "_protocol", "_task", "_transport", "_writable", "caller", "due_s", "token",
+        "topics", "turns",
     )  # fmt: skip
 
     def __init__(self, listener: Listener, guarded: GuardedProtocol, head: bytes, limits: Limits) -> None:
