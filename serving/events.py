@@ -22,9 +22,14 @@ class Piece(NamedTuple):
     kind: Literal["delta", "replace"]
     text: str
 
+    @property
+    def json(self) -> bytes:
+        """The data of the event."""
+        return msgspec.json.encode({"text": self.text})
+
     def encode(self) -> bytes:
         """The event."""
-        return encode(self.kind, msgspec.json.encode({"text": self.text}))
+        return encode(self.kind, self.json)
 
 
 def difference(sent: str, text: str) -> Piece | None:

@@ -13,6 +13,7 @@ import msgspec
 
 from models.preview import Preview
 from serving import events
+from serving.events import Kind
 
 
 class Connection(Protocol):
@@ -43,11 +44,14 @@ class Stream:
         connection: Connection,
         heartbeat_s: float,
         on_close: Callable[["Stream"], None],
+        encode: Callable[[Kind, bytes], bytes] = events.encode,
     ) -> None:
-        """`make` makes the answer, JSON, and shows its draft; `refuse` makes the problem of an error.
-        `on_close` is called once. Without news a comment is sent every `heartbeat_s`.
+        """`make` makes the answer, JSON, and shows its draft; `refuse` makes the problem of an error, JSON.
+        `on_close` is called once. Without news a comment is sent every `heartbeat_s`. `encode` makes the
+        bytes of an event from its kind and its JSON.
         """
         self._refuse, self._connection, self._heartbeat_s = refuse, connection, heartbeat_s
+        self._encode = encode
         self._changed = connection.message_event
         self._changed.clear()  # uvicorn has set it for the body
         self._preview, self._sent = Preview(self._changed.set), ""
@@ -63,6 +67,12 @@ class Stream:
         """Wait for the first events. Raises what prevents an answer, as long as there are none."""
         self._first = await self._next()
         self._has_begun = True
+
+    @property
+    def answer(self) -> bytes | None:
+        """The answer, JSON; None while there is none."""
+        work = self._work
+        return work.result() if work.done() and not work.cancelled() and not work.exception() else None
 
     async def read(self) -> bytes | None:
         """The next events; None after the last, or when the client has left."""
@@ -97,7 +107,7 @@ class Stream:
             if piece := events.difference(self._sent, text := self._preview.text):
                 self._sent = text
                 self.first_token_at = self.first_token_at or time.perf_counter()
-                return piece.encode()
+                return self._encode(piece.kind, piece.json)
             try:
                 async with asyncio.timeout(self._heartbeat_s):
                     await self._changed.wait()
@@ -112,9 +122,9 @@ class Stream:
         except Exception as error:  # the outermost edge of a request
             if not self._has_begun:
                 raise
-            return events.encode("error", self._refuse(error))
-        last = events.encode("answer", answer)
+            return self._encode("error", self._refuse(error))
+        last = self._encode("answer", answer)
         # A client that has no draft needs none now.
         if self._sent and (piece := events.difference(self._sent, _decode_text(answer).transformed_text)):
-            return piece.encode() + last
+            return self._encode(piece.kind, piece.json) + last
         return last
