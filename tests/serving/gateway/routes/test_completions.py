@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -18,18 +18,19 @@ from openai import AsyncOpenAI, OpenAI
 from sqlalchemy import Engine
 
 from configs.settings import Settings
+from data.erasure.rows import purge
+from data.erasure.whom import Person
 from data.records import Spec, TransformType
 from data.traffic.routing import Routing
 from serving import events
 from serving.gateway.app import create_app
 from serving.gateway.online.completions import MODELS, CompletionRequest
-from serving.gateway.online.front import PATH
+from serving.gateway.online.front import PATH, Reply
 from serving.gateway.online.protocol import HotProtocol
 from tests import gateways, streams
 from tests.streams import V1, Gate, Gateway, Send, Service, delta, rows, until
 
 MODEL = "tonebridge/soften-2"
-Clients = Callable[..., AsyncOpenAI]
 
 
 @pytest.fixture(autouse=True)
@@ -220,12 +221,15 @@ async def test_a_version_of_edits_reports_no_tokens(
 # --- LangChain -----------------------------------------------------------------------------------------
 
 
-async def test_langchain_rewrites_and_streams(gateway: Gateway, service: Service) -> None:
-    model = ChatOpenAI(
+def chat(gateway: Gateway) -> ChatOpenAI:
+    return ChatOpenAI(
         base_url=url_of(gateway), api_key=gateway.key["X-API-Key"], model=MODEL, stream_usage=True,
         include_response_headers=True, max_retries=0,
     )  # fmt: skip
-    message = await model.ainvoke(fresh()[0]["content"])
+
+
+async def test_langchain_rewrites_and_its_receipt_takes_a_vote(gateway: Gateway) -> None:
+    message = await chat(gateway).ainvoke(fresh()[0]["content"])
     assert message.content == "Please wait."
     assert message.usage_metadata is not None
     assert message.usage_metadata["output_tokens"] == 3
@@ -233,16 +237,27 @@ async def test_langchain_rewrites_and_streams(gateway: Gateway, service: Service
     vote = {"receipt": receipt, "kind": "thumb", "up": True}
     async with gateway.session.post("/api/v1/feedback", json=vote, headers=gateway.key) as response:
         assert response.status == 201
-    gateway.front.heartbeat_s = 0.02
-    gate = service.scripts["v1"] = Gate()
-    streaming = asyncio.ensure_future(anext(model.astream(fresh()[0]["content"])))
-    await gate.begun.wait()
-    await asyncio.sleep(0.1)  # for comments, which the client skips
-    gate.opened.set()
-    await streaming
-    service.scripts["v1"] = write_after_a_change_of_mind
+
+
+async def test_langchain_streams_and_skips_comments(
+    gateway: Gateway, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, gateway.front.heartbeat_s = asyncio.Event(), 0.02
+    reply = gateway.front.reply
+
+    async def reply_and_note(*request: Any) -> Reply:
+        begun = await reply(*request)
+        gate.set()  # a comment is its first event, since nothing is written yet
+        return begun
+
+    async def write_late(send: Send, version: str) -> None:
+        await gate.wait()
+        await write_after_a_change_of_mind(send, version)
+
+    monkeypatch.setattr(gateway.front, "reply", reply_and_note)
+    service.scripts["v1"] = write_late
     whole: Any = None
-    async for chunk in model.astream(fresh()[0]["content"]):
+    async for chunk in chat(gateway).astream(fresh()[0]["content"]):
         whole = chunk if whole is None else whole + chunk
     assert (whole.content, whole.usage_metadata["total_tokens"]) == ("Please wait.", 57)
     assert whole.response_metadata["finish_reason"] == "stop"
@@ -443,6 +458,21 @@ async def test_a_repeated_request_is_answered_as_before(gateway: Gateway, client
     body = {"text": messages[0]["content"], "transform_type": "soften", "intensity": 2}
     async with gateway.session.post(PATH, json=body, headers={**gateway.key, **key}) as response:
         assert response.status == 422, "the same key and message at the other door is another request"
+
+
+async def test_an_erasure_finds_a_stored_completion(
+    gateway: Gateway, client: AsyncOpenAI, local: Settings, engine: Engine
+) -> None:
+    """The stored body holds the text, and its receipt says whose it is."""
+    completion = await client.chat.completions.create(
+        model=MODEL, messages=fresh(), user="ann", extra_headers={"Idempotency-Key": str(uuid.uuid4())}
+    )
+    query = "SELECT organisation_id, user_id FROM answers WHERE id = CAST(:id AS uuid)"
+    details = completion.tonebridge  # type: ignore[attr-defined]
+    [(organisation_id, user_id)] = await rows(engine, gateway, query, id=details["answer_id"])
+    person = Person(user_id, organisation_id)
+    counts = await asyncio.to_thread(purge, local, engine, person, None)  # a rehearsal
+    assert counts["idempotent_requests"] == 1
 
 
 async def test_a_repeated_stream_is_streamed_as_before(client: AsyncOpenAI, service: Service) -> None:
