@@ -50,6 +50,8 @@ async def gateway(local: Settings, engine: Engine, api_key: str, service: Servic
     gateways.publish(engine, Routing(champion=V1))
     settings = local.model_copy(update={"inference_urls": (service.url,)})
     async with streams.listening(settings, api_key, HotProtocol) as gateway:
+        # The clients share its event loop, and take half a second of it when they are made: it would shed.
+        await gateway.parts.telemetry.stop()
         yield gateway
 
 
