@@ -91,9 +91,7 @@ class EncodedAnswer(NamedTuple):
     answer_id: str
     cache: Level
     fell_back: bool
-    upstream_s: float
-    prompt_tokens: int = 0
-    tokens: int = 0
+    work: Work
 
 
 class Prepared(NamedTuple):
@@ -320,7 +318,7 @@ class Online:
             id_text,
             level,
             fell_back,
-            *work,
+            work,
         )
 
     def _expose(self, person: PlacedPerson, arm: Arm) -> None:

@@ -384,15 +384,16 @@ class Exchange:
     def write(self, answer: EncodedAnswer) -> bytes:
         """The completion of an answer, JSON."""
         fields: Mapping[str, Any] = msgspec.json.decode(answer.body)
+        work = answer.work
         completion = Completion(
             id=f"chatcmpl-{fields['answer_id']}",
             created=int(time.time()),
             model=self._model,
             choices=[Choice(message=AssistantMessage(content=fields["transformed_text"]))],
             usage=Usage(
-                prompt_tokens=answer.prompt_tokens,
-                completion_tokens=answer.tokens,
-                total_tokens=answer.prompt_tokens + answer.tokens,
+                prompt_tokens=work.prompt_tokens,
+                completion_tokens=work.tokens,
+                total_tokens=work.prompt_tokens + work.tokens,
             ),
             system_fingerprint=fields["version"],
             tonebridge=Details.model_validate(fields),
