@@ -24,7 +24,7 @@ class Piece(NamedTuple):
 
     @property
     def json(self) -> bytes:
-        """The event's data."""
+        """The data of the event."""
         return msgspec.json.encode({"text": self.text})
 
     def encode(self) -> bytes:

@@ -21,6 +21,7 @@ from configs.settings import Settings
 from serving import source
 from serving.gateway import home, manual, parts, problems
 from serving.gateway.dependencies import admitted
+from serving.gateway.online import completions as openai_form
 from serving.gateway.online import telemetry
 from serving.gateway.online.front import Front
 from serving.gateway.online.protocol import HotProtocol
@@ -29,6 +30,7 @@ from serving.gateway.routes import (
     accounts,
     batches,
     comparisons,
+    completions,
     consent,
     experiments,
     feedback,
@@ -79,7 +81,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
         # FastAPI would make a span of every request, with its whole address; `Telemetry` samples them.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    front = Front(app)
+    front = Front(app, codecs={openai_form.PATH: openai_form.Exchange})
     problems.install(app)
     source.trust_proxies(app, settings.trusted_proxies)
     home.install(app, settings)
@@ -93,7 +95,9 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.
-    for router in (rewriting.router, feedback.router, realtime.router, health.router):
+    for router in (
+        rewriting.router, completions.router, feedback.router, realtime.router, health.router,
+    ):  # fmt: skip
         app.include_router(router)
     return front
 

@@ -156,6 +156,11 @@ _ALLOWED = {
 }
 
 
+def allowed(field: str) -> Reason:
+    """What a field may contain."""
+    return _ALLOWED.get(field) or reason("allowed_nothing")
+
+
 def problem(
     status: int,
     title: str,
@@ -202,15 +207,15 @@ def _invalid(error: InvalidError) -> Response:
     errors = []
     for name, why in error.by_field.items():
         field, part = (error.within, name) if error.within else (name, "")
-        allowed = _ALLOWED.get(field) or reason("allowed_nothing")
+        may_be = allowed(field)
         errors.append(
             {
                 "field": field,
                 **({"part": part} if part else {}),
                 "message": f"{part}: {why}" if part else str(why),
-                "allowed": str(allowed),
+                "allowed": str(may_be),
                 "reason": _encode(why),
-                "allowed_reason": _encode(allowed),
+                "allowed_reason": _encode(may_be),
             }
         )
     detail = "; ".join(f"{e['field']}: {e['message']} (allowed: {e['allowed']})" for e in errors)

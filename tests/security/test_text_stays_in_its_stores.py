@@ -184,6 +184,13 @@ def test_a_message_and_what_people_think_of_it_are_in_no_log_metric_or_span(site
     answers = [site.ask("POST", "/api/v1/transform", asked) for _ in range(3)]
     again = {"Idempotency-Key": str(uuid.uuid4())}
     answers += [site.ask("POST", "/api/v1/transform", asked | {"intensity": 3}, **again) for _ in range(2)]
+    completion = {
+        "model": "tonebridge/clarify-1",
+        "messages": [{"role": "user", "content": f"Now {marker}."}],
+    }
+    for streamed in (False, True):
+        body = completion | {"stream": streamed}
+        answers.append(site.ask("POST", "/v1/chat/completions", body, **{"Idempotency-Key": f"c{streamed}"}))
     batch = {"items": [asked | {"text": f"{number} {marker}"} for number in range(3)]}
     answers.append(site.ask("POST", "/api/v1/batch", batch, **{"Idempotency-Key": str(uuid.uuid4())}))
     compared = site.ask("POST", "/api/v1/compare", asked | {"policy": "two_samples"})
@@ -213,6 +220,14 @@ def test_what_is_refused_is_in_no_log_metric_or_span(site: Site, marker: str) ->
         ):  # fmt: skip
             answer = site.ask("POST", f"/api/v1/{path}", body, **{"Content-Type": "application/json"})
             assert 400 <= answer.status_code < 500 or path == "transform", (path, body, answer.text)
+    completion = {"model": "tonebridge/soften-2", "messages": [{"role": "user", "content": marker}]}
+    for changes in (
+        {"model": marker}, {"messages": [{"role": marker}]}, {"user": f"{marker}\0"}, {marker: marker},
+        {"messages": [{"role": "user", "content": marker * 400}]}, {"tools": [marker]},
+        {"messages": [{"role": "user", "content": [{"type": marker}]}]},
+    ):  # fmt: skip
+        assert 400 <= site.ask("POST", "/v1/chat/completions", completion | changes).status_code < 500
+    site.ask("GET", f"/v1/{marker}")
     site.ask("POST", f"/api/v1/{marker}", fits)
     site.ask("GET", f"/api/v1/transform?text={marker}")
     token = {"Authorization": f"Bearer {site.settings.secret('service_token')}"}

@@ -70,6 +70,20 @@ class Answer(BaseModel):
     unchanged: WhyUnchanged
 
 
+class Work(NamedTuple):
+    """What the inference service did for an answer: the seconds that it took, and the tokens that it read and
+    wrote for this request. Requests that share one call share its seconds; the tokens are those of the
+    request that started it.
+    """
+
+    upstream_s: float = 0.0
+    prompt_tokens: int = 0
+    tokens: int = 0
+
+
+_NO_WORK = Work()
+
+
 class EncodedAnswer(NamedTuple):
     """An answer as it is sent, JSON of `Answer`, and its facts for the telemetry."""
 
@@ -77,7 +91,7 @@ class EncodedAnswer(NamedTuple):
     answer_id: str
     cache: Level
     fell_back: bool
-    upstream_s: float
+    work: Work
 
 
 class Prepared(NamedTuple):
@@ -166,7 +180,7 @@ class Online:
         person = self._person(caller, message.external_id, epoch)
         arm = await self._find_arm(person, message, epoch)
         try:
-            output, level, fell_back, upstream_s = await self._answer_in(person, message, arm, epoch, preview)
+            output, level, fell_back, work = await self._answer_in(person, message, arm, epoch, preview)
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
@@ -175,7 +189,7 @@ class Online:
                 self._expose(person, arm)
                 self._answers.add_draft(person, arm)
             raise
-        return self.make_answer(person, arm, message, output, level, began, fell_back, upstream_s)
+        return self.make_answer(person, arm, message, output, level, began, fell_back, work)
 
     async def prepare(self, person: PlacedPerson, message: Message, made: dict[bytes, NewOutput]) -> Prepared:
         """What answers a message, with nothing stored, cached or counted. Errors as `transform`.
@@ -188,10 +202,8 @@ class Online:
         if person.epoch != epoch.number:
             epoch.place(person)
         arm = await self._find_arm(person, message, epoch)
-        output, level, fell_back, upstream_s = await self._answer_in(person, message, arm, epoch, None, made)
-        answer, encoded = self._build_answer(
-            person, arm, message, output, level, began, fell_back, upstream_s
-        )
+        output, level, fell_back, work = await self._answer_in(person, message, arm, epoch, None, made)
+        answer, encoded = self._build_answer(person, arm, message, output, level, began, fell_back, work)
         used = epoch.champion if fell_back else arm
         return Prepared(answer, encoded.body, output, self._name(person, message, used))
 
@@ -213,22 +225,22 @@ class Online:
         epoch: RoutingEpoch,
         preview: Preview | None,
         made: dict[bytes, NewOutput] | None = None,
-    ) -> tuple[CachedOutput, Level, bool, float]:
+    ) -> tuple[CachedOutput, Level, bool, Work]:
         """The output of the arm, or of the champion if the arm cannot answer; its level, whether the champion
-        answered instead, and the seconds that the service took.
+        answered instead, and what the service did for it.
         """
         try:
-            output, level, upstream_s = await self._output(person, message, arm, preview, made)
+            output, level, work = await self._output(person, message, arm, preview, made)
         except UnavailableError as error:
             if arm.digest == epoch.champion.digest:
                 raise
-            output, level, upstream_s = await self._output(person, message, epoch.champion, preview, made)
+            output, level, work = await self._output(person, message, epoch.champion, preview, made)
             # A rewrite that the champion has just made shows that the service works, so the arm is at fault.
             # A cached rewrite shows nothing.
             if isinstance(error, VersionFailedError) and level == "miss":
                 self.arm_failures.record_failure(arm)
-            return output, level, True, upstream_s
-        return output, level, False, upstream_s
+            return output, level, True, work
+        return output, level, False, work
 
     @property
     def open_breakers(self) -> int:
@@ -249,14 +261,12 @@ class Online:
         level: Level,
         began: float,
         fell_back: bool = False,
-        upstream_s: float = 0.0,
+        work: Work = _NO_WORK,
     ) -> EncodedAnswer:
         """A new answer to a message of a person in an arm, with an output; its row is queued for Postgres.
         `began` is `time.perf_counter()` at the start of the request.
         """
-        answer, encoded = self._build_answer(
-            person, arm, message, output, level, began, fell_back, upstream_s
-        )
+        answer, encoded = self._build_answer(person, arm, message, output, level, began, fell_back, work)
         self._expose(person, arm)
         self._answers.add(answer)
         return encoded
@@ -270,7 +280,7 @@ class Online:
         level: Level,
         began: float,
         fell_back: bool,
-        upstream_s: float,
+        work: Work,
     ) -> tuple[NewAnswer, EncodedAnswer]:
         """The row of an answer, and the answer as it is sent."""
         answer_id = uuid_utils.uuid7()
@@ -308,7 +318,7 @@ class Online:
             id_text,
             level,
             fell_back,
-            upstream_s,
+            work,
         )
 
     def _expose(self, person: PlacedPerson, arm: Arm) -> None:
@@ -429,19 +439,20 @@ class Online:
         arm: Arm,
         preview: Preview | None,
         made: dict[bytes, NewOutput] | None,
-    ) -> tuple[CachedOutput, Level, float]:
-        """The arm's output, the level that it came from, and the seconds that the service took. A new output
-        is stored; with `made` it is added there instead, and not cached.
+    ) -> tuple[CachedOutput, Level, Work]:
+        """The arm's output, the level that it came from, and what the service did for it. A new output is
+        stored; with `made` it is added there instead, and not cached.
 
         Only the request that started the call gets VersionFailedError; those that joined it get
         UnavailableError. So each failure is counted once.
         """
-        is_own_call = False
+        is_own_call, tokens = False, (0, 0)
 
         async def make() -> tuple[CachedOutput, float]:
-            nonlocal is_own_call
+            nonlocal is_own_call, tokens
             is_own_call = True
             output = await self._make_in_arm(person.organisation_id, message, arm, preview)
+            tokens = output.prompt_tokens, output.tokens
             if made is not None:
                 made[output.id.bytes] = output
             else:
@@ -459,12 +470,13 @@ class Online:
             return cached, output.upstream_ms / 1000
 
         try:
-            return await self._cache.get_or_make(
+            output, level, upstream_s = await self._cache.get_or_make(
                 self._name(person, message, arm),
                 make,
                 ends_unread=preview is not None,
                 is_kept=made is None,
             )
+            return output, level, Work(upstream_s, *tokens)
         except VersionFailedError as error:
             if is_own_call:
                 raise

@@ -5,7 +5,7 @@ page decides.
 """
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from pydantic import ValidationError
@@ -71,13 +71,20 @@ def decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> Mes
     return Message(text, request.transform_type, request.intensity, user_id, request.locale, request.channel)
 
 
-def _validate(body: bytes, headers: dict[bytes, bytes]) -> StreamableRequest:
+def read_json(body: bytes, headers: dict[bytes, bytes]) -> Any:
+    """The JSON of a body; InvalidError when it has none, or the headers do not say that it has."""
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
         raise InvalidError({"body": reason("content_type_wrong")})
     try:
-        return StreamableRequest.model_validate(json.loads(body))
-    except ValidationError as error:
-        raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidError({"body": reason("invalid_json_invalid", error=str(error))}) from error
+
+
+def _validate(body: bytes, headers: dict[bytes, bytes]) -> StreamableRequest:
+    content = read_json(body, headers)
+    try:
+        return StreamableRequest.model_validate(content)
+    except ValidationError as error:
+        raise InvalidError(problems.by_field(error.errors(include_url=False))) from error

@@ -1,16 +1,17 @@
-"""The gateway's front: answers the one endpoint that must be fast, and hands all others to FastAPI.
+"""The gateway's front: answers requests for one rewrite, and hands all others to FastAPI.
 
     authenticate -> rate -> read -> assign -> L1 -> L2 -> one call -> service -> output row -> answer
 
 FastAPI costs eighty microseconds a request, and this about ten. Both validate alike (`decoding`).
 `protocol.py` calls this as soon as the bytes of a request are there; a request by ASGI gets the same answer.
-An answer may be a stream (`streaming`): the same path, with the draft on the way.
+An answer may be a stream (`streaming`): the same path, with the draft on the way. A `Codec` reads requests
+and writes answers in another form than that of `/api/v1/transform`, by the same rules.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
@@ -27,7 +28,7 @@ from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.answering import EncodedAnswer, Online
 from serving.gateway.online.decoding import accepts_events, decode_fast, decode_or_refuse
 from serving.gateway.online.placement import Message as ToRewrite
-from serving.gateway.online.streaming import SERVER_SENT, Connection, Framing, Stream
+from serving.gateway.online.streaming import Connection, Stream
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.problems import TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
@@ -67,6 +68,56 @@ class Opens(Protocol):
         """Open one on a connection, as `serving.protocol.Upgrade` says."""
 
 
+class Codec(Protocol):
+    """The form of the requests of one route and of its answers. One is made for each request."""
+
+    path: str  # of the route, in metrics and for Idempotency-Keys
+    max_bytes: int  # of a body
+    shows_drafts: bool  # whether a stream has the events `delta` and `replace`
+    heartbeat: bytes  # what a stream sends when there is no news
+
+    def read(self, body: bytes, headers: dict[bytes, bytes], caller: Caller) -> tuple[ToRewrite, bool]:
+        """The message, and whether its answer is streamed; any error refuses the request."""
+
+    def write(self, answer: EncodedAnswer) -> bytes:
+        """The JSON of an answer, which an Idempotency-Key stores."""
+
+    def encode(self, kind: events.Kind, json: bytes) -> bytes:
+        """An event of a stream. Its JSON is that of `write` for an answer and of `refuse` for an error."""
+
+    def headers(self, json: bytes) -> list[tuple[bytes, bytes]]:
+        """Headers of an answer, in addition to those of every answer; `json` is that of `write`."""
+
+    def refuse(self, error: Exception) -> Response:
+        """The response to an error."""
+
+
+class TransformCodec:
+    """The documents of `/api/v1/transform`, and its events, which WebSockets frame in another way."""
+
+    path, max_bytes, shows_drafts = PATH, _MAX_BYTES, True
+    read = staticmethod(decode_or_refuse)
+    refuse = staticmethod(problems.answer)
+
+    def __init__(
+        self,
+        encode: Callable[[events.Kind, bytes], bytes] = events.encode,
+        heartbeat: bytes = events.HEARTBEAT,
+    ) -> None:
+        self.encode, self.heartbeat = encode, heartbeat
+
+    def write(self, answer: EncodedAnswer) -> bytes:
+        """The JSON of an answer."""
+        return answer.body
+
+    def headers(self, json: bytes) -> list[tuple[bytes, bytes]]:
+        """No more headers than every answer has."""
+        return []
+
+
+_TRANSFORM = TransformCodec()
+
+
 class Turn:
     """A request that waits for its response: the fields of a `RequestResponseCycle` that uvicorn reads."""
 
@@ -86,12 +137,17 @@ class Front:
     """The ASGI application that the server runs; `behind` it is FastAPI's."""
 
     def __init__(
-        self, behind: FastAPI, heartbeat_s: float = events.HEARTBEAT_S, stuck_s: float = _STUCK_S
+        self,
+        behind: FastAPI,
+        heartbeat_s: float = events.HEARTBEAT_S,
+        stuck_s: float = _STUCK_S,
+        codecs: Mapping[str, Callable[[], Codec]] | None = None,
     ) -> None:
         """A stream without news sends a comment every `heartbeat_s`, and ends when its client reads nothing
-        for `stuck_s` while its buffers are full.
+        for `stuck_s` while its buffers are full. `codecs` make the codec of a request, by its path.
         """
         self.behind = behind
+        self._codecs = {PATH: lambda: _TRANSFORM, **(codecs or {})}
         self.is_draining = False
         self.heartbeat_s, self.stuck_s = heartbeat_s, stuck_s
 
@@ -119,8 +175,8 @@ class Front:
         """Answer a request for a rewrite here, and any other request with FastAPI."""
         if scope["type"] != "http":
             await self.behind(scope, receive, send)
-        elif scope["path"] == PATH and scope["method"] == "POST":
-            await self._transform(scope, receive, send)
+        elif scope["method"] == "POST" and (make_codec := self._codecs.get(scope["path"])) is not None:
+            await self._transform(make_codec(), scope, receive, send)
         else:
             await self._hand_on(scope, receive, send)
 
@@ -151,10 +207,12 @@ class Front:
         headers: dict[bytes, bytes],
         body: bytes | Callable[[], Awaitable[bytes]],
         connection: Connection,
-        framing: Framing = SERVER_SENT,
+        codec: Codec = _TRANSFORM,
     ) -> Reply:
         """The response to a request for a rewrite: an answer, a stream that has begun, or a problem. `body`
-        may be a function that reads it, called once the caller is admitted. `framing` is that of a stream.
+        may be a function that reads it, called once the caller is admitted.
+
+        All codecs share the rate of `PATH`, so another form of a request gives nobody a second one.
         """
         began = time.perf_counter()
         request_id = self._telemetry.request_id(headers)
@@ -170,34 +228,37 @@ class Front:
             stream: Stream | None = None
             try:
                 content = body if isinstance(body, bytes) else await body()
-                message, is_streamed = decode_or_refuse(content, headers, caller)
+                message, is_streamed = codec.read(content, headers, caller)
                 if is_streamed:
                     stream = self._stream(
-                        caller, message, headers, content, request_id, began, connection, framing
+                        codec, caller, message, headers, content, request_id, began, connection
                     )
                 else:
-                    answer, status, encoded = await self._answer(caller, message, headers, content)
+                    answer, status, encoded = await self._answer(codec, caller, message, headers, content)
             finally:
                 if stream is None:  # else it keeps its place until it is closed
                     self._limiter.leave(caller)
             if stream is not None:
-                return await self._begin(stream, caller, request_id)
+                return await self._begin(codec, stream, caller, request_id)
         except Exception as error:  # the outermost edge of a request
-            problem = self._refuse(error, request_id, began)
+            problem = self._refuse(codec, error, request_id, began)
             refused = [*problem.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
             return Reply(problem.status_code, self._closing(refused), bytes(problem.body))
-        return self._succeed(caller, answer, status, encoded, headers, request_id, began)
+        reply = self._succeed(caller, answer, status, encoded, headers, request_id, began)
+        reply.headers.extend(codec.headers(encoded))
+        return reply
 
-    def _refuse(self, error: Exception, request_id: bytes, began: float) -> Response:
-        """The problem of an error, which is counted and logged."""
-        response = problems.answer(error)
+    def _refuse(self, codec: Codec, error: Exception, request_id: bytes, began: float) -> Response:
+        """The response to an error, which is counted and logged."""
+        response = codec.refuse(error)
         if response.status_code == 500:
             log.exception("a request failed with an unexpected error", exc_info=error)
-        self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
+        self._telemetry.refused(codec.path, response.status_code, time.perf_counter() - began, request_id)
         return response
 
     def _stream(
         self,
+        codec: Codec,
         caller: Caller,
         message: ToRewrite,
         headers: dict[bytes, bytes],
@@ -205,16 +266,17 @@ class Front:
         request_id: bytes,
         began: float,
         connection: Connection,
-        framing: Framing,
     ) -> Stream:
         async def make(preview: Preview) -> bytes:
-            answer, _, encoded = await self._answer(caller, message, headers, body, preview)
+            # A draft that is not shown is made, too: its generation ends when the client leaves.
+            seen = preview if codec.shows_drafts else Preview()
+            answer, _, encoded = await self._answer(codec, caller, message, headers, body, seen)
             total_s = time.perf_counter() - began
             self._telemetry.answered(answer, total_s, caller.identity, request_id, headers)
             return encoded
 
         def refuse(error: Exception) -> bytes:
-            return bytes(self._refuse(error, request_id, began).body)
+            return bytes(self._refuse(codec, error, request_id, began).body)
 
         def close(stream: Stream) -> None:
             self._limiter.leave(caller)
@@ -222,9 +284,9 @@ class Front:
             self._telemetry.stream_ended(first_token_s, stream.was_abandoned)
 
         self._telemetry.stream_began()
-        return Stream(make, refuse, connection, self.heartbeat_s, close, framing)
+        return Stream(make, refuse, connection, self.heartbeat_s, close, codec.encode, codec.heartbeat)
 
-    async def _begin(self, stream: Stream, caller: Caller, request_id: bytes) -> Reply:
+    async def _begin(self, codec: Codec, stream: Stream, caller: Caller, request_id: bytes) -> Reply:
         """The response to a stream, once its first events are there; the error that comes before them."""
         try:
             await stream.begin()
@@ -239,6 +301,8 @@ class Front:
             (b"x-request-id", request_id),
             _NOT_SNIFFED,
         ]
+        if (answer := stream.answer) is not None:  # it was there before the first comment
+            headers += codec.headers(answer)
         return Reply(200, self._closing(headers), stream)
 
     def _succeed(
@@ -269,19 +333,19 @@ class Front:
             headers.append(CLOSE_HEADER)
         return headers
 
-    async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _transform(self, codec: Codec, scope: Scope, receive: Receive, send: Send) -> None:
         headers, turn = dict(scope["headers"]), Turn()
         watch: asyncio.Task[None] | None = None
 
         async def read() -> bytes:
             nonlocal watch
-            body = await _read(receive, headers, _MAX_BYTES)
+            body = await _read(receive, headers, codec.max_bytes)
             if accepts_events(headers) or b"stream" in body:
                 watch = asyncio.create_task(_watch(receive, turn))
             return body
 
         try:
-            status, answer_headers, content = await self.reply(headers, read, turn)
+            status, answer_headers, content = await self.reply(headers, read, turn, codec)
             start = {"type": "http.response.start", "status": status, "headers": answer_headers}
             if isinstance(content, bytes):
                 await send(start)
@@ -301,6 +365,7 @@ class Front:
 
     async def _answer(
         self,
+        codec: Codec,
         caller: Caller,
         message: ToRewrite,
         headers: dict[bytes, bytes],
@@ -311,15 +376,15 @@ class Front:
         key = headers.get(b"idempotency-key")
         if key is None:
             answer = await self._online.transform(caller, message, preview)
-            return answer, 200, answer.body
+            return answer, 200, codec.write(answer)
         fresh: list[EncodedAnswer] = []
 
         async def do() -> tuple[int, bytes]:
             fresh.append(await self._online.transform(caller, message, preview))
-            return 200, fresh[0].body
+            return 200, codec.write(fresh[0])
 
         status, content = await self._idempotency.once(
-            caller, message.external_id, key, PATH.encode() + b"\0" + body, do
+            caller, message.external_id, key, codec.path.encode() + b"\0" + body, do
         )
         return (fresh[0] if fresh else None), status, content
 

@@ -7,12 +7,13 @@ the answer is stored, before it is sent.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from models.preview import Preview
 from serving import events
+from serving.events import Kind
 
 
 class Connection(Protocol):
@@ -25,17 +26,6 @@ class Connection(Protocol):
 class _Text(msgspec.Struct):
     transformed_text: str
 
-
-class Framing(NamedTuple):
-    """How a stream is written: a function that encodes an event with a JSON document, and what is sent when
-    there is no news.
-    """
-
-    encode: Callable[[events.Kind, bytes], bytes]
-    heartbeat: bytes
-
-
-SERVER_SENT = Framing(events.encode, events.HEARTBEAT)
 
 _decode_text = msgspec.json.Decoder(_Text).decode
 
@@ -54,13 +44,15 @@ class Stream:
         connection: Connection,
         heartbeat_s: float,
         on_close: Callable[["Stream"], None],
-        framing: Framing = SERVER_SENT,
+        encode: Callable[[Kind, bytes], bytes] = events.encode,
+        heartbeat: bytes = events.HEARTBEAT,
     ) -> None:
-        """`make` makes the answer, JSON, and shows its draft; `refuse` makes the problem of an error.
-        `on_close` is called once. A heartbeat comes every `heartbeat_s` without news.
+        """`make` makes the answer, JSON, and shows its draft; `refuse` makes the problem of an error, JSON.
+        `on_close` is called once. `encode` makes the bytes of an event from its kind and its JSON. Without
+        news `heartbeat` is sent every `heartbeat_s`.
         """
-        self._encode, self._heartbeat = framing
         self._refuse, self._connection, self._heartbeat_s = refuse, connection, heartbeat_s
+        self._encode, self._heartbeat = encode, heartbeat
         self._changed = connection.message_event
         self._changed.clear()  # uvicorn has set it for the body
         self._preview, self._sent = Preview(self._changed.set), ""
@@ -76,6 +68,12 @@ class Stream:
         """Wait for the first events. Raises what prevents an answer, as long as there are none."""
         self._first = await self._next()
         self._has_begun = True
+
+    @property
+    def answer(self) -> bytes | None:
+        """The answer, JSON; None while there is none."""
+        work = self._work
+        return work.result() if work.done() and not work.cancelled() and not work.exception() else None
 
     async def read(self) -> bytes | None:
         """The next events; None after the last, or when the client has left."""

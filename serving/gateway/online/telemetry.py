@@ -172,10 +172,10 @@ class Telemetry:
     @staticmethod
     def timing(answer: EncodedAnswer | None, total_s: float) -> bytes:
         """The value of Server-Timing, in milliseconds: the gateway's own part, and the upstream's."""
-        if answer is None or not answer.upstream_s:
+        if answer is None or not answer.work.upstream_s:
             return b"gateway;dur=%.3f" % (total_s * 1000)
-        own_s = max(total_s - answer.upstream_s, 0.0)
-        return b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_s * 1000, answer.upstream_s * 1000)
+        own_s = max(total_s - answer.work.upstream_s, 0.0)
+        return b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_s * 1000, answer.work.upstream_s * 1000)
 
     def answered(
         self,
@@ -190,8 +190,8 @@ class Telemetry:
         self._answered[level].observe(total_s)
         is_sampled = random.random() < self._sampled_share
         if answer is not None and level == "miss":
-            self._upstream.observe(answer.upstream_s)
-            self._overhead.observe(max(total_s - answer.upstream_s, 0.0))
+            self._upstream.observe(answer.work.upstream_s)
+            self._overhead.observe(max(total_s - answer.work.upstream_s, 0.0))
             self._fallbacks.inc(answer.fell_back)
         elif not is_sampled:
             return
@@ -200,7 +200,7 @@ class Telemetry:
             "organisation": str(identity.organisation_id),
             "cache": level,
             "ms": round(total_s * 1000, 3),
-            "upstream_ms": round(answer.upstream_s * 1000, 3) if answer is not None else 0,
+            "upstream_ms": round(answer.work.upstream_s * 1000, 3) if answer is not None else 0,
             "fallback": answer is not None and answer.fell_back,
         }
         self._span(fields, total_s, headers)

@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._listener, self._loop, self._door = listener, guarded.loop, guarded.door
         self._limits = limits
         self._transport, self._address = guarded.transport, guarded.address
-        self._connections: set[Any] = guarded.connections
+        self._connections = guarded.connections
         self._protocol = ServerProtocol(max_size=MAX_BYTES, logger=_quiet)
         self._inbox: deque[bytes] | None = None  # messages that wait for the one before them
         self._task: asyncio.Task[None] | None = None  # works them off
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         self.topics: dict[Topic, Position] | None = None  # subscriptions, and since when
         self.turns: dict[str, Turn] | None = None  # rewrites in progress
         self.due_s = self._door.later_s(limits.authenticate_s)
-        self._connections.add(self)
+        self._connections.add(self)  # type: ignore[arg-type]
         self._transport.set_write_buffer_limits(limits.most_unsent_bytes // 2)
         self._protocol.receive_data(head)
         (request,) = self._protocol.events_received()
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self.due_s = inf
-        self._connections.discard(self)
+        self._connections.discard(self)  # type: ignore[arg-type]
         self._door.leave(self._address)
         self.resume_writing()
         for turn in (self.turns or {}).values():

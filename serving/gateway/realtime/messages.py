@@ -9,7 +9,7 @@ from websockets.frames import OP_TEXT, Frame
 from data.reasons import reason
 from data.traffic.notices import Subject
 from serving.gateway import problems
-from serving.gateway.online.streaming import Framing
+from serving.gateway.online.front import TransformCodec
 from serving.gateway.problems import InvalidError
 
 MAX_BYTES = 128 * 1024  # of a message, as of the body of a request for a rewrite
@@ -91,10 +91,10 @@ def problem(document: bytes, id: str | None, retry_after_s: str | None = None) -
     return encode("error", id=id, data=msgspec.Raw(document), retry_after_s=seconds)
 
 
-def framing(id: str) -> Framing:
-    """The framing of the rewrite with an id; without heartbeats, since a WebSocket has pings."""
+def codec(id: str) -> TransformCodec:
+    """How the rewrite with an id is written. A WebSocket has pings, and needs no heartbeats."""
 
     def encode_event(kind: str, document: bytes) -> bytes:
         return encode(kind, id=id, data=msgspec.Raw(document))
 
-    return Framing(encode_event, b"")
+    return TransformCodec(encode_event, heartbeat=b"")

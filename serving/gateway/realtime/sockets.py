@@ -206,12 +206,12 @@ class Sockets:
         if message.idempotency_key is not None:
             headers[b"idempotency-key"] = message.idempotency_key.encode()
         try:
-            framing = messages.framing(message.id)
-            reply = await self._front.reply(headers, bytes(message.body), turn, framing)
+            codec = messages.codec(message.id)
+            reply = await self._front.reply(headers, bytes(message.body), turn, codec)
             if isinstance(reply.content, Stream):
                 await self._send_stream(connection, reply.content)
             elif reply.status == 200:
-                connection.send(framing.encode("answer", reply.content))
+                connection.send(codec.encode("answer", reply.content))
             else:
                 retry_after = dict(reply.headers).get(b"retry-after", b"").decode()
                 connection.send(messages.problem(reply.content, message.id, retry_after))

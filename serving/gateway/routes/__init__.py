@@ -1,5 +1,6 @@
 """The routes of the gateway, except for the hot path.
 
+- `completions`: a rewrite in the form of OpenAI's API.
 - `rewriting`: two rewrites of a message, and batches. `feedback`: votes.
 - `batches`: messages that are rewritten later; `jobs`: jobs, failed ones among them, and exports.
 - `comparisons`: two rewrites for a person to choose from.

@@ -273,10 +273,10 @@ async def test_a_gateway_that_stops_finishes_what_has_begun(
     begun = asyncio.Event()
     reply = gateway.front.reply
 
-    async def slow_reply(headers: dict[bytes, bytes], body: Any, connection: Any) -> Reply:
+    async def slow_reply(*request: Any) -> Reply:
         begun.set()
         await asyncio.sleep(0.3)
-        return await reply(headers, body, connection)
+        return await reply(*request)
 
     monkeypatch.setattr(gateway.front, "reply", slow_reply)
     whole = gateway.request(fresh())

@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from data.people.identities import Identity
-from serving.gateway.online.answering import EncodedAnswer
+from serving.gateway.online.answering import EncodedAnswer, Work
 from serving.gateway.online.telemetry import JsonLines, Telemetry
 
 WHO = Identity(uuid.uuid4(), "key", "member", b"", "scale")
-HIT = EncodedAnswer(b"{}", "id", "l1", False, 0.0)
-MISS = EncodedAnswer(b"{}", "id", "miss", True, 0.25)
+HIT = EncodedAnswer(b"{}", "id", "l1", False, Work())
+MISS = EncodedAnswer(b"{}", "id", "miss", True, Work(0.25))
 PARENT = {b"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
 
