@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self.due_s = inf
-        self._connections.discard(self)  # type: ignore[arg-type]
+        self._connections.discard(self)
         self._door.leave(self._address)
         self.resume_writing()
         for turn in (self.turns or {}).values():
@@ -234,8 +234,14 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         if not self._protocol.reader.eof:
             self._protocol.receive_eof()
-        closed = self._protocol.close_sent or self._protocol.close_rcvd
-        self._listener.leave(self, closed.code if closed else CloseCode.ABNORMAL_CLOSURE)
+        self._listener.leave(self, self._close_code())
+
+    def _close_code(self) -> int:
+        """With which code it has ended. A client that closes may choose any; they all count as one."""
+        if self._protocol.close_rcvd_then_sent:
+            return CloseCode.NORMAL_CLOSURE
+        sent = self._protocol.close_sent
+        return sent.code if sent is not None else CloseCode.ABNORMAL_CLOSURE
 
     def _flush(self) -> None:
         for piece in self._protocol.data_to_send():

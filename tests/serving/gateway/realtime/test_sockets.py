@@ -179,6 +179,14 @@ async def test_frames_may_come_with_the_handshake(gateway: Gateway) -> None:
             await wire.reader.readuntil(b'"type":"ready"')
 
 
+async def test_a_client_may_close_with_any_code_and_counts_as_one(gateway: Gateway) -> None:
+    for code in (1000, 3333, 4999):
+        async with sockets.authenticated(gateway) as socket:
+            await socket.raw.close(code)
+    await until(lambda: gateway.metric('tonebridge_sockets_closed_total{code="1000"}') == 3)
+    assert gateway.metric("tonebridge_sockets_closed_total") == 3
+
+
 async def test_a_rewrite_can_be_cancelled(gateway: Gateway, service: Service) -> None:
     service.scripts["v1"] = Gate()
     async with sockets.authenticated(gateway) as socket:
