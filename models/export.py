@@ -77,6 +77,7 @@ def export(
     # (docs/training.md): 584 MB in a process instead of 990 in float32, and twice the tokens a second.
     # The converter collects garbage after each layer. Without `freeze` it would search all objects of the
     # process each time: with the libraries of the flows that is four fifths of the whole export.
+    keeps_frozen = gc.get_freeze_count() > 0
     gc.freeze()
     try:
         TransformersConverter(str(merged)).convert(str(partial / "ctranslate2"), quantization=quantization)
@@ -87,7 +88,8 @@ def export(
             "see docs/your-own-model.md"
         ) from error
     finally:
-        gc.unfreeze()
+        if not keeps_frozen:  # else the process has objects that are to stay frozen
+            gc.unfreeze()
     shutil.copy2(merged / "tokenizer.json", partial)
     shutil.copy2(merged / prompts.FILE, partial)
     version = {

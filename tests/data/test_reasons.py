@@ -95,65 +95,67 @@ def names_of(code: str) -> set[str]:
     return {name for name, _ in fields_of(SENTENCES[code]["en"])}
 
 
-def imported(tree: ast.Module) -> dict[str, str]:
+def imported(nodes: list[ast.AST]) -> dict[str, str]:
     """The module that each imported name is from."""
     return {
         alias.asname or alias.name: node.module or ""
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
 
 
-def error_classes(trees: dict[str, ast.Module]) -> set[tuple[str, str]]:
+def module_of(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".")
+
+
+def error_classes(files: dict[str, list[ast.AST]]) -> set[tuple[str, str]]:
     """ReasonedError and every class below it: module and name."""
+    parents = [
+        ((module_of(path), node.name), {(sources.get(base.id, module_of(path)), base.id) for base in names})
+        for path, nodes in files.items()
+        for sources in [imported(nodes)]
+        for node in nodes
+        if isinstance(node, ast.ClassDef)
+        for names in [[base for base in node.bases if isinstance(base, ast.Name)]]
+    ]
     classes = {("data.reasons", "ReasonedError")}
-    while True:
-        more = {
-            (module, node.name)
-            for path, tree in trees.items()
-            for module in [path.removesuffix(".py").replace("/", ".")]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ClassDef)
-            for base in node.bases
-            if isinstance(base, ast.Name) and (imported(tree).get(base.id, module), base.id) in classes
-        }
-        if more <= classes:
-            return classes
+    while more := {name for name, of_class in parents if of_class & classes} - classes:
         classes |= more
+    return classes
 
 
-def own_codes(trees: dict[str, ast.Module], errors: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def own_codes(files: dict[str, list[ast.AST]], errors: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """The error classes that choose their code themselves, in `__init__`."""
     return {
         (module, node.name)
         for module, name in errors - {("data.reasons", "ReasonedError")}
-        for node in ast.walk(trees[module.replace(".", "/") + ".py"])
+        for node in files[module.replace(".", "/") + ".py"]
         if isinstance(node, ast.ClassDef) and node.name == name
         if any(isinstance(part, ast.FunctionDef) and part.name == "__init__" for part in node.body)
     }
 
 
-def calls() -> Iterator[Call]:
+def calls_of_source() -> Iterator[Call]:
     """Every call of the source that makes a reason of the catalogue."""
-    trees = {
-        str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+    files = {
+        str(path.relative_to(ROOT)): list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
         if "migrations" not in path.parts
     }
-    errors = error_classes(trees)
-    with_a_code = {("data.reasons", "reason"), *errors} - own_codes(trees, errors)
-    for path, tree in trees.items():
-        module, sources = path.removesuffix(".py").replace("/", "."), imported(tree)
-        choosing = {name for of_module, name in own_codes(trees, errors) if of_module == module}
+    errors = error_classes(files)
+    choosing = own_codes(files, errors)
+    with_a_code = {("data.reasons", "reason"), *errors} - choosing
+    for path, nodes in files.items():
+        module, sources = module_of(path), imported(nodes)
         inside = {
             id(node)
-            for scope in ast.walk(tree)
-            if isinstance(scope, ast.ClassDef) and scope.name in choosing
+            for scope in nodes
+            if isinstance(scope, ast.ClassDef) and (module, scope.name) in choosing
             for node in ast.walk(scope)
         }
-        for node in ast.walk(tree):
+        for node in nodes:
             if not isinstance(node, ast.Call):
                 continue
             function = node.func
@@ -193,7 +195,9 @@ def fields(call: ast.Call) -> set[str] | None:
     return names
 
 
-CALLS = list(calls())
+@pytest.fixture(scope="module")
+def calls() -> list[Call]:
+    return list(calls_of_source())
 
 
 def test_every_sentence_is_there_in_every_language_with_the_same_fields() -> None:
@@ -245,28 +249,28 @@ def test_every_name_that_a_reason_may_hold_is_a_term(names: object) -> None:
     assert missing == []
 
 
-def test_the_source_names_codes_of_the_catalogue() -> None:
-    assert len(CALLS) > 60, "the calls were not found"
-    assert [(call.where, code) for call in CALLS for code in call.codes if code not in SENTENCES] == []
+def test_the_source_names_codes_of_the_catalogue(calls: list[Call]) -> None:
+    assert len(calls) > 60, "the calls were not found"
+    assert [(call.where, code) for call in calls for code in call.codes if code not in SENTENCES] == []
 
 
-def test_the_source_gives_every_reason_exactly_its_fields() -> None:
+def test_the_source_gives_every_reason_exactly_its_fields(calls: list[Call]) -> None:
     wrong = [
         (call.where, code, sorted(call.fields ^ names_of(code)))
-        for call in CALLS
+        for call in calls
         if call.fields is not None
         for code in call.codes
         if call.fields != names_of(code)
     ]
     assert wrong == []
-    assert [call.where.partition(":")[0] for call in CALLS if call.fields is None] == [
+    assert [call.where.partition(":")[0] for call in calls if call.fields is None] == [
         "experiments/lifecycle.py",  # tests/experiments/test_lifecycle.py has each
         "serving/validation.py",  # and tests/serving/gateway/test_problems.py
     ]
 
 
-def test_every_code_of_the_catalogue_is_used() -> None:
-    used = {code for call in CALLS for code in call.codes}
+def test_every_code_of_the_catalogue_is_used(calls: list[Call]) -> None:
+    used = {code for call in calls for code in call.codes}
     # What earlier releases decided is stored with these.
     assert sorted(set(SENTENCES) - used) == [
         "another_experiment",

@@ -68,7 +68,15 @@ def test_an_unquantised_export_is_the_model_in_every_architecture(name, messages
     assert prompts.read(tmp_path / "v").stop == architectures.ARCHITECTURES[name].turn_end
 
 
-def test_an_architecture_that_ctranslate2_cannot_convert_is_refused(tiny_texts, tmp_path):
+@pytest.fixture
+def nothing_frozen():
+    """The process as it is without the tests' own `gc.freeze` (tests/conftest.py)."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+def test_an_architecture_that_ctranslate2_cannot_convert_is_refused(nothing_frozen, tiny_texts, tmp_path):
     plain = architectures.build("phi3", tmp_path / "phi3", tiny_texts)
     with pytest.raises(ValueError, match="CTranslate2 cannot convert a phi3 model"):
         export(loading.base_folder(str(plain), tmp_path / "bases"), None, tmp_path / "v")
@@ -76,7 +84,7 @@ def test_an_architecture_that_ctranslate2_cannot_convert_is_refused(tiny_texts, 
     assert gc.get_freeze_count() == 0
 
 
-def test_the_converter_does_not_search_all_objects_of_the_process(base, tmp_path):
+def test_the_converter_does_not_search_all_objects_of_the_process(nothing_frozen, base, tmp_path):
     # It collects garbage after each layer, which takes most of an export in a process with many objects.
     searched = []
 
@@ -92,6 +100,12 @@ def test_the_converter_does_not_search_all_objects_of_the_process(base, tmp_path
         gc.callbacks.remove(count)
     assert min(searched) < len(kept)
     assert gc.get_freeze_count() == 0
+
+
+def test_what_the_process_has_frozen_stays_frozen(nothing_frozen, base, tmp_path):
+    gc.freeze()
+    export(base, None, tmp_path / "version")
+    assert gc.get_freeze_count() > 0
 
 
 def test_a_base_without_an_adapter_keeps_its_dtype_and_an_adapter_is_merged_in_the_one_asked_for(
