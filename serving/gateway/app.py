@@ -21,6 +21,7 @@ from configs.settings import Settings
 from serving import source
 from serving.gateway import home, manual, parts, problems
 from serving.gateway.dependencies import admitted
+from serving.gateway.graph import endpoint
 from serving.gateway.online import telemetry
 from serving.gateway.online.front import Front
 from serving.gateway.online.protocol import HotProtocol
@@ -81,6 +82,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     )
     front = Front(app)
     problems.install(app)
+    endpoint.install(app, front)
     source.trust_proxies(app, settings.trusted_proxies)
     home.install(app, settings)
     if settings.api_docs:
@@ -93,7 +95,9 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.
-    for router in (rewriting.router, feedback.router, realtime.router, health.router):
+    for router in (
+        rewriting.router, feedback.router, realtime.router, health.router, endpoint.router,
+    ):  # fmt: skip
         app.include_router(router)
     return front
 

@@ -144,6 +144,7 @@ _FIELDS = (
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
+    "query", "documentId", "operationName", "variables", "extensions", "first",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {

@@ -327,8 +327,11 @@ class Front:
         """Let FastAPI answer, with a bound on the body's length."""
         began, status, headers = time.perf_counter(), 500, dict(scope["headers"])
         request_id = self._telemetry.request_id(headers)
-        signs_in = scope["path"].startswith("/api/v1/auth/")
-        limit = _MAX_BYTES_SIGNING_IN if signs_in else _MAX_BYTES_OTHER
+        limit = _MAX_BYTES_OTHER
+        if scope["path"].startswith("/api/v1/auth/"):
+            limit = _MAX_BYTES_SIGNING_IN
+        elif scope["path"] == "/graphql":
+            limit = _MAX_BYTES
         remaining, declared = limit, int(headers.get(b"content-length", b"0"))  # httptools takes digits only
 
         async def receive_bounded() -> Message:

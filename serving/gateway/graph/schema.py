@@ -1,0 +1,86 @@
+"""The schema, and what happens to a document before it is executed: it is measured, validated and paid for."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from functools import cache
+
+import strawberry
+from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
+
+from data.reasons import ReasonedError
+from serving.gateway.dependencies import admission
+from serving.gateway.graph import limits
+from serving.gateway.graph.context import PATH, Context
+from serving.gateway.graph.limits import MOST_TOKENS, Size
+from serving.gateway.graph.mutations import Mutation
+from serving.gateway.graph.queries import Query
+from serving.gateway.problems import InvalidError
+
+
+class Admission(SchemaExtension):
+    """Bounds and charges one operation."""
+
+    def __init__(self) -> None:
+        self._size = Size()
+
+    def on_operation(self) -> Iterator[None]:  # type: ignore[override]
+        """Bound the document's tokens, and refuse introspection to those who may not read the schema."""
+        self.execution_context.parse_options["max_tokens"] = MOST_TOKENS
+        if not self._context.may_introspect:
+            self.execution_context.validation_rules += (NoSchemaIntrospectionCustomRule,)
+        yield
+
+    def on_validate(self) -> Iterator[None]:  # type: ignore[override]
+        """Measure the document first: validation takes longer the larger it is."""
+        execution = self.execution_context
+        assert execution.graphql_document is not None, "it was parsed"
+        try:
+            self._size = limits.measure(
+                execution.schema._schema, execution.graphql_document, execution.variables or {}
+            )
+        except InvalidError as error:
+            execution.pre_execution_errors = [GraphQLError(str(error), original_error=error)]
+        yield
+
+    async def on_execute(self) -> AsyncIterator[None]:  # type: ignore[override]
+        """Charge the caller. A query takes one of their places for concurrent requests; the fields of a
+        mutation come one after the other, and each takes its own.
+        """
+        context, tokens = self._context, self._size.tokens
+        limiter, caller = context.parts.limiter, context.caller
+        async with AsyncExitStack() as until_answered:
+            try:
+                if self.execution_context.operation_type is OperationType.QUERY:
+                    await until_answered.enter_async_context(admission(limiter, caller, PATH, tokens))
+                else:
+                    await limiter.take(caller, PATH, tokens)
+            except ReasonedError as error:
+                context.refusal = error
+                raise
+            yield
+
+    @property
+    def _context(self) -> Context:
+        context = self.execution_context.context
+        assert isinstance(context, Context), context
+        return context
+
+
+class _Schema(strawberry.Schema):
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log nothing here: `faults` logs what is not expected, and refusals are no errors of ours."""
+
+
+@cache
+def schema() -> strawberry.Schema:
+    """The schema. Names that do not exist get no suggestions, which would show it to those who may not read
+    it.
+    """
+    config = StrawberryConfig(disable_field_suggestions=True)
+    return _Schema(Query, Mutation, config=config, extensions=[Admission])
