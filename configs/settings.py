@@ -158,7 +158,8 @@ class Settings(BaseSettings):
     sampled_share: float = Field(0.01, ge=0, le=1, description="of the requests: logged, with a span")
     api_docs: bool = Field(True, description="the gateway shows its API to everybody: /docs, /openapi.json")
     graphql_free_queries: bool = Field(
-        True, description="callers send GraphQL documents of their own; if not, only the gateway's trusted ones"
+        True,
+        description="callers may send any GraphQL document; if not, only the trusted ones",
     )
     otlp_endpoint: str | None = Field(
         None,

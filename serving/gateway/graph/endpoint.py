@@ -17,7 +17,7 @@ from serving.gateway.graph.faults import explain
 from serving.gateway.graph.schema import schema
 from serving.gateway.online.front import Front
 from serving.gateway.parts import InjectedParts
-from serving.gateway.problems import InvalidError
+from serving.gateway.problems import InvalidDocumentError, InvalidError
 
 _RESPONSE = "application/graphql-response+json"  # GraphQL over HTTP, 6.4.2
 _OPERATIONS = (OperationType.QUERY, OperationType.MUTATION)
@@ -68,9 +68,9 @@ async def execute(
             document, body.variables, context, None, body.operation_name, _OPERATIONS
         )
     except InvalidOperationTypeError as error:
-        raise InvalidError({"query": reason("graphql_not_here")}) from error
+        raise InvalidDocumentError("graphql_not_here") from error
     except CannotGetOperationTypeError as error:
-        raise InvalidError({"operationName": reason("graphql_operation_unknown")}) from error
+        raise InvalidDocumentError("graphql_operation_unknown") from error
     if context.refusal is not None:
         raise context.refusal
     shown: dict[str, Any] = {}

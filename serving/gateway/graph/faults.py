@@ -7,9 +7,8 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from data.reasons import reason
 from serving.gateway import problems
-from serving.gateway.problems import InvalidError
+from serving.gateway.problems import InvalidDocumentError
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +29,11 @@ def explain(error: GraphQLError) -> GraphQLError:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     if cause is None:  # of the document or its variables
-        cause = InvalidError({"query": reason("graphql_invalid", error=error.message)})
-    elif isinstance(cause, RecursionError):
-        cause = InvalidError({"query": reason("graphql_nested")})
+        cause = InvalidDocumentError("graphql_invalid", error=error.message)
     problem, headers = _answer(cause)
-    shown: dict[str, Any] = {name: problem[name] for name in ("status", "title", "reasons", "errors") if name in problem}
+    shown: dict[str, Any] = {
+        name: problem[name] for name in ("status", "title", "reasons", "errors") if name in problem
+    }
     if problem["reasons"]:
         shown["code"] = problem["reasons"][0]["code"]
     if "retry-after" in headers:

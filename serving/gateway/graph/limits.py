@@ -10,7 +10,7 @@ is spread: twenty fragments that spread the next one twice keep them busy for se
 import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from graphql import (
     DocumentNode,
@@ -31,8 +31,7 @@ from graphql import (
 )
 from graphql.utilities.type_info import get_field_def
 
-from data.reasons import reason
-from serving.gateway.problems import InvalidError
+from serving.gateway.problems import InvalidDocumentError
 
 MOST_TOKENS = 600
 MOST_DEPTH = 8
@@ -61,19 +60,17 @@ class Size(NamedTuple):
 
 
 def measure(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> Size:
-    """The size of a document, all its operations together. InvalidError when it is too large."""
+    """The size of a document, all its operations together. InvalidDocumentError when it is too large."""
     size = Size()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             size = size.beside(_Measuring(schema, document, definition, variables).measure())
-    for measured, limit, code in (
-        (size.depth, MOST_DEPTH, "graphql_too_deep"),
-        (size.names, MOST_NAMES, "graphql_too_many_names"),
-        (size.cost, MOST_COST, "graphql_too_costly"),
-    ):
-        if measured > limit:
-            # Nested lists can cost more than a Reason holds.
-            raise InvalidError({"query": reason(code, measured=min(measured, 10**9), limit=limit)})
+    if size.depth > MOST_DEPTH:
+        raise InvalidDocumentError("graphql_too_deep", measured=size.depth, limit=MOST_DEPTH)
+    if size.names > MOST_NAMES:
+        raise InvalidDocumentError("graphql_too_many_names", measured=size.names, limit=MOST_NAMES)
+    if size.cost > MOST_COST:
+        raise InvalidDocumentError("graphql_too_costly", measured=size.cost, limit=MOST_COST)
     return size
 
 
@@ -132,7 +129,9 @@ class _Measuring:
             definition = get_field_def(self._schema, parent, node)
         inner = Size()
         if node.selection_set is not None:
-            inner = self._selection(node.selection_set, get_named_type(definition.type) if definition else None)
+            inner = self._selection(
+                node.selection_set, get_named_type(definition.type) if definition else None
+            )
         own = _OF_INTROSPECTION if node.name.value in ("__schema", "__type") else 1
         times = self._times(node, definition) if definition is not None else 1
         return Size(own + times * inner.cost, 1 + inner.depth, inner.names + (node.alias is not None))
@@ -140,7 +139,7 @@ class _Measuring:
     def _times(self, node: FieldNode, definition: GraphQLField) -> int:
         """How many objects a field has at most."""
         argument = definition.args.get("first")
-        if argument is None or not is_list_type(get_nullable_type(definition.type)):
+        if argument is None or not is_list_type(get_nullable_type(cast(Any, definition.type))):
             return 1  # of our lists of objects each has `first`; a test holds that
         given: Any = next((a.value for a in node.arguments if a.name.value == "first"), None)
         if isinstance(given, VariableNode):

@@ -6,6 +6,7 @@ import msgspec
 import strawberry
 from pydantic import TypeAdapter, ValidationError
 
+from data.records import TransformType
 from data.traffic.feedback import Vote
 from serving.gateway import problems
 from serving.gateway.auth import credential
@@ -27,7 +28,7 @@ class TransformInput:
     """A message to rewrite: the body of `POST /api/v1/transform`, and its Idempotency-Key."""
 
     text: str
-    transform_type: objects.TransformType
+    transform_type: TransformType
     intensity: int
     user_id: str | None = None
     locale: str | None = None

@@ -13,13 +13,13 @@ import strawberry
 from strawberry.scalars import JSON
 
 from data import reasons
-from data.jobs import queue
 from data.jobs.listing import ListedJob
-from data.people import identities
+from data.jobs.queue import Kind, State
+from data.people.identities import Role
 from data.reasons import reason
-from data.records import TransformType as _TransformType
-from experiments import lifecycle
+from data.records import TransformType
 from experiments.drafts import ListedExperiment, WholeExperiment
+from experiments.lifecycle import Status
 from serving.gateway.graph.context import Info
 from serving.gateway.graph.limits import MOST_LISTED
 from serving.gateway.problems import InvalidError
@@ -48,11 +48,11 @@ class Language(StrEnum):
     JA = "ja"
 
 
-TransformType = strawberry.enum(_TransformType, name="TransformType")
-JobKind = strawberry.enum(queue.Kind, name="JobKind")
-JobState = strawberry.enum(queue.State, name="JobState")
-Status = strawberry.enum(lifecycle.Status, name="Status")
-Role = strawberry.enum(identities.Role, name="Role")
+strawberry.enum(TransformType)
+strawberry.enum(Kind, name="JobKind")
+strawberry.enum(State, name="JobState")
+strawberry.enum(Status)
+strawberry.enum(Role)
 strawberry.enum(Language)
 
 
@@ -116,8 +116,8 @@ class Job:
     """A job of the queue. `availableAt` is when it is tried next; while it runs, its lease's end."""
 
     id: uuid.UUID
-    kind: JobKind
-    state: JobState
+    kind: Kind
+    state: State
     attempts: int
     available_at: datetime
     batch_id: uuid.UUID | None
@@ -233,8 +233,12 @@ class Segment:
 class Metrics:
     """The metrics and segments that the next draft gets."""
 
-    metrics: list[Metric] = _listed("metrics", Metric, 50, "Those of the installation's own file, too.")
-    own_segments: list[Segment] = _listed("own_segments", Segment, 20, "Those of the installation's own file.")
+    metrics: list[Metric] = _listed(
+        "metrics", Metric, 50, "Those that are shipped, and those of the installation's own file."
+    )
+    own_segments: list[Segment] = _listed(
+        "own_segments", Segment, 20, "Those of the installation's own file."
+    )
 
 
 @strawberry.type

@@ -1,11 +1,11 @@
-"""The schema, and what happens to a document before it is executed: it is measured, validated and paid for."""
+"""The schema, and what happens to a document before it is executed: it is measured, validated, paid for."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from functools import cache
 
 import strawberry
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule
+from graphql import DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
@@ -18,7 +18,7 @@ from serving.gateway.graph.context import PATH, Context
 from serving.gateway.graph.limits import MOST_TOKENS, Size
 from serving.gateway.graph.mutations import Mutation
 from serving.gateway.graph.queries import Query
-from serving.gateway.problems import InvalidError
+from serving.gateway.problems import InvalidDocumentError
 
 
 class Admission(SchemaExtension):
@@ -27,26 +27,27 @@ class Admission(SchemaExtension):
     def __init__(self) -> None:
         self._size = Size()
 
-    def on_operation(self) -> Iterator[None]:  # type: ignore[override]
+    def on_operation(self) -> Iterator[None]:
         """Bound the document's tokens, and refuse introspection to those who may not read the schema."""
         self.execution_context.parse_options["max_tokens"] = MOST_TOKENS
         if not self._context.may_introspect:
             self.execution_context.validation_rules += (NoSchemaIntrospectionCustomRule,)
         yield
 
-    def on_validate(self) -> Iterator[None]:  # type: ignore[override]
+    def on_validate(self) -> Iterator[None]:
         """Measure the document first: validation takes longer the larger it is."""
         execution = self.execution_context
         assert execution.graphql_document is not None, "it was parsed"
         try:
+            self._check_choice(execution.graphql_document)
             self._size = limits.measure(
                 execution.schema._schema, execution.graphql_document, execution.variables or {}
             )
-        except InvalidError as error:
+        except InvalidDocumentError as error:
             execution.pre_execution_errors = [GraphQLError(str(error), original_error=error)]
         yield
 
-    async def on_execute(self) -> AsyncIterator[None]:  # type: ignore[override]
+    async def on_execute(self) -> AsyncIterator[None]:
         """Charge the caller. A query takes one of their places for concurrent requests; the fields of a
         mutation come one after the other, and each takes its own.
         """
@@ -62,6 +63,15 @@ class Admission(SchemaExtension):
                 context.refusal = error
                 raise
             yield
+
+    def _check_choice(self, document: DocumentNode) -> None:
+        """InvalidDocumentError when a document has several operations, and none is named. GraphQL (6.1)
+        refuses it; strawberry would execute the first one.
+        """
+        named = self.execution_context._provided_operation_name
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        if named is None and len(operations) > 1:
+            raise InvalidDocumentError("graphql_operation_unknown")
 
     @property
     def _context(self) -> Context:

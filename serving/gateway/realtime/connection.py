@@ -64,7 +64,8 @@ class Connection(asyncio.Protocol):
         self._listener, self._loop, self._door = listener, guarded.loop, guarded.door
         self._limits = limits
         self._transport, self._address = guarded.transport, guarded.address
-        self._connections: set[Any] = guarded.connections
+        connections: Any = guarded.connections  # uvicorn's types know its own protocols only
+        self._connections: set[Any] = connections
         self._protocol = ServerProtocol(max_size=MAX_BYTES, logger=_quiet)
         self._inbox: deque[bytes] | None = None  # messages that wait for the one before them
         self._task: asyncio.Task[None] | None = None  # works them off
