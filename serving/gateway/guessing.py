@@ -47,7 +47,7 @@ CHANGE = "change password"
 
 
 def _plan(requests_per_s: float, burst: int) -> Plan:
-    return Plan(requests_per_s=requests_per_s, burst=burst, concurrent=1, sockets=0, answers_a_month=None)
+    return Plan(requests_per_s=requests_per_s, burst=burst, concurrent=1, answers_a_month=None)
 
 
 # The numbers in the module's docstring follow from these.

@@ -89,7 +89,7 @@ class Plan(StageConfig):
     requests_per_s: Annotated[float, Field(gt=0)]
     burst: Annotated[int, Field(ge=1)]
     concurrent: Annotated[int, Field(ge=1)]
-    sockets: Annotated[int, Field(ge=0)]
+    sockets: Annotated[int, Field(ge=0)] = 0
     answers_a_month: Annotated[int, Field(ge=0)] | None
 
 

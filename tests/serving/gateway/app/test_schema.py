@@ -35,6 +35,7 @@ ROUTES = [
     ("POST", "/api/v1/auth/logout"),
     ("POST", "/api/v1/auth/register"),
     ("GET", "/api/v1/auth/me"),
+    ("GET", "/api/v1/ws"),
     ("PUT", "/api/v1/auth/password"),
     ("GET", "/api/v1/accounts"),
     ("PATCH", "/api/v1/accounts/{account_id}"),
