@@ -132,9 +132,11 @@ class _Measuring:
             inner = self._selection(
                 node.selection_set, get_named_type(definition.type) if definition else None
             )
-        own = _OF_INTROSPECTION if node.name.value in ("__schema", "__type") else 1
+        names = inner.names + (node.alias is not None)
+        if node.name.value in ("__schema", "__type"):  # graphql-core bounds their depth
+            return Size(_OF_INTROSPECTION + inner.cost, 1, names)
         times = self._times(node, definition) if definition is not None else 1
-        return Size(own + times * inner.cost, 1 + inner.depth, inner.names + (node.alias is not None))
+        return Size(1 + times * inner.cost, 1 + inner.depth, names)
 
     def _times(self, node: FieldNode, definition: GraphQLField) -> int:
         """How many objects a field has at most."""
