@@ -22,6 +22,8 @@ from serving import source
 from serving.gateway import home, manual, parts, problems
 from serving.gateway.dependencies import admitted
 from serving.gateway.graph import endpoint
+from serving.gateway.graph.context import PATH
+from serving.gateway.graph.sockets import Subscriptions
 from serving.gateway.online import telemetry
 from serving.gateway.online.front import Front
 from serving.gateway.online.protocol import HotProtocol
@@ -59,6 +61,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
             sockets.running(running, front) as opened,
         ):
             app.state.parts = running
+            app.state.subscriptions = subscriptions = Subscriptions(running, front, opened)
             front.inject(
                 running.authenticator,
                 running.limiter,
@@ -68,6 +71,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
                 opened,
             )
             yield
+            await subscriptions.stop()
 
     app = FastAPI(
         title="ToneBridge",
@@ -103,8 +107,13 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
 
 
 def make_door(settings: Settings, front: Front) -> Door:
-    """What all connections of a gateway share: limits, and the path of its WebSockets."""
-    return Door(settings, {sockets.PATH.encode(): front.open_socket})
+    """What all connections of a gateway share: limits, and the paths of its WebSockets."""
+
+    def subscribe(connection: GuardedProtocol, head: bytes) -> asyncio.Protocol:
+        opened: asyncio.Protocol = front.behind.state.subscriptions.open(connection, head)
+        return opened
+
+    return Door(settings, {sockets.PATH.encode(): front.open_socket, PATH.encode(): subscribe})
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,7 @@ from experiments.drafts import WholeExperiment
 from serving.gateway.auth import Caller
 from serving.gateway.online.front import Front
 from serving.gateway.parts import Parts
+from serving.gateway.realtime.sockets import Sockets
 from serving.gateway.routes import experiments
 from serving.gateway.routes.jobs import find_requester
 
@@ -27,16 +28,40 @@ PATH = "/graphql"
 
 
 class Context:
-    """One request."""
+    """One request, or one WebSocket."""
 
-    def __init__(self, parts: Parts, front: Front, caller: Caller, headers: dict[bytes, bytes]) -> None:
-        """`headers` have the caller's key or token."""
+    def __init__(
+        self,
+        parts: Parts,
+        front: Front,
+        caller: Caller,
+        headers: dict[bytes, bytes],
+        opened: Sockets | None = None,
+    ) -> None:
+        """`headers` have the caller's key or token. With `opened`, it is the context of all operations of a
+        WebSocket: what is loaded is not kept, since it may have changed at the next event.
+        """
         self.parts, self.front, self.caller, self.headers = parts, front, caller, headers
-        self.batches: DataLoader[uuid.UUID, Batch | None] = DataLoader(self._load_batches)
-        self.experiments: DataLoader[uuid.UUID, WholeExperiment] = DataLoader(self._load_experiments)
+        self._sockets = opened
+        is_kept = opened is None
+        self.batches: DataLoader[uuid.UUID, Batch | None] = DataLoader(self._load_batches, cache=is_kept)
+        self.experiments: DataLoader[uuid.UUID, WholeExperiment] = DataLoader(
+            self._load_experiments, cache=is_kept
+        )
         self.refusal: Exception | None = None  # why the request is not executed, for its HTTP status
         self._turn = asyncio.Lock()
         self._is_viewer = False
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether the operations come over a WebSocket."""
+        return self._sockets is not None
+
+    @property
+    def sockets(self) -> Sockets:
+        """The WebSockets of the gateway, for subscriptions."""
+        assert self._sockets is not None, "a subscription comes over one"
+        return self._sockets
 
     @property
     def may_introspect(self) -> bool:

@@ -8,16 +8,18 @@ import strawberry
 from graphql import DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult, StreamExecutionResult
 from strawberry.types.graphql import OperationType
 
 from data.reasons import ReasonedError
 from serving.gateway.dependencies import admission
 from serving.gateway.graph import limits
 from serving.gateway.graph.context import PATH, Context
+from serving.gateway.graph.faults import explain
 from serving.gateway.graph.limits import MOST_TOKENS, Size
 from serving.gateway.graph.mutations import Mutation
 from serving.gateway.graph.queries import Query
+from serving.gateway.graph.subscriptions import Subscription
 from serving.gateway.problems import InvalidDocumentError
 
 
@@ -64,14 +66,24 @@ class Admission(SchemaExtension):
                 raise
             yield
 
+    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
+        """Explain the errors of an event, as the route does those of a response."""
+        if isinstance(result, ExecutionResult) and result.errors:
+            result.errors = [explain(error) for error in result.errors]
+        yield
+
     def _check_choice(self, document: DocumentNode) -> None:
-        """InvalidDocumentError when a document has several operations, and none is named. GraphQL (6.1)
-        refuses it; strawberry would execute the first one.
+        """InvalidDocumentError when a document has several operations, and none is named: GraphQL (6.1)
+        refuses it, and strawberry would execute the first one. Also for other operations than subscriptions
+        over a WebSocket.
         """
         named = self.execution_context._provided_operation_name
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         if named is None and len(operations) > 1:
             raise InvalidDocumentError("graphql_operation_unknown")
+        is_subscription = self.execution_context.operation_type is OperationType.SUBSCRIPTION
+        if self._context.is_socket and not is_subscription:
+            raise InvalidDocumentError("graphql_only_subscriptions")
 
     @property
     def _context(self) -> Context:
@@ -93,4 +105,4 @@ def schema() -> strawberry.Schema:
     it.
     """
     config = StrawberryConfig(disable_field_suggestions=True)
-    return _Schema(Query, Mutation, config=config, extensions=[Admission])
+    return _Schema(Query, Mutation, Subscription, config=config, extensions=[Admission])

@@ -2,19 +2,16 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from configs.settings import Settings
 from data.people import identities
-from data.traffic.routing import Routing
-from serving.gateway.online.protocol import HotProtocol
 from tests import gateways, streams
 from tests.serving.gateway.graph.test_queries import codes
-from tests.streams import V1, Gateway, Service, fresh
+from tests.streams import Gateway, Service, fresh
 
 TRANSFORM = """mutation($input: TransformInput!) {
     transform(input: $input) {
@@ -22,20 +19,6 @@ TRANSFORM = """mutation($input: TransformInput!) {
     }
 }"""
 FEEDBACK = "mutation($input: FeedbackInput!) { feedback(input: $input) { feedbackId } }"
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[Service]:
-    async with streams.serving() as service:
-        yield service
-
-
-@pytest.fixture
-async def gateway(local: Settings, engine: Engine, api_key: str, service: Service) -> AsyncIterator[Gateway]:
-    gateways.publish(engine, Routing(champion=V1))
-    settings = local.model_copy(update={"inference_urls": (service.url,)})
-    async with streams.listening(settings, api_key, HotProtocol) as gateway:
-        yield gateway
 
 
 async def post(gateway: Gateway, document: str, key: dict[str, str] | None = None, **variables: Any) -> Any:
