@@ -9,15 +9,15 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from data.reasons import reason
 from serving.gateway.dependencies import Authenticated
 from serving.gateway.graph import trusted
 from serving.gateway.graph.context import PATH, Context
 from serving.gateway.graph.faults import explain
 from serving.gateway.graph.schema import schema
+from serving.gateway.online.decoding import validate
 from serving.gateway.online.front import Front
 from serving.gateway.parts import InjectedParts
-from serving.gateway.problems import InvalidDocumentError, InvalidError
+from serving.gateway.problems import InvalidDocumentError
 
 _RESPONSE = "application/graphql-response+json"  # GraphQL over HTTP, 6.4.2
 _OPERATIONS = (OperationType.QUERY, OperationType.MUTATION)
@@ -46,6 +46,12 @@ def install(app: FastAPI, front: Front) -> None:
 
 @router.post(
     PATH,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": GraphQLRequest.model_json_schema()}},
+        }
+    },
     responses={
         200: {
             "description": "`data`, and `errors` with the problem of each as its `extensions`",
@@ -53,16 +59,15 @@ def install(app: FastAPI, front: Front) -> None:
         }
     },
 )
-async def execute(
-    request: Request, parts: InjectedParts, caller: Authenticated, body: GraphQLRequest
-) -> Response:
+async def execute(request: Request, parts: InjectedParts, caller: Authenticated) -> Response:
     """Execute a GraphQL document: what the other routes read, rewrites and votes. docs/graphql.md has
     examples and limits.
     """
-    if (body.query is None) == (body.document_id is None):
-        raise InvalidError({"query": reason("graphql_one_of_both")})
+    headers = dict(request.scope["headers"])
+    # FastAPI would parse the body before it calls a dependency, and so before the caller is known.
+    body = validate(GraphQLRequest, await request.body(), headers)
     document = trusted.choose(parts.settings, body.query, body.document_id)
-    context = Context(parts, request.app.state.front, caller, dict(request.scope["headers"]))
+    context = Context(parts, request.app.state.front, caller, headers)
     try:
         result = await schema().execute(
             document, body.variables, context, None, body.operation_name, _OPERATIONS
@@ -83,6 +88,6 @@ async def execute(
         shown["data"] = result.data
     content = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     policy, remaining = parts.limiter.headers(caller, PATH)
-    headers = {"RateLimit-Policy": policy.decode(), "RateLimit": remaining.decode()}
+    limits = {"RateLimit-Policy": policy.decode(), "RateLimit": remaining.decode()}
     status = 400 if knows and not was_executed else 200
-    return Response(content, status, headers, _RESPONSE if knows else "application/json")
+    return Response(content, status, limits, _RESPONSE if knows else "application/json")

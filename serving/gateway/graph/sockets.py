@@ -12,12 +12,15 @@ from datetime import timedelta
 from typing import Annotated, Any, cast
 
 import msgspec
+from graphql import GraphQLError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from websockets.typing import Subprotocol
 
 from data.reasons import ReasonedError
+from serving.gateway.graph import trusted
 from serving.gateway.graph.context import Context
+from serving.gateway.graph.faults import explain
 from serving.gateway.graph.schema import schema
 from serving.gateway.online.front import Front
 from serving.gateway.parts import Parts
@@ -36,7 +39,8 @@ class _Init(msgspec.Struct, tag="connection_init"):
 
 
 class _Operation(msgspec.Struct):
-    query: str
+    query: str | None = None
+    document_id: str | None = msgspec.field(default=None, name="documentId")
     variables: dict[str, Any] | None = None
     operation_name: str | None = msgspec.field(default=None, name="operationName")
 
@@ -104,6 +108,18 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             await self.send_message({"type": "connection_ack"})
             self.connection_acknowledged = True
 
+    async def handle_subscribe(self, message: Any) -> None:
+        """Start an operation, whose document may be named as by POST."""
+        if self.connection_acknowledged:
+            payload = message["payload"]
+            try:
+                payload["query"] = self._subscriptions.choose(payload.get("query"), payload.get("documentId"))
+            except ReasonedError as error:
+                shown = explain(GraphQLError(str(error), original_error=error)).formatted
+                await self.send_message({"id": message["id"], "type": "error", "payload": [shown]})
+                return
+        await super().handle_subscribe(message)
+
 
 class Subscriptions:
     """The WebSockets of `/graphql`. Belongs to one event loop."""
@@ -128,6 +144,10 @@ class Subscriptions:
         if caller is None:
             return None
         return Context(self._parts, self._front, caller, {}, self._sockets)
+
+    def choose(self, query: str | None, document_id: str | None) -> str:
+        """The document of an operation, as `trusted.choose`."""
+        return trusted.choose(self._parts.settings, query, document_id)
 
     async def handle(self, connection: Connection, text: bytes) -> None:
         """Do what a message asks for. A connection whose message cannot be read, or is one too many, is

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from configs.settings import Settings
-from serving.gateway.problems import ForbiddenError, NotFoundError
+from serving.gateway.problems import ForbiddenError, InvalidDocumentError, NotFoundError
 
 _FILE = Path(__file__).with_name("documents.json")
 
@@ -31,14 +31,16 @@ def identify(document: str) -> str:
 
 
 def choose(settings: Settings, query: str | None, document_id: str | None) -> str:
-    """The document of a request that has one of both. NotFoundError for an id that is not known,
-    ForbiddenError for a document that may not be sent.
+    """The document of a request. InvalidDocumentError unless it has one of both, NotFoundError for an id that
+    is not known, ForbiddenError for a document that may not be sent.
     """
+    if (query is None) == (document_id is None):
+        raise InvalidDocumentError("graphql_one_of_both")
     if document_id is not None:
         if (document := _by_digest().get(document_id)) is None:
             raise NotFoundError("graphql_document_unknown")
         return document
-    assert query is not None, "checked by the request's model"
+    assert query is not None, "checked above"
     if not settings.graphql_free_queries and identify(query) not in _by_digest():
         raise ForbiddenError("graphql_only_trusted")
     return query

@@ -5,10 +5,10 @@ page decides.
 """
 
 import json
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from data.reasons import reason
 from data.records import TransformType
@@ -20,6 +20,7 @@ from serving.gateway.online.placement import Message
 from serving.gateway.problems import InvalidError
 
 _EVENTS = events.MEDIA_TYPE.encode()
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +52,7 @@ def decode_or_refuse(body: bytes, headers: dict[bytes, bytes], caller: Caller) -
     accepts = accepts_events(headers)
     if (message := decode_fast(body, headers, caller)) is not None:
         return message, accepts
-    request = _validate(body, headers)
+    request = validate(StreamableRequest, body, headers)
     return request.message(caller), accepts if request.stream is None else request.stream
 
 
@@ -71,12 +72,13 @@ def decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> Mes
     return Message(text, request.transform_type, request.intensity, user_id, request.locale, request.channel)
 
 
-def _validate(body: bytes, headers: dict[bytes, bytes]) -> StreamableRequest:
+def validate(model: type[M], body: bytes, headers: dict[bytes, bytes]) -> M:
+    """The request in a body, as FastAPI reads it; InvalidError, by field, when it is not valid."""
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
         raise InvalidError({"body": reason("content_type_wrong")})
     try:
-        return StreamableRequest.model_validate(json.loads(body))
+        return model.model_validate(json.loads(body))
     except ValidationError as error:
         raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:

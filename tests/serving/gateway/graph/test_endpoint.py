@@ -4,8 +4,10 @@ from typing import Any
 
 import graphql
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg_pool import PoolTimeout
 from sqlalchemy import Engine
 
 from serving.gateway.graph import trusted
@@ -16,6 +18,7 @@ from serving.gateway.parts import parts_of
 from tests import gateways
 from tests.serving.gateway.graph.conftest import Key
 from tests.serving.gateway.graph.test_queries import codes
+from tests.streams import Gateway
 
 ME = "{ me { name } }"
 INTROSPECTION = '{ __schema { queryType { name } } __type(name: "Job") { name } }'
@@ -27,6 +30,8 @@ async def test_strangers_are_refused_before_anything_is_parsed(client: httpx.Asy
             response = await client.post("/graphql", headers=headers, json=body)
             assert response.status_code == 401
             assert response.headers["Content-Type"] == "application/problem+json"
+        unreadable = await client.post("/graphql", headers=headers, content=b"{")
+        assert unreadable.status_code == 401
 
 
 async def test_queries_come_by_post_and_one_at_a_time(client: httpx.AsyncClient, owner: Key) -> None:
@@ -105,6 +110,26 @@ async def test_an_unexpected_error_shows_nothing_of_the_inside(
     assert answered["errors"][0]["extensions"]["status"] == 500
     assert "secret" not in str(answered)
     assert "a secret of the inside" in caplog.text
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError("gone"), PoolTimeout("none is free")])
+async def test_a_field_that_needs_postgres_says_when_to_retry(
+    client: httpx.AsyncClient, owner: Key, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: Context) -> Any:
+        raise error
+
+    monkeypatch.setattr(Context, "connection", fail)
+    answered = (await client.post("/graphql", headers=owner, json={"query": ME})).json()
+    shown = answered["errors"][0]["extensions"]
+    assert (shown["status"], shown["code"], shown["retry_after_s"]) == (503, "part_unavailable", 2)
+
+
+async def test_a_long_body_is_refused(gateway: Gateway) -> None:
+    body = {"query": ME, "variables": {"long": "x" * 128 * 1024}}
+    async with gateway.session.post("/graphql", json=body, headers=gateway.key) as response:
+        assert response.status == 413
+        assert (await response.json())["reasons"][0]["code"] == "body_too_long"
 
 
 async def test_the_schema_is_shown_as_the_page_of_the_api_is(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from data.people import identities
+from serving.gateway.online.front import PATH
 from tests import gateways, streams
 from tests.serving.gateway.graph.test_queries import codes
 from tests.streams import Gateway, Service, fresh
@@ -100,13 +101,16 @@ async def test_a_service_that_fails_says_when_to_retry(gateway: Gateway, service
 async def test_the_month_and_the_rate_of_rewrites_hold(gateway: Gateway, engine: Engine) -> None:
     tenant = gateways.an_organisation(engine, "free")
     key = gateways.a_key(engine, tenant)
-    gateways.use_up(engine, tenant, 1999)
-    two = "mutation($a: TransformInput!, $b: TransformInput!) {" \
-        " a: transform(input: $a) { answerId } b: transform(input: $b) { answerId } }"  # fmt: skip
-    refused = await post(gateway, two, key, a=an_input(), b=an_input())
+    gateways.use_up(engine, tenant, 2000)
+    refused = await post(gateway, TRANSFORM, key, input=an_input())
     assert codes(refused) == ["plan_quota"]
-    assert refused["errors"][0]["path"] == ["b"]
+    assert refused["errors"][0]["path"] == ["transform"]
     assert refused["errors"][0]["extensions"]["retry_after_s"] > 0
+    limiter = gateway.parts.limiter
+    caller = await gateway.parts.authenticator.identify(gateway.key["X-API-Key"])
+    before = limiter.headers(caller, PATH)
+    await post(gateway, TRANSFORM, input=an_input())
+    assert before != limiter.headers(caller, PATH)  # a token of the route of rewrites was taken
 
 
 async def test_a_mutation_takes_one_place_at_a_time(gateway: Gateway, engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """Subscriptions over graphql-transport-ws: what is shown to whom, and when a connection ends."""
 
 import asyncio
+import dataclasses
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from data.people import identities
-from serving.gateway.graph import subscriptions
+from serving.gateway.graph import subscriptions, trusted
 from serving.gateway.graph.sockets import Subscriptions
 from serving.gateway.realtime import messages
 from tests import gateways, sockets
@@ -194,6 +195,22 @@ async def test_a_subscription_is_limited_as_a_query_is(gateway: Gateway, engine:
         assert await client.closed() == 4429
 
 
+async def test_a_trusted_document_is_named_by_its_digest(gateway: Gateway) -> None:
+    document = trusted.documents()["job_events"]
+    only_trusted = gateway.parts.settings.model_copy(update={"graphql_free_queries": False})
+    made = subscriptions_of(gateway)
+    made._parts = dataclasses.replace(made._parts, settings=only_trusted)
+    async with joined(gateway) as client:
+        await client.send("subscribe", id="1", payload={"documentId": trusted.identify(document)})
+        await heard(gateway)
+        await client.subscribe(RELEASES, id="2")
+        assert (await client.refused())["code"] == "graphql_only_trusted"
+        await client.send("subscribe", id="3", payload={"documentId": "0" * 64})
+        assert (await client.refused())["code"] == "graphql_document_unknown"
+        await client.send("subscribe", id="4", payload={})
+        assert (await client.refused())["code"] == "graphql_one_of_both"
+
+
 async def test_only_the_newer_protocol_is_spoken(gateway: Gateway) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with opened(gateway, "graphql-ws"):
@@ -219,7 +236,7 @@ async def test_a_client_that_does_not_say_who_it_is_is_closed(gateway: Gateway) 
     "text",
     [
         "no JSON", "[]", "{}", '{"type": "subscribe"}', '{"type": "subscribe", "id": 7, "payload": {}}',
-        '{"type": "subscribe", "id": "1", "payload": {"query": 7}}', '{"type": "start"}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 7}}', '{"type": "start"}', "7",
         '{"type": "subscribe", "id": "1", "payload": {"query": "{", "variables": []}}', "[" * 60_000,
     ],
 )  # fmt: skip
