@@ -22,10 +22,9 @@ from serving import source
 from serving.gateway import home, manual, parts, problems
 from serving.gateway.dependencies import admitted
 from serving.gateway.graph import endpoint
-from serving.gateway.graph.context import PATH
 from serving.gateway.graph.sockets import Subscriptions
 from serving.gateway.online import telemetry
-from serving.gateway.online.front import Front
+from serving.gateway.online.front import GRAPHQL_PATH, Front
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.realtime import sockets
 from serving.gateway.routes import (
@@ -113,7 +112,7 @@ def make_door(settings: Settings, front: Front) -> Door:
         opened: asyncio.Protocol = front.behind.state.subscriptions.open(connection, head)
         return opened
 
-    return Door(settings, {sockets.PATH.encode(): front.open_socket, PATH.encode(): subscribe})
+    return Door(settings, {sockets.PATH.encode(): front.open_socket, GRAPHQL_PATH.encode(): subscribe})
 
 
 class _Server(uvicorn.Server):

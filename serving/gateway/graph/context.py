@@ -24,8 +24,6 @@ from serving.gateway.realtime.sockets import Sockets
 from serving.gateway.routes import experiments
 from serving.gateway.routes.jobs import find_requester
 
-PATH = "/graphql"
-
 
 class Context:
     """One request, or one WebSocket."""

@@ -11,11 +11,11 @@ from strawberry.types.graphql import OperationType
 
 from serving.gateway.dependencies import Authenticated
 from serving.gateway.graph import trusted
-from serving.gateway.graph.context import PATH, Context
+from serving.gateway.graph.context import Context
 from serving.gateway.graph.faults import explain
 from serving.gateway.graph.schema import schema
 from serving.gateway.online.decoding import validate
-from serving.gateway.online.front import Front
+from serving.gateway.online.front import GRAPHQL_PATH, Front
 from serving.gateway.parts import InjectedParts
 from serving.gateway.problems import InvalidDocumentError
 
@@ -45,7 +45,7 @@ def install(app: FastAPI, front: Front) -> None:
 
 
 @router.post(
-    PATH,
+    GRAPHQL_PATH,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -87,7 +87,7 @@ async def execute(request: Request, parts: InjectedParts, caller: Authenticated)
     if was_executed:
         shown["data"] = result.data
     content = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    policy, remaining = parts.limiter.headers(caller, PATH)
+    policy, remaining = parts.limiter.headers(caller, GRAPHQL_PATH)
     limits = {"RateLimit-Policy": policy.decode(), "RateLimit": remaining.decode()}
     status = 400 if knows and not was_executed else 200
     return Response(content, status, limits, _RESPONSE if knows else "application/json")

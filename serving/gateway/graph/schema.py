@@ -14,12 +14,13 @@ from strawberry.types.graphql import OperationType
 from data.reasons import ReasonedError
 from serving.gateway.dependencies import admission
 from serving.gateway.graph import limits
-from serving.gateway.graph.context import PATH, Context
+from serving.gateway.graph.context import Context
 from serving.gateway.graph.faults import explain
 from serving.gateway.graph.limits import MOST_TOKENS, Size
 from serving.gateway.graph.mutations import Mutation
 from serving.gateway.graph.queries import Query
 from serving.gateway.graph.subscriptions import Subscription
+from serving.gateway.online.front import GRAPHQL_PATH
 from serving.gateway.problems import InvalidDocumentError
 
 
@@ -58,9 +59,9 @@ class Admission(SchemaExtension):
         async with AsyncExitStack() as until_answered:
             try:
                 if self.execution_context.operation_type is OperationType.QUERY:
-                    await until_answered.enter_async_context(admission(limiter, caller, PATH, tokens))
+                    await until_answered.enter_async_context(admission(limiter, caller, GRAPHQL_PATH, tokens))
                 else:
-                    await limiter.take(caller, PATH, tokens)
+                    await limiter.take(caller, GRAPHQL_PATH, tokens)
             except ReasonedError as error:
                 context.refusal = error
                 raise

@@ -4,10 +4,10 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from data.jobs.listing import Batch, ListedJob
 from data.records import TransformType
@@ -33,7 +33,7 @@ class _AnnouncedAnswer(Answer):
 
 
 class _Person(BaseModel):
-    user_id: Annotated[UserId | None, Field()] = None
+    user_id: UserId | None = None
 
 
 _BATCH, _JOB, _EXPERIMENT = TypeAdapter(Batch), TypeAdapter(ListedJob), TypeAdapter(WholeExperiment)

@@ -20,7 +20,7 @@ from serving.gateway.online.placement import Message
 from serving.gateway.problems import InvalidError
 
 _EVENTS = events.MEDIA_TYPE.encode()
-M = TypeVar("M", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,7 +72,7 @@ def decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> Mes
     return Message(text, request.transform_type, request.intensity, user_id, request.locale, request.channel)
 
 
-def validate(model: type[M], body: bytes, headers: dict[bytes, bytes]) -> M:
+def validate(model: type[Model], body: bytes, headers: dict[bytes, bytes]) -> Model:
     """The request in a body, as FastAPI reads it; InvalidError, by field, when it is not valid."""
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):

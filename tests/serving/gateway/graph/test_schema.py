@@ -48,7 +48,7 @@ def test_no_document_is_answered_with_500(local: Settings, engine: Engine) -> No
 
         @given(strategy, st.dictionaries(st.text(max_size=5), WRONG, max_size=2))
         @settings(
-            max_examples=150, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+            max_examples=100, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
         )
         def check(case: schemathesis.Case, variables: dict[str, Any]) -> None:
             response = client.post("/graphql", json={"query": case.body, "variables": variables})
