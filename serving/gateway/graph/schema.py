@@ -1,14 +1,17 @@
 """The schema, and what happens to a document before it is executed: it is measured, validated, paid for."""
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from functools import cache
+from typing import Any
 
 import strawberry
 from graphql import DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult, StreamExecutionResult
+from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.graphql import OperationType
 
 from data.reasons import ReasonedError
@@ -106,4 +109,20 @@ def schema() -> strawberry.Schema:
     it.
     """
     config = StrawberryConfig(disable_field_suggestions=True)
-    return _Schema(Query, Mutation, Subscription, config=config, extensions=[Admission])
+    made = _Schema(Query, Mutation, Subscription, config=config, extensions=[Admission])
+    _describe(made)
+    return made
+
+
+def _describe(made: strawberry.Schema) -> None:
+    """Show the docstrings of objects and of fields, as FastAPI shows those of routes."""
+    for concrete in made.schema_converter.type_map.values():
+        definition = concrete.definition
+        if not isinstance(definition, StrawberryObjectDefinition):
+            continue
+        shown: Any = concrete.implementation
+        shown.description = inspect.getdoc(definition.origin)
+        for field in definition.fields:
+            if field.base_resolver is not None and field.description is None:
+                name = made.config.name_converter.get_graphql_name(field)
+                shown.fields[name].description = inspect.getdoc(field.base_resolver.wrapped_func)

@@ -59,6 +59,16 @@ def test_no_document_is_answered_with_500(local: Settings, engine: Engine) -> No
         check()
 
 
+def test_the_schema_says_what_things_are() -> None:
+    """From the docstrings, for whoever reads it."""
+    types = schema()._schema.type_map
+    assert all(types[shown.__name__].description for shown, _ in SOURCES)
+    for name in ("Query", "Mutation", "Subscription"):
+        fields = types[name].fields  # type: ignore[attr-defined]
+        assert all(field.description for field in fields.values())
+        assert not any("\n    " in field.description for field in fields.values())
+
+
 SOURCES = [
     (objects.Reason, Reason),
     (objects.Me, accounts.Me),
