@@ -157,6 +157,10 @@ class Settings(BaseSettings):
     )
     sampled_share: float = Field(0.01, ge=0, le=1, description="of the requests: logged, with a span")
     api_docs: bool = Field(True, description="the gateway shows its API to everybody: /docs, /openapi.json")
+    graphql_free_queries: bool = Field(
+        True,
+        description="callers may send any GraphQL document; if not, only the trusted ones",
+    )
     otlp_endpoint: str | None = Field(
         None,
         description="where an OpenTelemetry collector takes spans by HTTP, such as http://host:4318/v1/traces",

@@ -188,19 +188,23 @@ async def add(connection: AsyncConnection, request: Request, is_done: bool = Fal
     return decision_id
 
 
-async def list_of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -> list[ListedDecision]:
-    """The decisions on an experiment, the newest first, at most 200."""
+async def list_of_experiments(
+    connection: AsyncConnection, experiment_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, list[ListedDecision]]:
+    """The decisions on each experiment, the newest first, at most 200 of each."""
     cursor = await connection.cursor(row_factory=dict_row).execute(
-        "SELECT id, action, parameters, reasons, requested_by, created_at, claimed_at, done_at, outcome,"
-        " failure"
-        " FROM decisions WHERE experiment_id = %s ORDER BY created_at DESC, id DESC LIMIT %s",
-        (experiment_id, _MOST_LISTED),
+        "SELECT d.* FROM unnest(%s::uuid[]) AS e(id) CROSS JOIN LATERAL"
+        " (SELECT experiment_id, id, action, parameters, reasons, requested_by, created_at, claimed_at,"
+        " done_at, outcome, failure FROM decisions WHERE experiment_id = e.id"
+        " ORDER BY created_at DESC, id DESC LIMIT %s) d",
+        (list(experiment_ids), _MOST_LISTED),
     )
-    listed = []
+    listed: dict[uuid.UUID, list[ListedDecision]] = {id: [] for id in experiment_ids}
     for row in await cursor.fetchall():
         reasons = load(row.pop("reasons"))
         failure = load(row.pop("failure"))
-        listed.append(ListedDecision(**row, reason=render(reasons), reasons=reasons, failure=failure))
+        of_experiment = listed[row.pop("experiment_id")]
+        of_experiment.append(ListedDecision(**row, reason=render(reasons), reasons=reasons, failure=failure))
     return listed
 
 

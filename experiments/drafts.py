@@ -153,7 +153,7 @@ _LISTED = sql.SQL(
 _NEWEST = sql.SQL("SELECT {} FROM experiments e ORDER BY e.created_at DESC, e.id DESC LIMIT %s").format(
     _LISTED
 )
-_WHOLE = sql.SQL("SELECT {}, e.target FROM experiments e WHERE e.id = %s").format(_LISTED)
+_WHOLE = sql.SQL("SELECT {}, e.target FROM experiments e WHERE e.id = ANY(%s)").format(_LISTED)
 
 
 async def list_newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
@@ -167,14 +167,29 @@ async def list_newest(connection: AsyncConnection, most: int) -> list[ListedExpe
 
 async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExperiment:
     """An experiment by its id. Raises UnknownExperimentError."""
-    cursor = await connection.cursor(row_factory=dict_row).execute(_WHOLE, (experiment_id,))
-    row = await cursor.fetchone()
-    if row is None:
+    whole = await get_many(connection, [experiment_id])
+    if experiment_id not in whole:
         raise UnknownExperimentError(experiment_id)
+    return whole[experiment_id]
+
+
+async def get_many(
+    connection: AsyncConnection, experiment_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, WholeExperiment]:
+    """Experiments by their ids, as many as there are."""
+    cursor = await connection.cursor(row_factory=dict_row).execute(_WHOLE, (list(experiment_ids),))
+    rows = await cursor.fetchall()
+    if not rows:
+        return {}
     live = await routing.fetch(connection)
-    split = live.routing.split(experiment_id) if live else None
-    made = await decisions.list_of_experiment(connection, experiment_id)
-    return WholeExperiment(**_parse_row(row), share=split.ramp if split else 0.0, decisions=made)
+    made = await decisions.list_of_experiments(connection, [row["id"] for row in rows])
+    whole = {}
+    for row in rows:
+        split = live.routing.split(row["id"]) if live else None
+        whole[row["id"]] = WholeExperiment(
+            **_parse_row(row), share=split.ramp if split else 0.0, decisions=made[row["id"]]
+        )
+    return whole
 
 
 def _parse_row(row: dict[str, Any]) -> dict[str, Any]:

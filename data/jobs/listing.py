@@ -86,13 +86,14 @@ async def list_batches(
     connection: AsyncConnection,
     *,
     batch_id: uuid.UUID | None = None,
+    batch_ids: Collection[uuid.UUID] | None = None,
     key: str | None = None,
     requested_by: str | None = None,
     before: uuid.UUID | None = None,
     most: int = 1,
 ) -> list[Batch]:
-    """The batches of the organisation, the newest first: that with an id or a key, those of a requester, or
-    those that are older than `before`.
+    """The batches of the organisation, the newest first: that with an id or a key, those with some ids, those
+    of a requester, or those that are older than `before`.
     """
     cursor = connection.cursor(row_factory=class_row(Batch))
     await cursor.execute(
@@ -103,12 +104,20 @@ async def list_batches(
         " count(*) FILTER (WHERE state = 'dead') AS dead,"
         " count(*) FILTER (WHERE state = 'cancelled') AS cancelled"
         " FROM (SELECT * FROM job_batches WHERE (%(id)s::uuid IS NULL OR id = %(id)s)"
+        " AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))"
         " AND (%(key)s::text IS NULL OR key = %(key)s)"
         " AND (%(by)s::text IS NULL OR requested_by = %(by)s)"
         " AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(most)s) b"
         " LEFT JOIN jobs ON jobs.batch_id = b.id"
         " GROUP BY b.id, b.requested_by, b.messages, b.created_at ORDER BY b.id DESC",
-        {"id": batch_id, "key": key, "by": requested_by, "before": before, "most": most},
+        {
+            "id": batch_id,
+            "ids": None if batch_ids is None else list(batch_ids),
+            "key": key,
+            "by": requested_by,
+            "before": before,
+            "most": most,
+        },
     )
     return await cursor.fetchall()
 

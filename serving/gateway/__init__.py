@@ -1,7 +1,7 @@
 """The public API: decides which version answers, remembers answers, and takes feedback.
 
 - `app`: the process; `parts`: the objects that it is made of. `online/`: the hot path. `realtime/`: sockets.
-  `routes/`: every other route; `dependencies`: what these take as parameters.
+  `graph/`: GraphQL. `routes/`: every other route; `dependencies`: what these take as parameters.
 - `auth`: who calls; `guessing`: limits how often a secret may be guessed; `rate`: quotas.
 - `idempotency`: a repeated request has the first answer.
 - `heartbeat`: keys and routing, read again every quarter of a second.

@@ -21,9 +21,11 @@ from configs.settings import Settings
 from serving import source
 from serving.gateway import home, manual, parts, problems
 from serving.gateway.dependencies import admitted
+from serving.gateway.graph import endpoint
+from serving.gateway.graph.sockets import Subscriptions
 from serving.gateway.online import completions as openai_form
 from serving.gateway.online import telemetry
-from serving.gateway.online.front import Front
+from serving.gateway.online.front import GRAPHQL_PATH, Front
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.realtime import sockets
 from serving.gateway.routes import (
@@ -60,6 +62,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
             sockets.running(running, front) as opened,
         ):
             app.state.parts = running
+            app.state.subscriptions = subscriptions = Subscriptions(running, front, opened)
             front.inject(
                 running.authenticator,
                 running.limiter,
@@ -69,6 +72,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
                 opened,
             )
             yield
+            await subscriptions.stop()
 
     app = FastAPI(
         title="ToneBridge",
@@ -83,6 +87,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     )
     front = Front(app, codecs={openai_form.PATH: openai_form.Exchange})
     problems.install(app)
+    endpoint.install(app, front)
     source.trust_proxies(app, settings.trusted_proxies)
     home.install(app, settings)
     if settings.api_docs:
@@ -97,14 +102,20 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     # These take `Admitted` in the routes that count against a plan.
     for router in (
         rewriting.router, completions.router, feedback.router, realtime.router, health.router,
+        endpoint.router,
     ):  # fmt: skip
         app.include_router(router)
     return front
 
 
 def make_door(settings: Settings, front: Front) -> Door:
-    """What all connections of a gateway share: limits, and the path of its WebSockets."""
-    return Door(settings, {sockets.PATH.encode(): front.open_socket})
+    """What all connections of a gateway share: limits, and the paths of its WebSockets."""
+
+    def subscribe(connection: GuardedProtocol, head: bytes) -> asyncio.Protocol:
+        opened: asyncio.Protocol = front.behind.state.subscriptions.open(connection, head)
+        return opened
+
+    return Door(settings, {sockets.PATH.encode(): front.open_socket, GRAPHQL_PATH.encode(): subscribe})
 
 
 class _Server(uvicorn.Server):

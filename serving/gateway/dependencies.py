@@ -1,6 +1,7 @@
 """FastAPI dependencies of the routes: the caller, a connection to Postgres, and Idempotency-Keys."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from serving.gateway import rate
 from serving.gateway.auth import Caller, credential
 from serving.gateway.parts import InjectedParts
+from serving.gateway.rate import Limiter
 
 
 async def authenticated(
@@ -29,25 +31,32 @@ async def authenticated(
 Authenticated = Annotated[Caller, Depends(authenticated)]
 
 
+@asynccontextmanager
+async def admission(limiter: Limiter, caller: Caller, route: str, cost: int = 1) -> AsyncIterator[None]:
+    """Context manager: a request that the plan allows. It takes tokens of the route's rate now, and one of
+    the places for concurrent requests until it ends.
+    """
+    if not limiter.try_take(caller, route, cost):
+        await limiter.take(caller, route, cost)
+    limiter.enter(caller)
+    try:
+        yield
+    finally:
+        limiter.leave(caller)
+
+
 async def admitted(
     request: Request, response: Response, parts: InjectedParts, caller: Authenticated
 ) -> AsyncIterator[Caller]:
     """The caller, if their plan allows one more request: it takes tokens of the route's rate now, and one of
     the places for concurrent requests until the response is sent.
     """
-    limiter = parts.limiter
     route = request.scope["route"].path
-    cost = rate.cost(route)
-    if not limiter.try_take(caller, route, cost):
-        await limiter.take(caller, route, cost)
-    limiter.enter(caller)
-    try:
-        policy, remaining = limiter.headers(caller, route)
+    async with admission(parts.limiter, caller, route, rate.cost(route)):
+        policy, remaining = parts.limiter.headers(caller, route)
         response.headers["RateLimit-Policy"] = policy.decode()
         response.headers["RateLimit"] = remaining.decode()
         yield caller
-    finally:
-        limiter.leave(caller)
 
 
 Admitted = Annotated[Caller, Depends(admitted)]

@@ -92,6 +92,10 @@ class UpgradeNeededError(ReasonedError):
     """The address is for WebSockets."""
 
 
+class InvalidDocumentError(ReasonedError):
+    """A GraphQL document is not valid, or too large."""
+
+
 class InvalidError(Exception):
     """The request is not valid; `by_field` has the reason for each field. With `within` these are the parts
     of that one field.
@@ -127,6 +131,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ReusedBatchKeyError: (422, "title_key_reused", True),
     InProgressError: (409, "title_in_progress", True),
     ReusedKeyError: (422, "title_key_reused", True),
+    InvalidDocumentError: (422, "title_invalid", True),
     UpgradeNeededError: (426, "title_upgrade_needed", True),
     UnavailableError: (503, "title_unavailable", True),
     FullError: (503, "title_unavailable", False),
@@ -144,6 +149,7 @@ _FIELDS = (
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
+    "query", "documentId", "operationName", "variables", "extensions", "first",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {

@@ -5,10 +5,10 @@ page decides.
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from data.reasons import reason
 from data.records import TransformType
@@ -20,6 +20,7 @@ from serving.gateway.online.placement import Message
 from serving.gateway.problems import InvalidError
 
 _EVENTS = events.MEDIA_TYPE.encode()
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +52,7 @@ def decode_or_refuse(body: bytes, headers: dict[bytes, bytes], caller: Caller) -
     accepts = accepts_events(headers)
     if (message := decode_fast(body, headers, caller)) is not None:
         return message, accepts
-    request = _validate(body, headers)
+    request = validate(StreamableRequest, body, headers)
     return request.message(caller), accepts if request.stream is None else request.stream
 
 
@@ -82,9 +83,10 @@ def read_json(body: bytes, headers: dict[bytes, bytes]) -> Any:
         raise InvalidError({"body": reason("invalid_json_invalid", error=str(error))}) from error
 
 
-def _validate(body: bytes, headers: dict[bytes, bytes]) -> StreamableRequest:
+def validate(model: type[Model], body: bytes, headers: dict[bytes, bytes]) -> Model:
+    """The request in a body, as FastAPI reads it; InvalidError, by field, when it is not valid."""
     content = read_json(body, headers)
     try:
-        return StreamableRequest.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         raise InvalidError(problems.by_field(error.errors(include_url=False))) from error

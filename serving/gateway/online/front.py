@@ -37,6 +37,7 @@ from serving.protocol import GuardedProtocol
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/transform"
+GRAPHQL_PATH = "/graphql"
 _MAX_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
 _MAX_BYTES_OTHER = 12 * 1024 * 1024  # a batch of a hundred such messages
 _MAX_BYTES_SIGNING_IN = 16 * 1024  # an address and passwords, from anybody
@@ -392,8 +393,11 @@ class Front:
         """Let FastAPI answer, with a bound on the body's length."""
         began, status, headers = time.perf_counter(), 500, dict(scope["headers"])
         request_id = self._telemetry.request_id(headers)
-        signs_in = scope["path"].startswith("/api/v1/auth/")
-        limit = _MAX_BYTES_SIGNING_IN if signs_in else _MAX_BYTES_OTHER
+        limit = _MAX_BYTES_OTHER
+        if scope["path"].startswith("/api/v1/auth/"):
+            limit = _MAX_BYTES_SIGNING_IN
+        elif scope["path"] == GRAPHQL_PATH:
+            limit = _MAX_BYTES
         remaining, declared = limit, int(headers.get(b"content-length", b"0"))  # httptools takes digits only
 
         async def receive_bounded() -> Message:

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidState
 from websockets.frames import OP_BINARY, OP_CONT, OP_TEXT, CloseCode, Frame
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from serving.gateway.auth import Caller
 from serving.gateway.online.front import Turn
@@ -32,12 +33,15 @@ Position = tuple[int, int]  # of a notice, as in a stream of Redis: milliseconds
 
 
 class Limits(NamedTuple):
-    """How long a connection waits for its client, and how many bytes the client may leave unread."""
+    """How long a connection waits for its client, and how many bytes the client may leave unread. `late` is
+    the close code when no key or token has come in time.
+    """
 
     authenticate_s: float = 5.0  # for the first message
     ping_every_s: float = 25.0  # without news of the client
     pong_s: float = 20.0
     most_unsent_bytes: int = 64 * 1024
+    late: int = UNAUTHENTICATED
 
 
 class Listener(Protocol):
@@ -59,13 +63,25 @@ class Connection(asyncio.Protocol):
         "topics", "turns",
     )  # fmt: skip
 
-    def __init__(self, listener: Listener, guarded: GuardedProtocol, head: bytes, limits: Limits) -> None:
-        """Answer the request in `head`; if it is no valid handshake, refuse it and close."""
+    def __init__(
+        self,
+        listener: Listener,
+        guarded: GuardedProtocol,
+        head: bytes,
+        limits: Limits,
+        subprotocol: Subprotocol | None = None,
+    ) -> None:
+        """Answer the request in `head`; if it is no valid handshake, or does not offer the subprotocol,
+        refuse it and close.
+        """
         self._listener, self._loop, self._door = listener, guarded.loop, guarded.door
         self._limits = limits
         self._transport, self._address = guarded.transport, guarded.address
-        self._connections = guarded.connections
-        self._protocol = ServerProtocol(max_size=MAX_BYTES, logger=_quiet)
+        connections: Any = guarded.connections  # uvicorn's types know its own protocols only
+        self._connections: set[Any] = connections
+        self._protocol = ServerProtocol(
+            subprotocols=[subprotocol] if subprotocol else None, max_size=MAX_BYTES, logger=_quiet
+        )
         self._inbox: deque[bytes] | None = None  # messages that wait for the one before them
         self._task: asyncio.Task[None] | None = None  # works them off
         self._begun: bytearray | None = None  # a fragmented message, so far
@@ -77,7 +93,7 @@ class Connection(asyncio.Protocol):
         self.topics: dict[Topic, Position] | None = None  # subscriptions, and since when
         self.turns: dict[str, Turn] | None = None  # rewrites in progress
         self.due_s = self._door.later_s(limits.authenticate_s)
-        self._connections.add(self)  # type: ignore[arg-type]
+        self._connections.add(self)
         self._transport.set_write_buffer_limits(limits.most_unsent_bytes // 2)
         self._protocol.receive_data(head)
         (request,) = self._protocol.events_received()
@@ -183,7 +199,7 @@ class Connection(asyncio.Protocol):
         if self._protocol.state is not State.OPEN or self._is_awaited:
             self._transport.abort()
         elif self.caller is None:
-            self.close(UNAUTHENTICATED, "no key or token came in time")
+            self.close(self._limits.late, "no key or token came in time")
         else:
             self._is_awaited = True
             self.due_s = self._door.later_s(self._limits.pong_s)

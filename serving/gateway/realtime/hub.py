@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import prometheus_client
@@ -22,7 +22,7 @@ from data.traffic import notices
 from data.traffic.notices import Notice, Subject
 from serving.gateway.problems import UnavailableError
 from serving.gateway.realtime import documents, messages
-from serving.gateway.realtime.connection import Connection, Position, Topic
+from serving.gateway.realtime.connection import Position, Topic
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +64,29 @@ def list_topics(notice: Notice) -> Iterator[Topic]:
             yield (Subject.RELEASES,)
 
 
+class Subscriber(Protocol):
+    """Who gets events: a connection, or a subscription of GraphQL on one."""
+
+    topics: dict[Topic, Position] | None  # subscriptions, and since when
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be sent."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame."""
+
+
 class _Event(NamedTuple):
     """A notice to show, to all subscribers of its topics or only to one that came back."""
 
     position: Position
     notice: Notice
-    only: Connection | None = None
+    only: Subscriber | None = None
 
 
 class Hub:
-    """The subscriptions of a gateway's connections. Belongs to one event loop."""
+    """The subscriptions of a gateway's clients. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -90,7 +103,7 @@ class Hub:
         self._floor = self.position  # what came before is not known here
         self._recent: deque[tuple[Position, Notice]] = deque()
         self._recent_by_topic: dict[Topic, deque[tuple[Position, Notice]]] = {}
-        self._subscribers: dict[Topic, set[Connection]] = {}
+        self._subscribers: dict[Topic, set[Subscriber]] = {}
         self._events: list[_Event] = []
         self._has_events = asyncio.Event()
         self._people: Counter[uuid.UUID] = Counter()  # with subscribers to their answers
@@ -112,38 +125,38 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def subscribe(self, connection: Connection, topic: Topic, after: str | None) -> None:
-        """Send a connection the events of a topic from now on, and those after a cursor. UnavailableError
+    async def subscribe(self, subscriber: Subscriber, topic: Topic, after: str | None) -> None:
+        """Send a subscriber the events of a topic from now on, and those after a cursor. UnavailableError
         while Postgres cannot be told whose answers to announce.
         """
         if topic[0] is Subject.ANSWERS:
             await self._watch(topic[1])
-        if not connection.is_open:
+        if not subscriber.is_open:
             return
-        self.unsubscribe(connection, topic)  # the former subscription, if there is one
+        self.unsubscribe(subscriber, topic)  # the former subscription, if there is one
         since = self.position
         if after is not None:
             last = parse_cursor(after)
             if last is None or last < self._floor or (last > since and not self.is_shared):
-                connection.send(self._reset(topic))
+                subscriber.send(self._reset(topic))
             else:
                 recent = self._recent_by_topic.get(topic, ())
-                self._add(_Event(at, notice, connection) for at, notice in recent if at > last)
+                self._add(_Event(at, notice, subscriber) for at, notice in recent if at > last)
                 since = max(since, last)  # another gateway may have read more than this one
-        if connection.topics is None:
-            connection.topics = {}
-        connection.topics[topic] = since
-        self._subscribers.setdefault(topic, set()).add(connection)
+        if subscriber.topics is None:
+            subscriber.topics = {}
+        subscriber.topics[topic] = since
+        self._subscribers.setdefault(topic, set()).add(subscriber)
         if topic[0] is Subject.ANSWERS:
             self._people[topic[1]] += 1
 
-    def unsubscribe(self, connection: Connection, topic: Topic) -> None:
-        """Send a connection the events of a topic no longer."""
-        if connection.topics is None or topic not in connection.topics:
+    def unsubscribe(self, subscriber: Subscriber, topic: Topic) -> None:
+        """Send a subscriber the events of a topic no longer."""
+        if subscriber.topics is None or topic not in subscriber.topics:
             return
-        del connection.topics[topic]
+        del subscriber.topics[topic]
         subscribers = self._subscribers[topic]
-        subscribers.remove(connection)
+        subscribers.remove(subscriber)
         if not subscribers:
             del self._subscribers[topic]
         if topic[0] is Subject.ANSWERS:
@@ -151,10 +164,10 @@ class Hub:
             if not self._people[topic[1]]:
                 del self._people[topic[1]]
 
-    def leave(self, connection: Connection) -> None:
-        """Forget a connection."""
-        for topic in list(connection.topics or ()):
-            self.unsubscribe(connection, topic)
+    def leave(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber."""
+        for topic in list(subscriber.topics or ()):
+            self.unsubscribe(subscriber, topic)
 
     def load(self, floor: Position, history: Iterable[tuple[Position, Notice]]) -> None:
         """Take the notices since `floor` as known, without sending them."""
@@ -176,8 +189,8 @@ class Hub:
         self._events.clear()
         for topic, subscribers in self._subscribers.items():
             frame = self._reset(topic)
-            for connection in list(subscribers):
-                connection.send(frame)
+            for subscriber in list(subscribers):
+                subscriber.send(frame)
 
     def _keep(self, position: Position, notice: Notice) -> None:
         self.position = position
@@ -238,10 +251,10 @@ class Hub:
 
     async def _send_to_all(self, event: _Event, frame: bytes) -> None:
         for topic in list_topics(event.notice):
-            for number, connection in enumerate(list(self._subscribers.get(topic, ()))):
-                since = (connection.topics or {}).get(topic)
+            for number, subscriber in enumerate(list(self._subscribers.get(topic, ()))):
+                since = (subscriber.topics or {}).get(topic)
                 if since is not None and since < event.position:
-                    connection.send(frame)
+                    subscriber.send(frame)
                     self._sent.inc()
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)

@@ -79,6 +79,13 @@ def encode(type: str, **fields: Any) -> bytes:
     return frame(_encode({"type": type, **named}))
 
 
+def read(frame: bytes) -> dict[str, Any]:
+    """The message in a frame that `encode` has made."""
+    head = {126: 4, 127: 10}.get(frame[1], 2)  # RFC 6455, 5.2
+    message: dict[str, Any] = msgspec.json.decode(frame[head:])
+    return message
+
+
 def refuse(error: Exception, id: str | None = None) -> bytes:
     """The frame that says why something was not done: a problem (RFC 9457), of the rewrite with an id."""
     response = problems.answer(error)

@@ -40,7 +40,7 @@ from serving.protocol import GuardedProtocol
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/ws"
-_MOST_TOPICS = 64  # of a connection
+MOST_TOPICS = 64  # of a connection
 _CHECK_EVERY_S = 1.0  # whether keys and sessions are still in force
 _CHECKED_TOGETHER = 200
 _LIMITS = Limits()
@@ -58,7 +58,7 @@ class Sockets:
         check_every_s: float = _CHECK_EVERY_S,
     ) -> None:
         """Whether the callers are still known is checked every `check_every_s`."""
-        self._parts, self._front, self._hub = parts, front, hub
+        self._parts, self._front, self.hub = parts, front, hub
         self.limits, self._check_every_s = limits, check_every_s
         self._by_token: dict[str, set[Connection]] = {}
         self._by_key: Counter[str] = Counter()
@@ -107,26 +107,30 @@ class Sockets:
             if isinstance(message, Transform):  # takes a token of its own route
                 self._transform(connection, message)
             else:
-                await self._take_token(caller)
+                await self.take_token(caller)
                 await self._answer(connection, caller, message)
         except Exception as error:  # the outermost edge of a message
             if not isinstance(error, ReasonedError | InvalidError | UnknownExperimentError):
                 log.exception("a message failed with an unexpected error")
             connection.send(messages.refuse(error, id))
             if connection.caller is None:
-                connection.close(_close_code(error))
+                connection.close(close_code(error))
 
-    async def _take_token(self, caller: Caller) -> None:
+    async def take_token(self, caller: Caller) -> None:
+        """Charge a caller for a message."""
         if not self._parts.limiter.try_take(caller, PATH):
             await self._parts.limiter.take(caller, PATH)
 
-    async def _authenticate(self, connection: Connection, token: str) -> None:
+    async def join(self, connection: Connection, token: str) -> Caller | None:
+        """Let a connection be that of a key or token, or of a new token of its caller; None when it has
+        closed meanwhile. Raises as `Authenticator.identify` does, and when the plan allows no more.
+        """
         parts, former = self._parts, connection.caller
         parts.telemetry.refuse_when_overloaded()
         caller = await parts.authenticator.identify(token)
-        await self._take_token(caller)
+        await self.take_token(caller)
         if not connection.is_open:
-            return
+            return None
         key_id = caller.identity.key_id
         if former is None:
             limit = parts.plans[caller.identity.plan].sockets
@@ -139,12 +143,18 @@ class Sockets:
             self._forget(connection)
         connection.accept(caller, token)
         self._by_token.setdefault(token, set()).add(connection)
+        return caller
+
+    async def _authenticate(self, connection: Connection, token: str) -> None:
+        caller = await self.join(connection, token)
+        if caller is None:
+            return
         expires_at = int(caller.expires_at) if math.isfinite(caller.expires_at) else None
         ready = messages.encode(
             "ready",
-            cursor=write_cursor(self._hub.position),
+            cursor=write_cursor(self.hub.position),
             expires_at=expires_at,
-            resumes="anywhere" if self._hub.is_shared else "here",
+            resumes="anywhere" if self.hub.is_shared else "here",
         )
         connection.send(ready)
 
@@ -157,23 +167,23 @@ class Sockets:
                 raise NotFoundError("socket_id_unknown")
             turn.leave()
             return
-        topic = await self._find_topic(caller, message)
+        topic = await self.find_topic(caller, message)
         if isinstance(message, Unsubscribe):
-            self._hub.unsubscribe(connection, topic)
+            self.hub.unsubscribe(connection, topic)
             connection.send(messages.encode("unsubscribed", channel=message.channel))
             return
-        if len(connection.topics or ()) >= _MOST_TOPICS:
-            raise InvalidError({"message": reason("socket_channels_full", limit=_MOST_TOPICS)})
+        if len(connection.topics or ()) >= MOST_TOPICS:
+            raise InvalidError({"message": reason("socket_channels_full", limit=MOST_TOPICS)})
         connection.send(
             messages.encode(
                 "subscribed",
                 channel=message.channel,
-                cursor=message.after or write_cursor(self._hub.position),
+                cursor=message.after or write_cursor(self.hub.position),
             )
         )
-        await self._hub.subscribe(connection, topic, message.after)
+        await self.hub.subscribe(connection, topic, message.after)
 
-    async def _find_topic(self, caller: Caller, message: Subscribe | Unsubscribe) -> Topic:
+    async def find_topic(self, caller: Caller, message: Subscribe | Unsubscribe) -> Topic:
         """The topic that a message names, if the caller may see it."""
         match message.channel:
             case Subject.JOBS:
@@ -230,7 +240,7 @@ class Sockets:
     def leave(self, connection: Connection, code: int) -> None:
         """Forget a connection that has ended."""
         self._closed.labels(code).inc()
-        self._hub.leave(connection)
+        self.hub.leave(connection)
         if connection.caller is not None:
             self._forget(connection)
             key_id = connection.caller.identity.key_id
@@ -292,7 +302,7 @@ async def running(parts: Parts, front: Front) -> AsyncIterator[Sockets]:
             await part.stop()
 
 
-def _close_code(error: Exception) -> int:
+def close_code(error: Exception, unauthenticated: int = UNAUTHENTICATED) -> int:
     """With which code a connection closes that could not be authenticated."""
     match error:
         case TooManyRequestsError():
@@ -300,4 +310,4 @@ def _close_code(error: Exception) -> int:
         case UnavailableError():
             return CloseCode.TRY_AGAIN_LATER
         case _:
-            return UNAUTHENTICATED
+            return unauthenticated

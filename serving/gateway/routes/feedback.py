@@ -11,7 +11,7 @@ from data.traffic.feedback import Vote
 from data.traffic.receipts import Receipt
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Admitted, AnsweredOnce
-from serving.gateway.parts import InjectedParts
+from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForeignReceiptError
 from serving.gateway.routes.rewriting import IdempotencyKey
 
@@ -33,16 +33,27 @@ async def give_feedback(
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Say what an output is worth. A second vote of a kind replaces the first."""
-    receipt = receipts.read(body.receipt, parts.receipt_secret, parts.former_receipt_secrets)
-    _check_may_use(caller, receipt)
-    parts.directory.require_postgres()
+    receipt = check(parts, caller, body)
 
     async def do() -> tuple[int, bytes]:
-        async with parts.pool.connection() as connection:
-            vote_id = await feedback.record(connection, receipt, body, caller.key_id)
-        return 201, FeedbackStored(feedback_id=vote_id).model_dump_json().encode()
+        stored = await store(parts, caller, receipt, body)
+        return 201, stored.model_dump_json().encode()
 
     return await answer_once(idempotency_key, body, do)
+
+
+def check(parts: Parts, caller: Caller, vote: Vote) -> Receipt:
+    """The receipt of a vote; an error of the receipt, or UnavailableError, when it cannot be stored now."""
+    receipt = receipts.read(vote.receipt, parts.receipt_secret, parts.former_receipt_secrets)
+    _check_may_use(caller, receipt)
+    parts.directory.require_postgres()
+    return receipt
+
+
+async def store(parts: Parts, caller: Caller, receipt: Receipt, vote: Vote) -> FeedbackStored:
+    """Store a vote whose receipt was checked."""
+    async with parts.pool.connection() as connection:
+        return FeedbackStored(feedback_id=await feedback.record(connection, receipt, vote, caller.key_id))
 
 
 def _check_may_use(caller: Caller, receipt: Receipt) -> None:

@@ -76,6 +76,7 @@ ROUTES = [
     ("POST", "/api/v1/jobs/exports"),
     ("GET", "/api/v1/jobs/{job_id}/file"),
     ("GET", "/api/v1/metrics"),
+    ("POST", "/graphql"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),

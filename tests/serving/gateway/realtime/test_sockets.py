@@ -316,12 +316,12 @@ async def test_a_client_that_never_reads_is_closed_and_delays_nobody(
     async with sockets.authenticated(gateway) as reader, sockets.wired(gateway) as deaf:
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await reader.ask("subscribe", channel="releases")
-        [(topic, (own,))] = sockets.of(gateway)._hub._subscribers.items()
+        [(topic, (own,))] = sockets.of(gateway).hub._subscribers.items()
         deaf.send("auth", token=gateway.key["X-API-Key"])
         deaf.send("subscribe", channel="releases")
-        await until(lambda: len(sockets.of(gateway)._hub._subscribers[topic]) == 2)
+        await until(lambda: len(sockets.of(gateway).hub._subscribers[topic]) == 2)
         number = 0
-        while sockets.of(gateway)._hub._subscribers[topic] != {own}:
+        while sockets.of(gateway).hub._subscribers[topic] != {own}:
             versions = [f"{number + n}-" + "x" * 7000 for n in range(100)]
             sockets.notify(engine, *({"subject": "releases", "version": version} for version in versions))
             received = [(await reader.receive())["data"]["version"] for _ in versions]
