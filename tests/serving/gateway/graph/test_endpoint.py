@@ -1,5 +1,7 @@
 """The route `/graphql`: who may send what, what it takes of the rate, and how it fails."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import graphql
@@ -7,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Engine
 
@@ -96,6 +99,27 @@ async def test_a_query_takes_a_place_for_concurrent_requests(
     limiter.leave(caller)
     for _ in range(2):  # it leaves its place
         assert (await client.post("/graphql", headers=key, json={"query": ME})).status_code == 200
+
+
+async def test_a_request_holds_one_connection_to_postgres(
+    app: FastAPI, client: httpx.AsyncClient, owner: Key
+) -> None:
+    pool = parts_of(app).pool
+    held: list[int] = [0]  # after each change
+
+    class Counted:
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[AsyncConnection]:
+            async with pool.connection() as connection:
+                held.append(held[-1] + 1)
+                yield connection
+                held.append(held[-1] - 1)
+
+    gateways.replace_parts(app, pool=Counted())
+    fields = " ".join(f"a{n}: jobs {{ id }} b{n}: experiments {{ id }}" for n in range(9))
+    answered = await client.post("/graphql", headers=owner, json={"query": f"{{ {fields} }}"})
+    assert "errors" not in answered.json(), answered.text
+    assert (max(held), len(held)) == (1, 1 + 2 * 19)  # one of them for the caller's role
 
 
 async def test_an_unexpected_error_shows_nothing_of_the_inside(
