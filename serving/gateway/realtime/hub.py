@@ -125,9 +125,11 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def subscribe(self, subscriber: Subscriber, topic: Topic, after: str | None) -> None:
-        """Send a subscriber the events of a topic from now on, and those after a cursor. UnavailableError
-        while Postgres cannot be told whose answers to announce.
+    async def subscribe(
+        self, subscriber: Subscriber, topic: Topic, after: str | None, confirmation: bytes | None = None
+    ) -> None:
+        """Send a subscriber the events of a topic from now on, and those after a cursor; before them a frame
+        that confirms it. UnavailableError while Postgres cannot be told whose answers to announce.
         """
         if topic[0] is Subject.ANSWERS:
             await self._watch(topic[1])
@@ -135,6 +137,8 @@ class Hub:
             return
         self.unsubscribe(subscriber, topic)  # the former subscription, if there is one
         since = self.position
+        if confirmation is not None:
+            subscriber.send(confirmation)
         if after is not None:
             last = parse_cursor(after)
             if last is None or last < self._floor or (last > since and not self.is_shared):

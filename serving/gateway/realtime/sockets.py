@@ -174,14 +174,9 @@ class Sockets:
             return
         if len(connection.topics or ()) >= MOST_TOPICS:
             raise InvalidError({"message": reason("socket_channels_full", limit=MOST_TOPICS)})
-        connection.send(
-            messages.encode(
-                "subscribed",
-                channel=message.channel,
-                cursor=message.after or write_cursor(self.hub.position),
-            )
-        )
-        await self.hub.subscribe(connection, topic, message.after)
+        cursor = message.after or write_cursor(self.hub.position)
+        confirmation = messages.encode("subscribed", channel=message.channel, cursor=cursor)
+        await self.hub.subscribe(connection, topic, message.after, confirmation)
 
     async def find_topic(self, caller: Caller, message: Subscribe | Unsubscribe) -> Topic:
         """The topic that a message names, if the caller may see it."""
