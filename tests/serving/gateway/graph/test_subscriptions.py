@@ -201,7 +201,7 @@ async def test_a_subscriptions_cost_is_taken_from_the_rate(gateway: Gateway, eng
     costs_202 = "subscription { experiments { experiment { decisions(first: 200) { id } } } }"
     async with joined(gateway, free) as client:
         await client.subscribe(costs_202)
-        assert (await client.refused())["code"] == "other_organisation"
+        assert (await client.refused())["code"] == "role_too_low"
     caller = await gateway.parts.authenticator.identify(free["X-API-Key"])
     assert gateway.parts.limiter.headers(caller, GRAPHQL_PATH)[1] == b'"burst";r=15'
 
