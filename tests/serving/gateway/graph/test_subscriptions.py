@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 from data.people import identities
 from serving.gateway.graph import subscriptions, trusted
 from serving.gateway.graph.sockets import Subscriptions
+from serving.gateway.online.front import GRAPHQL_PATH
 from serving.gateway.realtime import messages
 from tests import gateways, sockets
 from tests.serving.gateway.graph.conftest import Key
@@ -193,6 +194,16 @@ async def test_a_subscription_is_limited_as_a_query_is(gateway: Gateway, engine:
         for number in range(40):
             await client.subscribe(RELEASES, id=str(number))
         assert await client.closed() == 4429
+
+
+async def test_a_subscriptions_cost_is_taken_from_the_rate(gateway: Gateway, engine: Engine) -> None:
+    free = gateways.a_key(engine, gateways.an_organisation(engine, "free"))  # a burst of 20
+    costs_202 = "subscription { experiments { experiment { decisions(first: 200) { id } } } }"
+    async with joined(gateway, free) as client:
+        await client.subscribe(costs_202)
+        assert (await client.refused())["code"] == "role_too_low"
+    caller = await gateway.parts.authenticator.identify(free["X-API-Key"])
+    assert gateway.parts.limiter.headers(caller, GRAPHQL_PATH)[1] == b'"burst";r=15'
 
 
 async def test_a_trusted_document_is_named_by_its_digest(gateway: Gateway) -> None:
