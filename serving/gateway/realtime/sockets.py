@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 import prometheus_client
 from websockets.frames import CloseCode
 
-from data.reasons import ReasonedError, reason
+from data.reasons import reason
 from data.traffic.notices import Subject
 from experiments import drafts
-from experiments.decisions import UnknownExperimentError
 from serving import events
+from serving.gateway import problems
 from serving.gateway.auth import Caller
 from serving.gateway.online.bodies import check_speaks_for
 from serving.gateway.online.front import Front, Turn
@@ -110,7 +110,7 @@ class Sockets:
                 await self.take_token(caller)
                 await self._answer(connection, caller, message)
         except Exception as error:  # the outermost edge of a message
-            if not isinstance(error, ReasonedError | InvalidError | UnknownExperimentError):
+            if problems.answer(error).status_code == 500:
                 log.exception("a message failed with an unexpected error")
             connection.send(messages.refuse(error, id))
             if connection.caller is None:
@@ -137,7 +137,8 @@ class Sockets:
             if self._by_key[key_id] >= limit:
                 raise TooManyRequestsError("plan_sockets", plan=caller.identity.plan, limit=limit)
             self._by_key[key_id] += 1
-        elif (former.identity.key_id, former.subject) != (key_id, caller.subject):
+        elif (former.identity, former.subject) != (caller.identity, caller.subject):
+            # Also when the rights have changed: what was subscribed to may not be seen any more.
             raise InvalidError({"message": reason("socket_of_another_caller")})
         else:
             self._forget(connection)

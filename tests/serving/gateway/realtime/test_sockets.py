@@ -268,6 +268,22 @@ async def test_a_token_can_be_renewed_before_it_expires(
         assert (await renewed.ask("subscribe", channel="answers"))["type"] == "subscribed"
 
 
+async def test_a_token_with_other_rights_does_not_renew_a_connection(
+    gateway: Gateway, engine: Engine
+) -> None:
+    """Its subscriptions are those of the former rights."""
+    kid = gateways.a_signing_key(engine, gateways.an_organisation(engine), "admin")
+    async with sockets.authenticated(gateway, gateways.sign_token(kid, "ann")) as socket:
+        assert (await socket.ask("subscribe", channel="jobs"))["type"] == "subscribed"
+        with engine.begin() as connection:
+            demote = text("UPDATE signing_keys SET role = 'member' WHERE kid = :kid")
+            connection.execute(demote, {"kid": kid})
+        await gateway.parts.directory.beat()
+        refused = await socket.ask("auth", token=gateways.sign_token(kid, "ann", life_s=7200))
+        assert problem(refused)[0] == 422
+        assert await socket.closed() == 4401
+
+
 async def test_each_may_see_what_the_rest_routes_show_them(gateway: Gateway, engine: Engine) -> None:
     kid = gateways.a_signing_key(engine, gateways.an_organisation(engine))
     async with sockets.authenticated(gateway, gateways.sign_token(kid, "ann")) as socket:
