@@ -5,7 +5,7 @@
 - `auth`: who calls; `guessing`: limits how often a secret may be guessed; `rate`: quotas.
 - `idempotency`: a repeated request has the first answer.
 - `heartbeat`: keys and routing, read again every quarter of a second.
-- `backlog`: counts the jobs of the queue for Prometheus.
+- `tasks`: ends background tasks. `backlog`: counts the jobs of the queue for Prometheus.
 - `message_files`: reads the messages of a batch, as JSON, JSON Lines or CSV.
 - `problems`: errors as the API answers them; `manual`: the page of the API; `home`: the first page.
 """

@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from data.tables import new_id
 from data.traffic import outputs, routing
 from data.traffic.routing import Routing
+from serving.gateway import tasks
 from serving.gateway.auth import Authenticator
 from serving.gateway.problems import UnavailableError
 from serving.gateway.rate import Limiter
@@ -107,13 +108,7 @@ class Directory:
 
     async def stop(self) -> None:
         """Stop both, and deregister, so that no promotion waits for this gateway."""
-        running = set(self._tasks)
-        while running:
-            for task in running:
-                task.cancel()
-            # `asyncio.wait_for` of Python 3.11, which the pool calls, may lose a cancellation.
-            _, running = await asyncio.wait(running, timeout=_BEAT_S)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         try:
             async with self._pool.connection() as connection:
                 await routing.deregister(connection, self._id)

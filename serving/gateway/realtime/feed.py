@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from data.traffic import notices
 from data.traffic.notices import Notice
+from serving.gateway import tasks
 from serving.gateway.realtime.connection import Position
 from serving.gateway.realtime.hub import KEPT, Hub, parse_cursor, write_cursor
 
@@ -77,9 +78,7 @@ class Feed:
 
     async def stop(self) -> None:
         """Stop."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         if self._redis is not None:
             await self._redis.aclose()
 

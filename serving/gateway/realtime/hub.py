@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data.traffic import notices
 from data.traffic.notices import Notice, Subject
+from serving.gateway import tasks
 from serving.gateway.problems import UnavailableError
 from serving.gateway.realtime import documents, messages
 from serving.gateway.realtime.connection import Position, Topic
@@ -121,9 +122,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Stop."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     async def subscribe(
         self, subscriber: Subscriber, topic: Topic, after: str | None, confirmation: bytes | None = None

@@ -14,7 +14,7 @@ from data.reasons import reason
 from data.traffic.notices import Subject
 from experiments import drafts
 from serving import events
-from serving.gateway import problems
+from serving.gateway import problems, tasks
 from serving.gateway.auth import Caller
 from serving.gateway.online.bodies import check_speaks_for
 from serving.gateway.online.front import Front, Turn
@@ -75,10 +75,7 @@ class Sockets:
 
     async def stop(self) -> None:
         """Stop, and give up the rewrites in progress."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(list(self._tasks))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
