@@ -36,8 +36,7 @@ async def admission(limiter: Limiter, caller: Caller, route: str, cost: int = 1)
     """Context manager: a request that the plan allows. It takes tokens of the route's rate now, and one of
     the places for concurrent requests until it ends.
     """
-    if not limiter.try_take(caller, route, cost):
-        await limiter.take(caller, route, cost)
+    await limiter.take(caller, route, cost)
     limiter.enter(caller)
     try:
         yield

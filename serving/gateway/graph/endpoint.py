@@ -78,15 +78,15 @@ async def execute(request: Request, parts: InjectedParts, caller: Authenticated)
         raise InvalidDocumentError("graphql_operation_unknown") from error
     if context.refusal is not None:
         raise context.refusal
-    shown: dict[str, Any] = {}
+    response: dict[str, Any] = {}
     if result.errors:
-        shown["errors"] = [explain(error).formatted for error in result.errors]
+        response["errors"] = [explain(error).formatted for error in result.errors]
     # A client that knows the newer media type gets 400 for a document that was not executed.
     knows = _RESPONSE in request.headers.get("accept", "")
     was_executed = not isinstance(result, PreExecutionError)
     if was_executed:
-        shown["data"] = result.data
-    content = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        response["data"] = result.data
+    content = json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     policy, remaining = parts.limiter.headers(caller, GRAPHQL_PATH)
     limits = {"RateLimit-Policy": policy.decode(), "RateLimit": remaining.decode()}
     status = 400 if knows and not was_executed else 200

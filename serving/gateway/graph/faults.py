@@ -31,15 +31,15 @@ def explain(error: GraphQLError) -> GraphQLError:
     if cause is None:  # of the document or its variables
         cause = InvalidDocumentError("graphql_invalid", error=error.message)
     problem, headers = _answer(cause)
-    shown: dict[str, Any] = {
+    extensions: dict[str, Any] = {
         name: problem[name] for name in ("status", "title", "reasons", "errors") if name in problem
     }
     if problem["reasons"]:
-        shown["code"] = problem["reasons"][0]["code"]
+        extensions["code"] = problem["reasons"][0]["code"]
     if "retry-after" in headers:
-        shown["retry_after_s"] = int(headers["retry-after"])
+        extensions["retry_after_s"] = int(headers["retry-after"])
     return GraphQLError(
-        problem["detail"], error.nodes, error.source, error.positions, error.path, extensions=shown
+        problem["detail"], error.nodes, error.source, error.positions, error.path, extensions=extensions
     )
 
 

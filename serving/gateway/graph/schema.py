@@ -120,9 +120,9 @@ def _describe(made: strawberry.Schema) -> None:
         definition = concrete.definition
         if not isinstance(definition, StrawberryObjectDefinition):
             continue
-        shown: Any = concrete.implementation
-        shown.description = inspect.getdoc(definition.origin)
+        graphql_type: Any = concrete.implementation
+        graphql_type.description = inspect.getdoc(definition.origin)
         for field in definition.fields:
             if field.base_resolver is not None and field.description is None:
                 name = made.config.name_converter.get_graphql_name(field)
-                shown.fields[name].description = inspect.getdoc(field.base_resolver.wrapped_func)
+                graphql_type.fields[name].description = inspect.getdoc(field.base_resolver.wrapped_func)

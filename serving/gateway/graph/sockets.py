@@ -115,8 +115,8 @@ class _Handler(BaseGraphQLTransportWSHandler[Any, None]):
             try:
                 payload["query"] = self._subscriptions.choose(payload.get("query"), payload.get("documentId"))
             except ReasonedError as error:
-                shown = explain(GraphQLError(str(error), original_error=error)).formatted
-                await self.send_message({"id": message["id"], "type": "error", "payload": [shown]})
+                formatted = explain(GraphQLError(str(error), original_error=error)).formatted
+                await self.send_message({"id": message["id"], "type": "error", "payload": [formatted]})
                 return
         await super().handle_subscribe(message)
 

@@ -307,9 +307,9 @@ def refuse(error: Exception) -> Response:
     400 for 422, which clients of OpenAI do not expect.
     """
     problem = problems.answer(error)
-    told = json.loads(bytes(problem.body))
+    document = json.loads(bytes(problem.body))
     status = 400 if problem.status_code == 422 else problem.status_code
-    parameter, message, code = None, told["detail"], told["reasons"][0]["code"]
+    parameter, message, code = None, document["detail"], document["reasons"][0]["code"]
     if isinstance(error, InvalidError):
         by_parameter = {_PARAMETERS.get(field, field): field for field in error.by_field}
         parameter, field = next(iter(by_parameter.items()))

@@ -72,13 +72,13 @@ async def read(
 
 async def _read_job(connection: AsyncConnection, notice: Notice) -> Batch | ListedJob | None:
     batch_id, job_id = notice.fields["batch_id"], notice.fields["job_id"]
-    found: Sequence[Batch | ListedJob]
+    listed: Sequence[Batch | ListedJob]
     async with transaction_of(connection, uuid.UUID(notice.fields["organisation_id"])):
         if batch_id is not None:
-            found = await listing.list_batches(connection, batch_id=uuid.UUID(batch_id))
+            listed = await listing.list_batches(connection, batch_id=uuid.UUID(batch_id))
         else:
-            found = await listing.list_jobs(connection, job_id=uuid.UUID(job_id))
-    return found[0] if found else None
+            listed = await listing.list_jobs(connection, job_id=uuid.UUID(job_id))
+    return listed[0] if listed else None
 
 
 async def _read_experiment(connection: AsyncConnection, notice: Notice) -> WholeExperiment | None:

@@ -234,11 +234,11 @@ class Hub:
         nothing was sent.
         """
         newest = {(documents.identify(event.notice), event.only): event for event in events}
-        shown = await documents.read(
+        by_notice = await documents.read(
             self._pool, self._receipt_secret, [event.notice for event in newest.values()]
         )
         for event in sorted(newest.values(), key=lambda event: event.position):
-            if (document := shown.get(event.notice.id)) is None:
+            if (document := by_notice.get(event.notice.id)) is None:
                 continue
             frame = messages.encode(
                 "event",

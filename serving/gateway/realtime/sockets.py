@@ -115,8 +115,7 @@ class Sockets:
 
     async def take_token(self, caller: Caller) -> None:
         """Charge a caller for a message."""
-        if not self._parts.limiter.try_take(caller, PATH):
-            await self._parts.limiter.take(caller, PATH)
+        await self._parts.limiter.take(caller, PATH)
 
     async def join(self, connection: Connection, token: str) -> Caller | None:
         """Let a connection be that of a key or token, or of a new token of its caller; None when it has

@@ -1,4 +1,4 @@
-"""GraphQL over the routes of a gateway, and over a gateway on a port; and the SQL that it takes."""
+"""GraphQL over the routes of a gateway, and the SQL that it takes."""
 
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -12,16 +12,12 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from configs.settings import Settings
 from data.people.identities import Role
 from data.tables import Organisation
-from data.traffic.routing import Routing
 from serving.gateway.graph import endpoint
 from serving.gateway.online.front import Front
-from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.routes import batches
-from tests import gateways, streams
-from tests.streams import V1, Gateway, Service
+from tests import gateways
 
 Key = dict[str, str]
 Ask = Callable[..., Any]
@@ -96,18 +92,3 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", execute_noted)
     return executed
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[Service]:
-    async with streams.serving() as service:
-        yield service
-
-
-@pytest.fixture
-async def gateway(local: Settings, engine: Engine, api_key: str, service: Service) -> AsyncIterator[Gateway]:
-    """A gateway on a port, over a scripted inference service."""
-    gateways.publish(engine, Routing(champion=V1))
-    settings = local.model_copy(update={"inference_urls": (service.url,)})
-    async with streams.listening(settings, api_key, HotProtocol) as gateway:
-        yield gateway

@@ -145,8 +145,12 @@ async def test_a_field_that_needs_postgres_says_when_to_retry(
 
     monkeypatch.setattr(Context, "connection", fail)
     answered = (await client.post("/graphql", headers=owner, json={"query": ME})).json()
-    shown = answered["errors"][0]["extensions"]
-    assert (shown["status"], shown["code"], shown["retry_after_s"]) == (503, "part_unavailable", 2)
+    extensions = answered["errors"][0]["extensions"]
+    assert (extensions["status"], extensions["code"], extensions["retry_after_s"]) == (
+        503,
+        "part_unavailable",
+        2,
+    )
 
 
 async def test_a_long_body_is_refused(gateway: Gateway) -> None:

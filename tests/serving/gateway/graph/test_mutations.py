@@ -75,11 +75,11 @@ async def test_an_invalid_rewrite_is_refused_in_the_same_words(gateway: Gateway)
         problem = await response.json()
     assert refused["data"] is None
     assert error["message"] == problem["detail"]
-    shown = error["extensions"]
-    assert {name: shown[name] for name in ("status", "title", "reasons", "errors")} == {
+    extensions = error["extensions"]
+    assert {name: extensions[name] for name in ("status", "title", "reasons", "errors")} == {
         name: problem[name] for name in ("status", "title", "reasons", "errors")
     }
-    assert shown["code"] == problem["reasons"][0]["code"]
+    assert extensions["code"] == problem["reasons"][0]["code"]
 
 
 async def test_an_idempotency_key_answers_once(gateway: Gateway, service: Service) -> None:
@@ -94,8 +94,8 @@ async def test_an_idempotency_key_answers_once(gateway: Gateway, service: Servic
 async def test_a_service_that_fails_says_when_to_retry(gateway: Gateway, service: Service) -> None:
     service.list_status = 500
     refused = await post(gateway, TRANSFORM, input=an_input())
-    shown = refused["errors"][0]["extensions"]
-    assert (shown["status"], shown["retry_after_s"]) == (503, 2)
+    extensions = refused["errors"][0]["extensions"]
+    assert (extensions["status"], extensions["retry_after_s"]) == (503, 2)
 
 
 async def test_the_month_and_the_rate_of_rewrites_hold(gateway: Gateway, engine: Engine) -> None:

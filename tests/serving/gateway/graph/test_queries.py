@@ -177,11 +177,11 @@ async def test_one_experiment_is_shown_with_its_decisions(
     id = an_experiment(engine, 2)
     document = "query($id: UUID!) { experiment(id: $id) { name status decisions { reason outcome } } }"
     answered = await ask(a_key("viewer"), document, id=id)
-    shown = {"reason": str(reason("internal")), "outcome": None}
+    decision = {"reason": str(reason("internal")), "outcome": None}
     assert answered["data"]["experiment"] == {
         "name": "v2 against v1",
         "status": "DRAFT",
-        "decisions": [shown, shown],
+        "decisions": [decision, decision],
     }
     missing = await ask(a_key("viewer"), document, id=str(uuid.uuid4()))
     assert (codes(missing), missing["errors"][0]["extensions"]["status"]) == (["unknown_experiment"], 404)

@@ -62,7 +62,7 @@ def test_no_document_is_answered_with_500(local: Settings, engine: Engine) -> No
 def test_the_schema_says_what_things_are() -> None:
     """From the docstrings, for whoever reads it."""
     types = schema()._schema.type_map
-    assert all(types[shown.__name__].description for shown, _ in SOURCES)
+    assert all(types[graphql_type.__name__].description for graphql_type, _ in SOURCES)
     for name in ("Query", "Mutation", "Subscription"):
         fields = types[name].fields  # type: ignore[attr-defined]
         assert all(field.description for field in fields.values())
@@ -89,10 +89,11 @@ SOURCES = [
 OTHERS = {"plan", "text", "batch", "arms"}
 
 
-@pytest.mark.parametrize(("shown", "source"), SOURCES)
-def test_an_object_has_the_fields_of_the_rest_route(shown: Any, source: Any) -> None:
+@pytest.mark.parametrize(("graphql_type", "source"), SOURCES)
+def test_an_object_has_the_fields_of_the_rest_route(graphql_type: Any, source: Any) -> None:
     fields = {
-        field.python_name for field in strawberry.Schema.get_fields(schema(), shown.__strawberry_definition__)
+        field.python_name
+        for field in strawberry.Schema.get_fields(schema(), graphql_type.__strawberry_definition__)
     }
     if dataclasses.is_dataclass(source):
         named = {field.name for field in dataclasses.fields(source)}

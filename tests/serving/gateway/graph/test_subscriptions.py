@@ -1,8 +1,6 @@
 """Subscriptions over graphql-transport-ws: what is shown to whom, and when a connection ends."""
 
-import asyncio
 import dataclasses
-import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,8 +8,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from data.people import identities
@@ -22,6 +20,7 @@ from serving.gateway.realtime import messages
 from tests import gateways, sockets
 from tests.serving.gateway.graph.conftest import Key
 from tests.serving.gateway.graph.test_mutations import TRANSFORM, an_input, post
+from tests.sockets import Socket
 from tests.streams import Gateway, until
 
 _WAIT_S = 60
@@ -31,21 +30,8 @@ RELEASES = (
 JOBS = "subscription { jobs { isReset batch { id waiting } job { id } } }"
 
 
-class Client:
-    """A WebSocket of a test."""
-
-    def __init__(self, raw: ClientConnection) -> None:
-        self.raw = raw
-
-    async def send(self, type: str, **fields: Any) -> None:
-        """Send a message."""
-        await self.raw.send(json.dumps({"type": type, **fields}))
-
-    async def receive(self) -> dict[str, Any]:
-        """The next message."""
-        async with asyncio.timeout(_WAIT_S):
-            received: dict[str, Any] = json.loads(await self.raw.recv())
-        return received
+class Client(Socket):
+    """A WebSocket of a test that speaks graphql-transport-ws."""
 
     async def subscribe(self, document: str, id: str = "1", **variables: Any) -> None:
         """Start an operation."""
@@ -55,8 +41,8 @@ class Client:
         """The next event of a subscription to a field."""
         message = await self.receive()
         assert message["type"] == "next", message
-        shown: dict[str, Any] = message["payload"]["data"][field]
-        return shown
+        event: dict[str, Any] = message["payload"]["data"][field]
+        return event
 
     async def refused(self) -> dict[str, Any]:
         """Why the next subscription was refused: the extensions of its error."""
@@ -64,14 +50,6 @@ class Client:
         errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
         extensions: dict[str, Any] = errors[0]["extensions"]
         return extensions
-
-    async def closed(self) -> int | None:
-        """The code with which the gateway closes the connection; messages before that are skipped."""
-        try:
-            while True:
-                await self.receive()
-        except ConnectionClosed:
-            return self.raw.close_code
 
 
 @asynccontextmanager
@@ -147,8 +125,8 @@ async def test_jobs_are_shown_to_their_requester_and_to_admins(
         await heard(gateway, 4)
         first = await send(key)
         for client in (mine, admins):
-            shown = await client.next("jobs")
-            assert shown == {"isReset": False, "batch": {"id": first, "waiting": 1}, "job": None}
+            event = await client.next("jobs")
+            assert event == {"isReset": False, "batch": {"id": first, "waiting": 1}, "job": None}
         for client, other in zip((colleagues, strangers), others, strict=True):
             expected = await send(other)  # the first that they hear of
             assert (await client.next("jobs"))["batch"]["id"] == expected
@@ -166,9 +144,9 @@ async def test_answers_are_shown_to_their_person(gateway: Gateway) -> None:
         await post(gateway, TRANSFORM, input=an_input(userId="bob"))
         wanted = an_input(userId="ann")
         answer = (await post(gateway, TRANSFORM, input=wanted))["data"]["transform"]
-        shown = (await client.next("answers"))["answer"]
-        assert (shown["answerId"], shown["message"]) == (answer["answerId"], wanted["text"])
-        assert (shown["transformType"], shown["transformedText"]) == ("SOFTEN", answer["transformedText"])
+        event = (await client.next("answers"))["answer"]
+        assert (event["answerId"], event["message"]) == (answer["answerId"], wanted["text"])
+        assert (event["transformType"], event["transformedText"]) == ("SOFTEN", answer["transformedText"])
         await client.subscribe(document, id="2", userId="x" * 201)
         assert (await client.refused())["errors"][0]["field"] == "user_id"
 

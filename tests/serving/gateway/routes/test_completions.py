@@ -26,7 +26,6 @@ from serving import events
 from serving.gateway.app import create_app
 from serving.gateway.online.completions import MODELS, CompletionRequest
 from serving.gateway.online.front import PATH, Reply
-from serving.gateway.online.protocol import HotProtocol
 from tests import gateways, streams
 from tests.streams import V1, Gate, Gateway, Send, Service, delta, rows, until
 
@@ -39,20 +38,16 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[Service]:
-    async with streams.serving() as service:
-        service.scripts["v1"] = write_after_a_change_of_mind
-        yield service
+def service(service: Service) -> Service:
+    service.scripts["v1"] = write_after_a_change_of_mind
+    return service
 
 
 @pytest.fixture
-async def gateway(local: Settings, engine: Engine, api_key: str, service: Service) -> AsyncIterator[Gateway]:
-    gateways.publish(engine, Routing(champion=V1))
-    settings = local.model_copy(update={"inference_urls": (service.url,)})
-    async with streams.listening(settings, api_key, HotProtocol) as gateway:
-        # The clients share its event loop, and take half a second of it when they are made: it would shed.
-        await gateway.parts.telemetry.stop()
-        yield gateway
+async def gateway(gateway: Gateway) -> Gateway:
+    # The clients share its event loop, and take half a second of it when they are made: it would shed.
+    await gateway.parts.telemetry.stop()
+    return gateway
 
 
 @pytest.fixture
