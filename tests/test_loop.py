@@ -406,7 +406,8 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
     assert loop.redis_url is not None
     with redis.Redis.from_url(loop.redis_url) as client:
         for key in client.scan_iter():
-            value = {b"string": client.get, b"hash": client.hgetall}[client.type(key)](key)
+            read = {b"string": client.get, b"hash": client.hgetall, b"stream": client.xrange}
+            value = read[client.type(key)](key)
             if needle.encode() in key + repr(value).encode():
                 places.add("valkey")
     for folder in (loop.state, *folders):
