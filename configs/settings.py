@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         " they say in X-Forwarded-For and X-Forwarded-Proto is believed",
     )
 
+    webhook_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="networks that webhooks may reach although they are not public, also by http://,"
+        " JSON list: every organisation may name any address there",
+    )
+
     organisation: str = Field(
         "first",
         description="the tenant that runs this: its feedback trains the model, beside that of those who opted"

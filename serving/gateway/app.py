@@ -42,6 +42,7 @@ from serving.gateway.routes import (
     metrics,
     realtime,
     rewriting,
+    webhooks,
 )
 from serving.protocol import Door, GuardedProtocol
 
@@ -96,7 +97,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     # `batches` before `jobs`, whose addresses have an id where those of batches have that word.
     for router in (
         accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
-        batches.router, jobs.router, metrics.router,
+        batches.router, jobs.router, webhooks.router, metrics.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.

@@ -21,6 +21,8 @@ from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
 from data.traffic.comparisons import CompareConfig
 from data.traffic.receipts import FormerSecret
+from data.webhooks import config as webhooks_config
+from data.webhooks.config import WebhooksConfig
 from experiments import own_metrics
 from serving.gateway import guessing, rate
 from serving.gateway.auth import Authenticator
@@ -60,6 +62,7 @@ class Parts:
     guard: Guard
     compare: CompareConfig
     jobs: JobsConfig
+    webhooks: WebhooksConfig
     receipt_secret: bytes
     former_receipt_secrets: Sequence[FormerSecret]
     is_draining: Callable[[], bool]  # whether this gateway got SIGTERM and finishes its requests
@@ -99,7 +102,7 @@ def make(
     # `online` is made below, since it reads the routing of `directory`.
     directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
     outputs = Cache(redis, settings.redis_timeout_s)
-    answers = AnswerWriter(pool)
+    answers = AnswerWriter(pool, {name: plan.answers_a_month for name, plan in plans.items()})
     inference = InferenceClient(settings.inference_urls, service_token)
     telemetry = Telemetry(settings.sampled_share)
     upstream = Upstream(inference, count=telemetry.rewritten)
@@ -127,6 +130,7 @@ def make(
         guard=Guard(guesses, session_secret, service_token),
         compare=compare,
         jobs=config.load(),
+        webhooks=webhooks_config.load(),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())

@@ -26,6 +26,8 @@ from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
 from data.traffic.feedback import ErasedError, WrongReceiptError
 from data.traffic.receipts import ForgedReceiptError
+from data.webhooks.events import SUBSCRIBABLE
+from data.webhooks.subscriptions import TooManyWebhooksError
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import RefusedError
 from serving.validation import reason_of
@@ -124,6 +126,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     TakenError: (409, "title_not_possible_now", True),
     LastOwnerError: (409, "title_not_possible_now", True),
     RefusedKeyError: (409, "title_not_possible_now", True),
+    TooManyWebhooksError: (409, "title_not_possible_now", True),
     NotFoundError: (404, "title_not_found", True),
     ForbiddenError: (403, "title_not_allowed", True),
     TooLargeError: (413, "title_too_large", True),
@@ -149,6 +152,7 @@ _FIELDS = (
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
+    "url", "description", "enabled", "webhook_id", "delivery_id",
     "query", "documentId", "operationName", "variables", "extensions", "first",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
@@ -157,6 +161,7 @@ _ALLOWED = {
     "transform_type": reason("allowed_transform_type", types=_TYPES),
     "transform_types": reason("allowed_transform_types", types=_TYPES),
     "file": reason("allowed_file", types=_TYPES),
+    "events": reason("allowed_events", events=", ".join(SUBSCRIBABLE)),
     "Idempotency-Key": reason("allowed_idempotency_key"),
     "Content-Type": reason("allowed_content_type"),
 }

@@ -11,6 +11,7 @@ from data.jobs.queue import Kind
 from serving.gateway import parts
 from serving.gateway.online import telemetry
 from serving.gateway.parts import Parts
+from serving.worker.deliveries import Deliveries
 from serving.worker.exports import Exports
 from serving.worker.loop import Worker
 from serving.worker.rewrites import Rewrites
@@ -23,7 +24,11 @@ def make_worker(made: Parts) -> Worker:
     return Worker(
         made.pool,
         made.settings.database_url,
-        {Kind.REWRITE: rewrites, Kind.EXPORT: Exports(made.pool)},
+        {
+            Kind.REWRITE: rewrites,
+            Kind.EXPORT: Exports(made.pool, made.jobs.most_attempts),
+            Kind.WEBHOOK: Deliveries(made.pool, made.webhooks, made.settings.webhook_networks),
+        },
         made.jobs,
         lambda: made.directory.is_ready,
     )

@@ -42,7 +42,7 @@ class Rewrites:
     ) -> None:
         self._pool, self._online, self._writer = pool, online, writer
         self._plans, self._config = plans, config
-        self.most = config.list_jobs
+        self.most, self.lists_at_once, self.most_attempts = config.list_jobs, 1, config.most_attempts
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """Rewrite the messages at the same time; equal ones once."""
@@ -75,7 +75,7 @@ class Rewrites:
             if new := [output for id, output in made.items() if id in used]:
                 await outputs.store(connection, *new)
             if rows:
-                await answers.store(connection, rows)
+                await answers.store(connection, rows, quotas=self._writer.quotas)
 
         def stored(held: Collection[uuid.UUID]) -> None:
             for id in held:

@@ -31,7 +31,7 @@ FAST = config.load().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
 class Recorder:
     """A handler that records the lists it gets, and waits in `during` before it finishes them."""
 
-    most = 50
+    most, lists_at_once, most_attempts = 50, 1, FAST.most_attempts
 
     def __init__(self) -> None:
         self.poison = ""
@@ -232,8 +232,9 @@ async def test_an_unexpected_error_fails_its_own_job_only(
 ) -> None:
     queue.handler.poison = "b"
     await queue.enqueue("a", "b", "c")
-    twice = FAST.model_copy(update={"most_attempts": 2, "first_retry_s": 0.01})
-    async with running(queue.make_worker(twice)):
+    queue.handler.most_attempts = 2
+    soon = FAST.model_copy(update={"first_retry_s": 0.01})
+    async with running(queue.make_worker(soon)):
         await queue.wait(lambda: queue.states() == {"a": "done 1", "b": "dead 2", "c": "done 1"})
     assert "nobody expected this" in caplog.text
     async with queue.pool.connection() as connection, transaction_of(connection, queue.tenant):
