@@ -24,8 +24,14 @@ from data.reasons import Reason, reason
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HEAD_BYTES = 8190  # of one header of a receiver; aiohttp refuses more
 _FIRST_ERROR, _FIRST_SUCCESS, _FIRST_REDIRECT = 400, 200, 300
-# Addresses of IPv6 that stand for one of IPv4: NAT64 (RFC 6052, RFC 8215). 6to4 and Teredo are not global.
-_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48")))
+# Besides what `ipaddress` calls not global, which depends on the version of Python: addresses of protocols
+# (RFC 6890), and those of IPv6 that stand for one of IPv4: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo.
+_NOT_PUBLIC: Sequence[Network] = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,8 @@ def is_allowed(address: str, is_encrypted: bool, networks: Sequence[Network]) ->
         ip = ip.ipv4_mapped
     if any(ip in network for network in networks):
         return True
-    is_translated = any(ip in network for network in _TRANSLATED)
-    return is_encrypted and ip.is_global and not ip.is_multicast and not is_translated
+    is_public = ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_PUBLIC)
+    return is_encrypted and is_public
 
 
 class Receiver:
