@@ -170,6 +170,7 @@ def test_what_happens_to_the_installation_is_told(engine: Engine, organisation: 
             )
         epoch = connection.execute(text("SELECT coalesce(max(number), 0) + 1 FROM epochs")).scalar_one()
         connection.execute(insert(Epoch).values(number=epoch, routing={}))
+        connection.execute(insert(Epoch).values(number=epoch, routing={}))
         connection.execute(insert(StoredSpec).values(digest=name, spec={}))
         connection.execute(
             insert(Release).values(version=name, replaced=None, spec_digest=name, epoch=epoch, reasons=[])
@@ -215,19 +216,16 @@ def _name(event: Event) -> str:
     return str(subject.get("decision_id") or subject.get("snapshot") or subject["version"])
 
 
-def use(engine: Engine, organisation_id: uuid.UUID, number: int, quotas: dict[str, int | None]) -> None:
+async def use(engine: Engine, organisation_id: uuid.UUID, number: int, quotas: dict[str, int | None]) -> None:
     """Count texts of an organisation as the gateway does."""
-    import asyncio
-
-    async def store() -> None:
-        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        async with await psycopg.AsyncConnection.connect(url) as connection:
-            await answers.store(connection, [], written={organisation_id: number}, quotas=quotas)
-
-    asyncio.run(store())
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        await answers.store(connection, [], written={organisation_id: number}, quotas=quotas)
 
 
-def test_a_quota_is_told_at_four_fifths_and_at_its_end_once(engine: Engine, organisation: uuid.UUID) -> None:
+async def test_a_quota_is_told_at_four_fifths_and_at_its_end_once(
+    engine: Engine, organisation: uuid.UUID
+) -> None:
     hook = subscribe(engine, organisation, EventType.QUOTA_NEAR)
     for number in (79, 1, 0, 10, 9, 1, 5):
         await use(engine, organisation, number, {"free": 100})
