@@ -169,8 +169,7 @@ def test_what_happens_to_the_installation_is_told(engine: Engine, organisation: 
                 )
             )
         epoch = connection.execute(text("SELECT coalesce(max(number), 0) + 1 FROM epochs")).scalar_one()
-        connection.execute(insert(Epoch).values(number=epoch, routing={}))
-        connection.execute(insert(Epoch).values(number=epoch, routing={}))
+        connection.execute(insert(Epoch).values(number=epoch, routing={}, reasons=[]))
         connection.execute(insert(StoredSpec).values(digest=name, spec={}))
         connection.execute(
             insert(Release).values(version=name, replaced=None, spec_digest=name, epoch=epoch, reasons=[])
@@ -184,7 +183,9 @@ def test_what_happens_to_the_installation_is_told(engine: Engine, organisation: 
         connection.execute(text("UPDATE snapshots SET accepted = false WHERE digest = 'fine'"))
         connection.execute(text("UPDATE snapshots SET accepted = false WHERE digest = 'fine'"))
         connection.execute(
-            insert(Experiment).values(id=experiment, name="e", plan={}, status="running", hypothesis="h")
+            insert(Experiment).values(
+                id=experiment, name="e", salt="s", plan={}, status="running", hypothesis="h"
+            )
         )
         decision = {"experiment_id": experiment, "parameters": {}, "requested_by": "flow:experiment"}
         connection.execute(
