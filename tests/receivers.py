@@ -60,12 +60,12 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    """A receiver that listens."""
+async def receiving(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
+    """A receiver that listens at an address of loopback."""
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/", receiver.handle)
-    server = TestServer(app, host="127.0.0.1")
+    server = TestServer(app, host=host)
     await server.start_server()
     receiver.url = str(server.make_url("/"))
     try:

@@ -56,6 +56,10 @@ ROWS = {
         "INSERT INTO job_files (job_id, part, organisation_id, content)"
         " VALUES (%(job)s, 0, %(tenant)s, 'Fix it.')"
     ),
+    "webhooks": (
+        "INSERT INTO webhooks (id, organisation_id, url, events, description, secret, created_by)"
+        " VALUES (%(id)s, %(tenant)s, 'https://example.org', '{}', '', 's', 'api_key:k')"
+    ),
     "idempotent_requests": (
         "INSERT INTO idempotent_requests (organisation_id, key, request_digest, status, body)"
         " VALUES (%(tenant)s, %(id)s::text, 'd', 200, 'Could you fix it?')"
