@@ -184,9 +184,12 @@ async def enqueue_batch(
 
 
 async def count_open(connection: AsyncConnection, organisation_id: uuid.UUID) -> int:
-    """The jobs of an organisation that wait or run."""
+    """The jobs of an organisation that wait or run, without deliveries to webhooks, which have a bound of
+    their own.
+    """
     cursor = await connection.execute(
-        "SELECT count(*) FROM jobs WHERE organisation_id = %s AND state IN ('waiting', 'running')",
+        "SELECT count(*) FROM jobs"
+        " WHERE organisation_id = %s AND state IN ('waiting', 'running') AND webhook_id IS NULL",
         (organisation_id,),
     )
     row = await cursor.fetchone()

@@ -23,13 +23,15 @@ from data.webhooks.subscriptions import Webhook
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Connection
 from serving.gateway.parts import InjectedParts, Parts
-from serving.gateway.problems import ForbiddenError, InvalidError, NotFoundError
-from serving.gateway.routes.jobs import Before, Limit, check_room
+from serving.gateway.problems import ForbiddenError, InvalidError, NotFoundError, TooManyRequestsError
+from serving.gateway.routes.jobs import Before, Limit
 from serving.gateway.routes.keys import Administrator
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
 
 _LONGEST_URL = 2000
+_MOST_WAITING = 1000  # deliveries of a webhook, for one more that a person asks for
+_RETRY_AFTER_S = 60
 
 
 class RefusedWebhookError(ReasonedError, ValueError):
@@ -196,14 +198,11 @@ async def rotate_secret(
 
 
 @router.post("/{webhook_id}/test", status_code=202)
-async def send_test(
-    parts: InjectedParts, caller: Administrator, connection: Connection, webhook_id: uuid.UUID
-) -> Enqueued:
+async def send_test(caller: Administrator, connection: Connection, webhook_id: uuid.UUID) -> Enqueued:
     """Send an event of type `webhook.test`. The log shows what became of it."""
     organisation_id = caller.identity.organisation_id
     async with transaction_of(connection, organisation_id):
-        await _find(connection, webhook_id)
-        await check_room(connection, parts, caller, 1)
+        _check_room(await _find(connection, webhook_id))
         delivery_id = await deliveries.send_test(connection, organisation_id, caller.name, webhook_id)
     return Enqueued(deliveries=[delivery_id])
 
@@ -231,7 +230,7 @@ async def replay_delivery(
 ) -> Enqueued:
     """Send a delivery again that arrived or is dead: the same event, under the same `webhook-id`."""
     async with transaction_of(connection, caller.identity.organisation_id):
-        await _find(connection, webhook_id)
+        _check_room(await _find(connection, webhook_id))
         new_id = await deliveries.send_again(connection, caller.name, webhook_id, delivery_id)
     if new_id is None:
         raise NotFoundError("delivery_not_ended")
@@ -246,6 +245,12 @@ async def replay_dead_deliveries(
     async with transaction_of(connection, caller.identity.organisation_id):
         await _find(connection, webhook_id)
         return Enqueued(deliveries=await deliveries.send_dead_again(connection, caller.name, webhook_id))
+
+
+def _check_room(webhook: Webhook) -> None:
+    """TooManyRequestsError when many deliveries of a webhook wait already."""
+    if webhook.waiting >= _MOST_WAITING:
+        raise TooManyRequestsError("deliveries_wait", waiting=webhook.waiting).until(_RETRY_AFTER_S)
 
 
 async def _find(connection: AsyncConnection, webhook_id: uuid.UUID) -> Webhook:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy.exc import ProgrammingError
 
 from data import database
 from data.jobs import queue
@@ -333,6 +334,25 @@ def test_every_event_that_can_be_subscribed_to_is_published(engine: Engine) -> N
         query = "SELECT string_agg(prosrc, '') FROM pg_proc WHERE proname LIKE 'publish_%'"
         source = connection.execute(text(query)).scalar_one()
     assert {kind for kind in EventType if f"'{kind.value}'" in source} == set(events.SUBSCRIBABLE)
+
+
+def test_a_process_that_faces_strangers_can_publish_nothing_and_sees_its_tenant_only(
+    engine: Engine, organisation: uuid.UUID
+) -> None:
+    other = an_organisation(engine)
+    with engine.begin() as connection:
+        add_answers(connection, organisation, 2)
+        add_answers(connection, other, 1)
+    with engine.connect() as connection:
+        connection.execute(text("SET ROLE tonebridge_online"))
+        count = text("SELECT count(*) FROM own_answers")
+        assert connection.execute(count).scalar_one() == 0
+        connection.execute(
+            text("SELECT set_config('tonebridge.organisation', :id, true)"), {"id": str(organisation)}
+        )
+        assert connection.execute(count).scalar_one() == 2
+        with pytest.raises(ProgrammingError, match="permission denied for function publish_event"):
+            connection.execute(text("SELECT publish_event(NULL, 'webhook.test', '{}')"))
 
 
 def test_a_payload_is_read_as_it_was_written() -> None:

@@ -12,6 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from data.database import transaction_of
+from data.jobs import queue
 from data.tables import Organisation
 from data.webhooks import config
 from serving.gateway.routes import jobs, webhooks
@@ -165,6 +167,34 @@ async def test_secrets_rotate(client: httpx.AsyncClient, owner: Key) -> None:
     assert response.json()["secret"] != made["secret"]
     shown = (await client.get(f"/webhooks/{made['id']}", headers=owner)).json()
     assert shown["former_secret_until"] is not None
+
+
+async def test_no_more_deliveries_are_asked_for_while_a_thousand_wait(
+    client: httpx.AsyncClient,
+    engine: Engine,
+    pool: AsyncConnectionPool,
+    owner: Key,
+    organisation_id: uuid.UUID,
+) -> None:
+    made = (await create(client, owner)).json()
+    address = f"/webhooks/{made['id']}"
+    ids = [(await client.post(f"{address}/test", headers=owner)).json()["deliveries"][0] for _ in range(2)]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'done' WHERE id = :id"), {"id": ids[0]})
+        connection.execute(
+            text(
+                "INSERT INTO jobs (id, organisation_id, kind, payload, key, webhook_id, requested_by)"
+                " SELECT gen_random_uuid(), :organisation, 'webhook', '{}', 'full:' || n, :hook, 'a test'"
+                " FROM generate_series(1, 999) AS n"
+            ),
+            {"organisation": organisation_id, "hook": made["id"]},
+        )
+    for path in ("test", f"deliveries/{ids[0]}/replay"):
+        refused = await client.post(f"{address}/{path}", headers=owner)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+        assert refused.json()["detail"].startswith("1000 deliveries of this webhook wait already")
+    async with pool.connection() as online, transaction_of(online, organisation_id):
+        assert await queue.count_open(online, organisation_id) == 0, "deliveries take the room of batches"
 
 
 async def test_the_log_has_pages_and_states_and_goes_with_its_webhook(
