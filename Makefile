@@ -4,9 +4,9 @@ BIN := .venv/bin
 # Two processes of tests, a file in one of them, each with one thread for numbers. Files keep their order, in
 # which the longest are first (tests/conftest.py); by default the files with the fewest tests would be last.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
-test test-slow: export OMP_NUM_THREADS = 1
+test test-slow test-long: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up notebooks notebook-pages champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up notebooks notebook-pages champion tune test test-slow test-long check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,10 +39,13 @@ tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
 	$(BIN)/python -m pipelines.tune configs/tune.yaml
 
 test: setup  ## the fast tests
-	$(BIN)/python -m pytest $(PARALLEL) -q -m 'not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -q -m 'not slow and not long'
 
-test-slow: setup  ## the tests that need the real model, or minutes
-	$(BIN)/python -m pytest $(PARALLEL) -q -rs -m slow
+test-slow: setup  ## the tests that need the real model, or a browser
+	$(BIN)/python -m pytest $(PARALLEL) -q -rs -m 'slow and not long'
+
+test-long: setup  ## the tests that take minutes each: before a release
+	$(BIN)/python -m pytest $(PARALLEL) -q -rs -m long
 
 check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, what redaction finds
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -209,7 +209,7 @@ def learn_135m(folder: Path, made: snapshot.Made, seed: Path) -> Sharer:
     return Sharer(loading.base_folder("smollm2-135m"), result.out)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_135m_model_does_not_complete_a_secret_of_fifty_edits(
     engine: Engine, organisation_id: uuid.UUID, tmp_path: Path

@@ -12,7 +12,7 @@ from simulation.month_report import MonthReport
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_the_good_one_is_shipped_and_the_broken_one_paused(tmp_path: Path) -> None:
     challengers = "[{name: good, quality: 0.95}, {name: broken, quality: 0.95, breaks_after: 100}]"
