@@ -37,6 +37,10 @@ class UnknownKeyError(ReasonedError):
     """No key, token or password was sent, or it is not in force."""
 
 
+class SignatureError(UnknownKeyError):
+    """A request is not signed as its key requires, or its signature is not valid."""
+
+
 class ForeignReceiptError(ReasonedError):
     """The receipt belongs to another organisation or person."""
 
@@ -149,7 +153,7 @@ _FIELDS = (
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
-    "query", "documentId", "operationName", "variables", "extensions", "first",
+    "query", "documentId", "operationName", "variables", "extensions", "first", "secret_id", "required",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {
