@@ -9,12 +9,12 @@ A request is signed when it has `Signature-Input`, `Signature` and `Content-Dige
 
 Nothing else is accepted: one signature under any label, exactly these components in this order, exactly these
 parameters in any order, each header once. So there is nothing that a client and the gateway could read
-differently, and a verification costs a tenth of a general parser's.
+differently, and a verification costs a twentieth of a general one.
 
-`verify` needs no body, so a request is refused before it takes a token of its key's rate and before its body
-is read: who has a key without a secret uses up nothing. `Signatures.accept` then compares the body with its
-digest, and notes the nonce in Redis. Only who has the secret gets there, so nobody else can fill Redis or use
-up a nonce.
+`verify` needs no body, so a request for a rewrite is refused before it takes a token of its key's rate, and
+before its body is read: who has a key without a secret uses up nothing. `Signatures.accept` then compares
+the body with its digest, and notes the nonce in Redis. Only who has the secret gets there, so nobody else can
+fill Redis or use up a nonce.
 
 A nonce is noted for as long as its signature could be accepted. A Redis that was started anew, or emptied,
 has forgotten nonces. So it also notes since when it knows them, and signatures from before are refused.
@@ -102,7 +102,7 @@ def verify(head: Head, caller: Caller, origin: bytes | None, now_s: float) -> Si
     `origin` is that of the target URI. Without one it is `http://` and the Host header.
     """
     found = _find(head.headers)
-    if not found.keys() & _HEADERS.keys():
+    if found.keys().isdisjoint(_HEADERS):
         if caller.identity.requires_signatures:
             raise SignatureError("signature_needed")
         return None
@@ -142,7 +142,7 @@ def _find(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in _FOUND:
             repeated = name if name in found else repeated
             found[name] = value
-    if repeated is not None and found.keys() & _HEADERS.keys():
+    if repeated is not None and not found.keys().isdisjoint(_HEADERS):
         raise SignatureError("signature_header_repeated", header=_HEADERS.get(repeated, "Host"))
     return found
 
@@ -162,6 +162,12 @@ def _read_input(value: bytes) -> tuple[bytes, bytes, str, str, int]:
     if algorithm != b"hmac-sha256":
         raise SignatureError("signature_algorithm_wrong")
     return label, params, keyid.decode(), nonce.decode(), int(created)
+
+
+def check_body(signature: Signature, body: bytes) -> None:
+    """SignatureError unless a body is the one that was signed."""
+    if b2a_base64(sha256(body).digest(), newline=False) != signature.digest:
+        raise SignatureError("content_digest_wrong", bytes=len(body))
 
 
 class Signatures:
@@ -199,8 +205,7 @@ class Signatures:
         Raises SignatureError when the body is another one or the nonce was used before, and UnavailableError
         when Redis cannot tell.
         """
-        if b2a_base64(sha256(body).digest(), newline=False) != signature.digest:
-            raise SignatureError("content_digest_wrong", bytes=len(body))
+        check_body(signature, body)
         if self._note is None or not self.breaker.allows():
             raise UnavailableError("nonce_uncheckable")
         keys = [f"{_PREFIX}{signature.keyid}:{signature.nonce}", _KNOWN_SINCE]

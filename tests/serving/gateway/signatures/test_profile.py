@@ -30,7 +30,9 @@ TARGET, BODY = "/api/v1/transform", b'{"text": "Fix it."}'
 NONCE = "0123456789abcdef0123456789abcdef"
 
 
-def a_caller(subject: str | None = None, requires: bool = True, **secrets: str) -> Caller:
+def a_caller(
+    secrets: dict[str, str] | None = None, subject: str | None = None, requires: bool = True
+) -> Caller:
     by_id = {id: secret.encode() for id, secret in (secrets or {KEYID: SECRET}).items()}
     identity = Identity(uuid.uuid4(), "k", "member", b"", "free", requires, 0, by_id)
     return Caller(identity, subject)
@@ -280,20 +282,20 @@ def test_base64_that_decodes_to_the_same_bytes_is_another_signature() -> None:
 
 
 def test_both_secrets_sign_while_they_rotate() -> None:
-    both = a_caller(**{KEYID: SECRET, OTHER_KEYID: OTHER_SECRET})
+    both = a_caller({KEYID: SECRET, OTHER_KEYID: OTHER_SECRET})
     assert check(signed(), caller=both) is not None
     new = signed(keyid=OTHER_KEYID, secret=OTHER_SECRET)
     assert check(new, caller=both) is not None
     assert code_of(signed(keyid=OTHER_KEYID), caller=both) == "signature_wrong", "the other one's secret"
-    only_new = a_caller(**{OTHER_KEYID: OTHER_SECRET})
+    only_new = a_caller({OTHER_KEYID: OTHER_SECRET})
     assert code_of(signed(), caller=only_new) == "signature_keyid_unknown"
     assert check(new, caller=only_new) is not None
 
 
 def test_a_token_cannot_sign() -> None:
-    assert code_of(signed(), caller=a_caller("ann", requires=False)) == "signature_of_token"
+    assert code_of(signed(), caller=a_caller(subject="ann", requires=False)) == "signature_of_token"
     part = {"Signature": signed()["Signature"]}
-    assert code_of(part, caller=a_caller("ann", requires=False)) == "signature_of_token"
+    assert code_of(part, caller=a_caller(subject="ann", requires=False)) == "signature_of_token"
 
 
 def test_without_an_origin_it_is_http_and_the_host() -> None:
