@@ -257,16 +257,14 @@ class Sockets:
     async def _check_callers(self) -> None:
         while True:
             await asyncio.sleep(self._check_every_s)
-            recall = self._parts.authenticator.recall
-            unsure = [token for token in self._by_token if self._find_ended(token, recall(token))]
+            unsure = [token for token in self._by_token if self._find_ended(token)]
             for start in range(0, len(unsure), _CHECKED_TOGETHER):
                 part = unsure[start : start + _CHECKED_TOGETHER]
                 await asyncio.gather(*map(self._check, part))
 
-    def _find_ended(self, token: str, now: Caller | None) -> list[Connection]:
-        """The connections of a token that are not those of the caller that it has now, or were signed with a
-        secret that is revoked.
-        """
+    def _find_ended(self, token: str) -> list[Connection]:
+        """The connections of a token that may not stay open, as far as the gateway remembers whose it is."""
+        now = self._parts.authenticator.recall(token)
         connections = self._by_token.get(token, ())
         return [each for each in connections if now is None or not _is_unchanged(each, now)]
 
@@ -274,19 +272,20 @@ class Sockets:
         """Close the connections of a token that is not in force any more, or has other rights now. They stay
         open while that cannot be told.
         """
-        now: Caller | None = None
         try:
-            now = await self._parts.authenticator.identify(token)
+            await self._parts.authenticator.identify(token)
+        except UnknownKeyError:
+            pass  # it is not remembered either, so all its connections have ended
         except UnavailableError:
             return
-        except UnknownKeyError:
-            pass
-        for connection in self._find_ended(token, now):
+        for connection in self._find_ended(token):
             connection.close(UNAUTHENTICATED, "the key or session has ended, or its rights have changed")
 
 
 def _is_unchanged(connection: Connection, now: Caller) -> bool:
-    """Whether a connection may stay as it is when its token is that of this caller now."""
+    """Whether a connection may stay open now that its token is that of this caller: the rights are the same,
+    and the secret that signed its handshake is in force.
+    """
     caller, signed_by = connection.caller, connection.signed_by
     assert caller is not None, "it is listed by its token"
     has_same_rights = caller is now or caller.identity == now.identity
