@@ -155,6 +155,30 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(20), server_default="member")
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    requires_signatures: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="whether requests with this key are refused unless one of its secrets has signed them",
+    )
+    signing_revision: Mapped[int] = mapped_column(
+        server_default="0",
+        comment="counts the changes of requires_signatures and of the key's secrets, for gateways to notice",
+    )
+    created_at: Mapped[Created]
+    revoked_at: Mapped[Moment | None]
+
+
+class RequestSecret(Base):
+    """A secret that signs requests with an API key (RFC 9421)."""
+
+    __tablename__ = "request_secrets"
+    __table_args__ = (CheckConstraint("(secret IS NULL) = (revoked_at IS NOT NULL)", name="revoked"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, comment="the keyid of signatures")
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    secret: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="as it is, since HMAC needs it; NULL: revoked"
+    )
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
 

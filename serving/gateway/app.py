@@ -66,6 +66,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
             app.state.subscriptions = subscriptions = Subscriptions(running, front, opened)
             front.inject(
                 running.authenticator,
+                running.signatures,
                 running.limiter,
                 running.online,
                 running.idempotency,

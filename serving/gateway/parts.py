@@ -36,6 +36,7 @@ from serving.gateway.online.cache import Cache
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.rate import Limiter, Plan
+from serving.gateway.signatures import Signatures
 from serving.inference.client import InferenceClient
 
 
@@ -47,6 +48,7 @@ class Parts:
     pool: AsyncConnectionPool
     redis: Redis | None
     authenticator: Authenticator
+    signatures: Signatures
     limiter: Limiter
     plans: Mapping[str, Plan]
     directory: Directory
@@ -115,6 +117,7 @@ def make(
         pool=pool,
         redis=redis,
         authenticator=authenticator,
+        signatures=Signatures(redis, settings.public_url, settings.redis_timeout_s),
         limiter=limiter,
         plans=plans,
         directory=directory,
@@ -188,6 +191,11 @@ def _gauges(parts: Parts) -> list[tuple[str, str, Callable[[], float]]]:
             lambda: limiter.breaker.is_open,
         ),
         (
+            "tonebridge_nonces_breaker_open",
+            "1 while this gateway refuses signed requests, since Redis failed",
+            lambda: parts.signatures.breaker.is_open,
+        ),
+        (
             "tonebridge_routing_age_seconds",
             "Seconds since the last heartbeat that reached Postgres",
             lambda: parts.directory.age_s,
@@ -215,6 +223,7 @@ async def running(
         stack.push_async_callback(parts.inference.close)
         stack.push_async_callback(parts.online.arm_failures.close)
         stack.push_async_callback(parts.backlog.stop)
+        await parts.signatures.start()
         for part in (parts.telemetry, parts.answers, parts.directory):
             part.start()
             stack.push_async_callback(part.stop)

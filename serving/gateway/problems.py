@@ -39,6 +39,10 @@ class UnknownKeyError(ReasonedError):
     """No key, token or password was sent, or it is not in force."""
 
 
+class SignatureError(UnknownKeyError):
+    """A request is not signed as its key requires, or its signature is not valid."""
+
+
 class ForeignReceiptError(ReasonedError):
     """The receipt belongs to another organisation or person."""
 
@@ -153,7 +157,7 @@ _FIELDS = (
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
     "url", "description", "enabled", "webhook_id", "delivery_id",
-    "query", "documentId", "operationName", "variables", "extensions", "first",
+    "query", "documentId", "operationName", "variables", "extensions", "first", "secret_id", "required",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {

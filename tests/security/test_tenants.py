@@ -197,6 +197,7 @@ def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine)
         "answers": "written by COPY, which row-level security does not know; nobody online reads it",
         "usage": "counts of all tenants, at every heartbeat",
         "api_keys": "a key is looked up before it is known whose it is",
+        "request_secrets": "read with their key",
         "signing_keys": "as keys",
         "revoked_tokens": "as keys",
         "accounts": "as keys",

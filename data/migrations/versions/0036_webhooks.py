@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from data.tables import ONLINE_ROLE
 
 revision = "0036"
-down_revision = "0034"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
