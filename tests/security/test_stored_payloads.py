@@ -87,6 +87,10 @@ def store(installation: Installation, payload: str) -> str:
     api(installation, "POST", "/auth/register", account)
     token = api(installation, "POST", "/auth/login", {"email": email, "password": PASSWORD})["access_token"]
     api(installation, "POST", "/keys", {"name": payload[:200]})
+    url = f"https://example.org/{re.sub('[^!-~]|#', '', payload)[:1900]}"
+    hook = {"url": url, "events": ["job.done"], "description": payload[:200]}
+    webhook_id = api(installation, "POST", "/webhooks", hook)["id"]
+    api(installation, "POST", f"/webhooks/{webhook_id}/test", None)
     drafted = {"name": payload[:200], "hypothesis": payload, "challengers": ["v2"]}
     experiment_id = str(api(installation, "POST", "/experiments", drafted, token)["id"])
     api(installation, "POST", f"/experiments/{experiment_id}/start", {"reason": payload}, token)
