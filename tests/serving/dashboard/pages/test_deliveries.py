@@ -57,7 +57,9 @@ def test_a_test_that_is_sent_by_the_button_arrives_and_is_verified_as_the_page_s
         page = client.post(f"{address}/test", data=form).text
         assert len(ROW.findall(page)) == 1
         page = wait_for(client, address, lambda page: "arrived" in page.split("Outcome")[1])
-        assert re.search(r"\| webhook.test \| arrived \| 1 \| status 204 in [\d.,]+ ms \|", page), page
+        assert re.search(
+            r"webhook.test [0-9: -]+ UTC \| arrived \| 1 \| status 204 in [\d.,]+ ms \|", page
+        ), page
         snippet = html.unescape(
             re.findall(r"<pre[^>]*><code>(.*?)</code>", client.get(address).text, re.S)[0]
         )
@@ -80,13 +82,14 @@ def test_a_receiver_that_is_gone_is_disabled_and_gets_its_dead_deliveries_when_i
         client.post(f"{address}/test", data=form)
         page = wait_for(client, address, lambda page: "ToneBridge has disabled it" in page)
         assert reason("receiver_gone").render("en") in page
-        assert "| webhook.test | dead | 1 |" in page
+        assert "UTC | dead | 1 |" in page
         assert "Send again" not in page, "it would be dead at once"
         receiver.status = 204
         client.post(f"{address}/enable", data=form)
         page = client.post(f"{address}/again", data=form).text
         assert len(ROW.findall(page)) == 2
-        wait_for(client, address, lambda page: "| webhook.test sent again | arrived | 1 |" in page)
+        wait_for(client, address, lambda page: "UTC | arrived | 1 | status 204" in page)
+        assert "webhook.test sent again" in text_at(client, address)
     first, second = receiver.received
     assert first.id == second.id
     assert webhooks.count_deliveries(sending, id, "replayed") == 1
@@ -103,7 +106,7 @@ def test_every_state_is_said_and_can_be_filtered(hooks: Installation) -> None:
             found = client.get(f"/webhooks/{id}?state={state.value}").text
             own = [str(ids[state.value])]
             assert ROW.findall(found) == ([str(erased), *own] if state == "done" else own)
-            assert f"| job.done | {says} |" in text_of(found)
+            assert f"UTC | {says} | {2 if state == 'done' else 1} |" in text_of(found)
             assert f'<option value="{state.value}" selected>' in found
         assert ROW.findall(client.get(f"/webhooks/{id}?state=").text) == ROW.findall(page)
         assert client.get(f"/webhooks/{id}?state=unknown").status_code == 422

@@ -120,6 +120,7 @@ def test_what_was_sent_stays_at_the_form_with_the_fault_of_its_field(
     (fault,) = re.findall(r'<span class="fault">(.*?)</span>', page.text)
     assert message in html.unescape(fault)
     assert page.text.count('class="wrong"') == 1
+    assert 'href="#add">Go to the form' in page.text
     assert f'name="url" type="url" maxlength="2000" value="{sent["url"]}"' in page.text
     assert f'name="description" maxlength="200" value="{sent["description"]}"' in page.text
     assert checked(page.text) == [event for event in EVENTS if event in sent["events"]]
@@ -156,6 +157,7 @@ def test_a_refused_change_is_shown_at_its_webhook(hooks: Installation) -> None:
     with hooks.client("admin") as client:
         page = client.post(f"/webhooks/{second}", data=form_of(client, url="ftp://example.org")).text
     assert f'<details id="change-{second}" open>' in page
+    assert f'href="#change-{second}">Go to the form' in page
     assert 'value="ftp://example.org"' in section_of(page, second)
     for unchanged in (section_of(page, first), page[page.index('aria-labelledby="add"') :]):
         assert "ftp://example.org" not in unchanged
