@@ -39,7 +39,7 @@ PAGES = (  # address, name, readers
     (WEBHOOKS, "Webhooks", Readers.ADMINS),
     ("/accounts", "Accounts", Readers.EVERYBODY),
 )
-_WEBHOOKS = TypeAdapter(list[Webhook])
+_LISTED = TypeAdapter(list[Webhook])
 
 
 class NotAllowedError(Exception):
@@ -111,7 +111,7 @@ class Visit:
         return webhooks
 
     def _read_webhooks(self) -> list[Webhook]:
-        return _WEBHOOKS.validate_python(self.ask("GET", WEBHOOKS))
+        return _LISTED.validate_python(self.ask("GET", WEBHOOKS))
 
     def _count_marks(self) -> Mapping[str, int]:
         """How many things need attention on the pages that the navigation marks, by address."""

@@ -5,10 +5,10 @@ Bodies of events are not shown, since they have people's messages.
 
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 from pydantic import TypeAdapter
@@ -39,7 +39,7 @@ def show(
     here: Here,
     webhook_id: uuid.UUID,
     state: State | Literal[""] = "",
-    before: Annotated[uuid.UUID | None, Query()] = None,
+    before: uuid.UUID | None = None,
 ) -> Response:
     """The page: the newest deliveries, or those before one; all of them, or those in a state."""
     return _page(here, webhook_id, state, before)
@@ -63,18 +63,23 @@ def send_dead_again(here: Here, webhook_id: uuid.UUID, csrf: Csrf) -> Response:
     return _write(here, csrf, webhook_id, "replay")
 
 
+def _address(webhook_id: uuid.UUID) -> str:
+    """Of the page, and of the webhook at the gateway."""
+    return f"{WEBHOOKS}/{webhook_id}"
+
+
 def _write(here: Visit, csrf: str, webhook_id: uuid.UUID, act: str) -> Response:
     """Send a request to the gateway and redirect to the log. If it is refused, show the page with the
     reason.
     """
     here.check(csrf)
     try:
-        here.ask("POST", f"/webhooks/{webhook_id}/{act}")
+        here.ask("POST", f"{_address(webhook_id)}/{act}")
     except GatewayError as error:
         if error.status not in REFUSALS:
             raise
         return _page(here, webhook_id, problem=error.explain(here.words), status=error.status)
-    return RedirectResponse(f"{WEBHOOKS}/{webhook_id}", 303)
+    return RedirectResponse(_address(webhook_id), 303)
 
 
 def _page(
@@ -85,7 +90,7 @@ def _page(
     problem: Markup | None = None,
     status: int = 200,
 ) -> Response:
-    address = f"{WEBHOOKS}/{webhook_id}"
+    address = _address(webhook_id)
     webhook = _WEBHOOK.validate_python(here.ask("GET", address))
     wanted: dict[str, Any] = {"state": state} if state else {}
     query = wanted | ({"before": before} if before else {})
