@@ -158,9 +158,9 @@ def test_an_admin_sends_what_ended_again_and_nothing_else(hooks: Installation) -
             assert "data-live" not in refused.text, "a page that refreshes itself would lose the reason"
             assert f'name="to" value="/webhooks/{id}"' in refused.text
     with Session(hooks.engine) as session:
-        rows = session.execute(select(Job.state, Job.payload["event_id"]).where(Job.webhook_id == id)).all()
-        events = {row.id: row.payload["event_id"] for row in session.scalars(select(Job))}
-    waiting = [event_id for state, event_id in rows if state == "waiting"]
+        rows = session.scalars(select(Job).where(Job.webhook_id == id)).all()
+    events = {row.id: row.payload["event_id"] for row in rows}
+    waiting = [row.payload["event_id"] for row in rows if row.state == "waiting"]
     assert sorted(waiting) == sorted([events[dead], events[done], events[open_one]])
 
 
