@@ -58,6 +58,7 @@ class _Nothing:
 
     stop: Callable[[], None]
     lists_at_once = most_attempts = 1
+    is_ready = True
 
     def __init__(self, count: int, most: int) -> None:
         self._left, self.most = count, most

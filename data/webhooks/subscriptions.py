@@ -132,6 +132,18 @@ async def change(
 
     A new address and an enabled webhook start without failures.
     """
+    if enabled or "url" in changes:
+        await connection.execute(
+            "UPDATE webhooks SET failing_since = NULL, failures = 0, retry_at = NULL"
+            " WHERE id = %s AND (%s OR url <> %s)",
+            (webhook_id, bool(enabled), changes.get("url")),
+        )
+    if enabled is not None:
+        await connection.execute(
+            "UPDATE webhooks SET disabled_reason = NULL,"
+            " disabled_at = CASE WHEN %s THEN NULL ELSE coalesce(disabled_at, now()) END WHERE id = %s",
+            (enabled, webhook_id),
+        )
     await connection.execute(
         "UPDATE webhooks SET url = coalesce(%(url)s, url), events = coalesce(%(events)s, events),"
         " description = coalesce(%(description)s, description) WHERE id = %(id)s",
@@ -142,17 +154,6 @@ async def change(
             "description": changes.get("description"),
         },
     )
-    if enabled or "url" in changes:
-        await connection.execute(
-            "UPDATE webhooks SET failing_since = NULL, failures = 0, retry_at = NULL WHERE id = %s",
-            (webhook_id,),
-        )
-    if enabled is not None:
-        await connection.execute(
-            "UPDATE webhooks SET disabled_reason = NULL,"
-            " disabled_at = CASE WHEN %s THEN NULL ELSE coalesce(disabled_at, now()) END WHERE id = %s",
-            (enabled, webhook_id),
-        )
 
 
 async def rotate_secret(connection: AsyncConnection, webhook_id: uuid.UUID, former_for: timedelta) -> str:

@@ -20,7 +20,7 @@ from serving.worker.rewrites import Rewrites
 def make_worker(made: Parts) -> Worker:
     """A worker with the parts of a gateway, over their connections."""
     assert made.settings.database_url is not None, "checked by `parts.make`"
-    rewrites = Rewrites(made.pool, made.online, made.answers, made.plans, made.jobs)
+    rewrites = Rewrites(made.pool, made.directory, made.online, made.answers, made.plans, made.jobs)
     return Worker(
         made.pool,
         made.settings.database_url,
@@ -30,7 +30,6 @@ def make_worker(made: Parts) -> Worker:
             Kind.WEBHOOK: Deliveries(made.pool, made.webhooks, made.settings.webhook_networks),
         },
         made.jobs,
-        lambda: made.directory.is_ready,
     )
 
 

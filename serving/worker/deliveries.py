@@ -58,6 +58,8 @@ class _Group:
 class Deliveries:
     """The handler of jobs of kind `webhook`. Belongs to one event loop."""
 
+    is_ready = True  # also before the first release
+
     def __init__(
         self, pool: AsyncConnectionPool, config: WebhooksConfig, networks: Sequence[Network]
     ) -> None:

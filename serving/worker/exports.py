@@ -36,6 +36,7 @@ class Exports:
     """The handler of jobs of kind `export`. Its payload has `since` and `until`: times, or None."""
 
     most = lists_at_once = 1  # a file is in memory until it is stored
+    is_ready = True
 
     def __init__(self, pool: AsyncConnectionPool, most_attempts: int) -> None:
         self._pool, self.most_attempts = pool, most_attempts

@@ -44,12 +44,17 @@ class Work(NamedTuple):
 
 class Handler(Protocol):
     """Does jobs of one kind and one organisation, at most `most` in a list, and `lists_at_once` at the same
-    time. A job is dead after `most_attempts`. It stores nothing: see `Work`.
+    time. Nothing is claimed for it unless `is_ready`. A job is dead after `most_attempts`. It stores nothing:
+    see `Work`.
     """
 
     most: int
     lists_at_once: int
     most_attempts: int
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has what it needs."""
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """The outcome of every job of a list."""
@@ -64,12 +69,10 @@ class Worker:
         url: str,
         handlers: Mapping[Kind, Handler],
         config: JobsConfig,
-        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`url` is that of the database, for notices. Nothing is claimed unless `is_ready`."""
+        """`url` is that of the database, for notices."""
         self.id = new_id()
         self._pool, self._url, self._handlers, self._config = pool, url, handlers, config
-        self._is_ready = is_ready
         self._caps = {name: plan.running for name, plan in config.plans}
         self._noticed = {kind: asyncio.Event() for kind in handlers}
         self._stopping = asyncio.Event()
@@ -106,7 +109,7 @@ class Worker:
         while not self._stopping.is_set():
             self._noticed[kind].clear()
             claimed: list[ClaimedJob] = []
-            if self._is_ready():
+            if self._handlers[kind].is_ready:
                 with _postgres_may_fail("no jobs can be claimed"):
                     claimed = await self._claim(kind)
             if claimed:

@@ -32,6 +32,7 @@ class Recorder:
     """A handler that records the lists it gets, and waits in `during` before it finishes them."""
 
     most, lists_at_once, most_attempts = 50, 1, FAST.most_attempts
+    is_ready = True
 
     def __init__(self) -> None:
         self.poison = ""
@@ -186,12 +187,12 @@ async def test_a_worker_that_stops_gives_back_what_takes_too_long(queue: Queue) 
 
 async def test_a_worker_that_is_not_ready_claims_nothing(queue: Queue) -> None:
     await queue.enqueue("a")
-    is_ready = False
-    worker = Worker(queue.pool, queue.url, {Kind.REWRITE: queue.handler}, FAST, lambda: is_ready)
+    queue.handler.is_ready = False
+    worker = queue.make_worker()
     async with running(worker):
         await asyncio.sleep(0.3)
         assert queue.states() == {"a": "waiting 0"}
-        is_ready = True
+        queue.handler.is_ready = True
         await queue.wait(lambda: queue.states() == {"a": "done 1"})
 
 

@@ -69,6 +69,29 @@ async def test_a_webhook_is_created_shown_changed_and_deleted(client: httpx.Asyn
     assert (await client.get("/webhooks", headers=owner)).json() == []
 
 
+async def test_a_new_address_and_an_enabled_webhook_start_without_failures(
+    client: httpx.AsyncClient, engine: Engine, owner: Key
+) -> None:
+    made = (await create(client, owner)).json()
+    address = f"/webhooks/{made['id']}"
+
+    async def change(**changes: Any) -> int:
+        """The failures after a change."""
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE webhooks SET failures = 7, failing_since = now() WHERE id = :id"),
+                {"id": made["id"]},
+            )
+        shown = (await client.patch(address, headers=owner, json=changes)).json()
+        assert (shown["failing_since"] is None) == (shown["failures"] == 0)
+        return int(shown["failures"])
+
+    assert await change(url=URL, events=["quota.near"]) == 7, "the address is the same"
+    assert await change(enabled=False) == 7
+    assert await change(enabled=True) == 0
+    assert await change(url=f"{URL}c") == 0
+
+
 async def test_only_admins_of_the_organisation_reach_a_webhook(
     client: httpx.AsyncClient, owner: Key, stranger: Key, a_key: Callable[..., Key]
 ) -> None:
