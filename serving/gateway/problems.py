@@ -115,6 +115,7 @@ class InvalidError(Exception):
 # exception -> (status, code of the title, whether the exception's reasons are sent)
 _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     UnknownKeyError: (401, "title_unknown_credentials", True),
+    SignatureError: (401, "title_signature_refused", True),
     EndedSessionError: (401, "title_unknown_credentials", True),
     ForgedReceiptError: (403, "title_not_our_receipt", True),
     ForeignReceiptError: (403, "title_not_your_receipt", True),

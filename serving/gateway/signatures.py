@@ -150,15 +150,14 @@ def _find(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 def _read_input(value: bytes) -> tuple[bytes, bytes, str, str, int]:
     """Label, parameters as they were sent, keyid, nonce and creation time of a Signature-Input."""
     match = _INPUT.fullmatch(value)
-    covered = _COVERED.decode()
     # There are four parameters and each has a value, so each was sent once.
-    if match is None or None in match.groups():
+    if match is None or None in (values := match.groups()):
         raise SignatureError(
-            "signature_input_malformed", components=covered, shortest=_SHORTEST, longest=_LONGEST
+            "signature_input_malformed", components=_COVERED.decode(), shortest=_SHORTEST, longest=_LONGEST
         )
-    label, params, components, created, keyid, algorithm, nonce = match.groups()
+    label, params, components, created, keyid, algorithm, nonce = values
     if components != _COVERED:
-        raise SignatureError("signature_components_wrong", components=covered)
+        raise SignatureError("signature_components_wrong", components=_COVERED.decode())
     if algorithm != b"hmac-sha256":
         raise SignatureError("signature_algorithm_wrong")
     return label, params, keyid.decode(), nonce.decode(), int(created)

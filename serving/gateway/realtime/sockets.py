@@ -119,15 +119,14 @@ class Sockets:
 
     async def join(self, connection: Connection, token: str) -> Caller | None:
         """Let a connection be that of a key or token, or of a new token of its caller; None when it has
-        closed meanwhile. Raises as `Authenticator.identify` does, and when the plan allows no more.
+        closed meanwhile. Raises as `Authenticator.identify` and `Signatures` do, and when the plan allows no
+        more. A new token needs no new signature: the connection has one handshake.
         """
         parts, former = self._parts, connection.caller
         parts.telemetry.refuse_when_overloaded()
         caller = await parts.authenticator.identify(token)
-        signed_by = connection.signed_by
-        signature = None
-        if connection.head is not None:
-            signature = parts.signatures.verify(connection.head, caller)
+        head, signed_by = connection.head, connection.signed_by
+        signature = parts.signatures.verify(head, caller) if head is not None else None
         await self.take_token(caller)
         if signature is not None:
             await parts.signatures.accept(signature, b"")

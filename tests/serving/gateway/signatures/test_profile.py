@@ -13,7 +13,9 @@ import pytest
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, MappingKeyResolver, algorithms
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from configs.settings import Settings
 from data.people.identities import Identity
 from serving.gateway.auth import Caller
 from serving.gateway.problems import SignatureError
@@ -304,6 +306,15 @@ def test_without_an_origin_it_is_http_and_the_host() -> None:
     assert code_of({**headers, "Host": "gateway"}, origin=None) == "signature_wrong"
     assert code_of(headers) == "signature_wrong", "the origin is another one"
     assert code_of(signed(), origin=None) == "signature_wrong", "no Host"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["tone.example.com", "https://tone.example.com/", "https://tone.example.com/api", "https://Tone.example"],
+)
+def test_an_origin_that_no_client_signs_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="public_url"):
+        Settings(public_url=url)
 
 
 def test_a_wrong_signature_says_how_the_request_was_read() -> None:

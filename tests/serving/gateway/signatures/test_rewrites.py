@@ -141,13 +141,15 @@ async def test_a_forged_signature_reaches_neither_redis_nor_the_rate(signer: Sig
     await signer.transform(fresh())
     parts = signer.gateway.parts
     caller = await parts.authenticator.identify(signer.key)
-    before, nonces = parts.limiter.headers(caller, PATH), await nonces_of(signer)
+    await signer.ask("GET", KEYS)
+    before, nonces = [parts.limiter.headers(caller, path) for path in (PATH, KEYS)], await nonces_of(signer)
     thief = signer._replace(secret="guessed")
     for _ in range(20):
         assert code_of(await thief.transform(fresh())) == (401, "signature_wrong")
         assert code_of(await thief.unsigned("POST", PATH, fresh())) == (401, "signature_needed")
+        assert code_of(await thief.ask("GET", KEYS)) == (401, "signature_wrong")
     assert await nonces_of(signer) == nonces
-    assert parts.limiter.headers(caller, PATH) == before
+    assert [parts.limiter.headers(caller, path) for path in (PATH, KEYS)] == before
 
 
 # --- who signs -----------------------------------------------------------------------------------------
