@@ -3,7 +3,7 @@
 - `gateway`: the gateway against its peers, with `servers`, `obvious` (a straightforward FastAPI version),
   `twin/` and `load/` (Go), `workload`, `measure`; `steps`: CPU time of a cache hit; `batching`: misses in
   lists; `streaming`: the first token of a stream; `jobs`: the queue against other queues (`job_peers`);
-  `sockets`: idle WebSockets and broadcasts against `socket_peer`.
+  `sockets`: idle WebSockets and broadcasts against `socket_peer`; `signatures`: verifying a signed request.
 - `training`: the stages against TRL, with `ablation`, `generation`, `probe`, `inputs`; `inference`: the
   engines.
 - `experiments`: the duration of an analysis; `dashboard`: first paints; `snapshots`: many votes;

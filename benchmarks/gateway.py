@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import jobs, measure, servers, sockets, steps, streaming, workload
+from benchmarks import jobs, measure, servers, signatures, sockets, steps, streaming, workload
 from benchmarks.measure import Phase, Result
 from benchmarks.servers import Bench, MissingError, Server
 from pipelines.local import ProcessEndedError
@@ -349,6 +349,8 @@ def main() -> None:
     session.say("WebSockets, against FastAPI's")
     with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as state:
         opened = sockets.measure(Path(state), arguments.quick)
+    session.say("signatures: CPU of a verification")
+    verified = signatures.measure(arguments.quick)
     summary = summarise(session.results)
     targets = judge(summary)
     report = {
@@ -356,6 +358,7 @@ def main() -> None:
         "streams": streams,
         "jobs": queues,
         "sockets": opened,
+        "signatures": verified,
         "steps_us": by_step,
         "rates_at_p99": rates,
         "memory_growth_mb_per_min": growth,
@@ -373,6 +376,7 @@ def main() -> None:
     print("\n" + streaming.table(streams))
     print("\n" + "\n".join(jobs.table(queues)))
     print("\n" + "\n".join(sockets.table(opened)))
+    print("\n" + "\n".join(signatures.table(verified)))
     for name, found in rates.items():
         print(f"{name}: " + ", ".join(f"{what} {rate:,.0f} req/s" for what, rate in found.items()))
         print(f"{name}: memory grows {growth[name]:.2f} MB a minute")

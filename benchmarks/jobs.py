@@ -57,6 +57,8 @@ class _Nothing:
     """A handler whose jobs do nothing. It stops its worker after so many of them."""
 
     stop: Callable[[], None]
+    lists_at_once = most_attempts = 1
+    is_ready = True
 
     def __init__(self, count: int, most: int) -> None:
         self._left, self.most = count, most

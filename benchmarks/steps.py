@@ -70,7 +70,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
         b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
         b"content-length": b"%d" % len(body),
     }  # fmt: skip
-    await gateway.reply(headers, body, Turn())  # stores it in L1
+    await gateway.reply(headers, body, Turn(), None)  # stores it in L1
     token = credential(headers)
     caller = authenticator.recall(token) if token else None
     message = decoding.decode_fast(body, headers, caller) if caller else None

@@ -114,6 +114,18 @@ class Settings(BaseSettings):
         " they say in X-Forwarded-For and X-Forwarded-Proto is believed",
     )
 
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.:\[\]-]+$")] | None = Field(
+        None,
+        description="the origin by which clients call the gateway, such as https://tone.example.com, without"
+        " a path: what they sign. http:// and the Host header when unset",
+    )
+
+    webhook_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="networks that webhooks may reach although they are not public, also by http://,"
+        " JSON list: every organisation may name any address there",
+    )
+
     organisation: str = Field(
         "first",
         description="the tenant that runs this: its feedback trains the model, beside that of those who opted"

@@ -6,5 +6,6 @@
   time.
 - `people/`: who may use an installation. `traffic/`: requests and feedback. `redaction/`: personal data
   leaves texts.
-- `jobs/`: the queue. `snapshots/`: feedback as data sets. `erasure/`: a person is forgotten everywhere.
+- `jobs/`: the queue. `webhooks/`: events for addresses outside.
+- `snapshots/`: feedback as data sets. `erasure/`: a person is forgotten everywhere.
 """

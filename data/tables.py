@@ -155,6 +155,30 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(20), server_default="member")
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    requires_signatures: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="whether requests with this key are refused unless one of its secrets has signed them",
+    )
+    signing_revision: Mapped[int] = mapped_column(
+        server_default="0",
+        comment="counts the changes of requires_signatures and of the key's secrets, for gateways to notice",
+    )
+    created_at: Mapped[Created]
+    revoked_at: Mapped[Moment | None]
+
+
+class RequestSecret(Base):
+    """A secret that signs requests with an API key (RFC 9421)."""
+
+    __tablename__ = "request_secrets"
+    __table_args__ = (CheckConstraint("(secret IS NULL) = (revoked_at IS NOT NULL)", name="revoked"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, comment="the keyid of signatures")
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    secret: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="as it is, since HMAC needs it; NULL: revoked"
+    )
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
 
@@ -325,6 +349,9 @@ class Usage(Base):
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     month: Mapped[date] = mapped_column(primary_key=True)
     answers: Mapped[int] = mapped_column(BigInteger)
+    quota: Mapped[int | None] = mapped_column(
+        BigInteger, comment="answers that the plan allowed in this month, as of the last one; NULL: no limit"
+    )
 
 
 class IdempotentRequest(Base):
@@ -388,6 +415,12 @@ class Job(Base):
         ),  # progress is read from the index alone
         Index("ix_jobs_ended", "done_at"),
         Index(None, "user_id"),
+        Index("ix_jobs_of_webhook", "webhook_id", "id", postgresql_where=text("webhook_id IS NOT NULL")),
+        Index(
+            "ix_jobs_open_of_webhook",
+            "webhook_id",
+            postgresql_where=text("webhook_id IS NOT NULL AND state IN ('waiting', 'running')"),
+        ),
     )
 
     id: Mapped[Id]
@@ -407,7 +440,12 @@ class Job(Base):
     batch_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("job_batches.id", ondelete="CASCADE"))
     place: Mapped[int | None] = mapped_column(comment="of a message in its batch, from 0")
     user_id: Mapped[uuid.UUID | None] = mapped_column(comment="the person whose message it is")
-    requested_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    webhook_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("webhooks.id", ondelete="CASCADE"), comment="where it delivers an event to"
+    )
+    requested_by: Mapped[LongText] = mapped_column(
+        comment="as in `decisions`, or event:<type>; a token's subject may be long"
+    )
     replayed_from: Mapped[uuid.UUID | None] = mapped_column(comment="the dead job that it repeats")
     ended_by: Mapped[LongText | None] = mapped_column(comment="who cancelled or replayed it")
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -425,6 +463,34 @@ class JobFile(Base):
     part: Mapped[int] = mapped_column(primary_key=True, comment="from 0")
     organisation_id: Mapped[uuid.UUID]
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Webhook(Base):
+    """An address that gets events of an organisation: see `data.webhooks`."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (Index(None, "organisation_id"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
+    description: Mapped[str] = mapped_column(String(200))
+    secret: Mapped[bytes] = mapped_column(LargeBinary, comment="signs its deliveries (HMAC-SHA256)")
+    former_secret: Mapped[bytes | None] = mapped_column(LargeBinary, comment="signs them too, until a time")
+    former_until: Mapped[Moment | None]
+    created_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    created_at: Mapped[Created]
+    failing_since: Mapped[Moment | None] = mapped_column(
+        comment="the first failed attempt since the last delivery"
+    )
+    failures: Mapped[int] = mapped_column(server_default="0", comment="since the last delivery")
+    retry_at: Mapped[Moment | None] = mapped_column(comment="until then nothing is sent to it")
+    skipped: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="events that were not enqueued, since too many waited"
+    )
+    disabled_at: Mapped[Moment | None]
+    disabled_reason: Mapped[Reason | None] = mapped_column(StoredReason, comment="NULL: a person disabled it")
 
 
 class Comparison(Base):

@@ -2,8 +2,8 @@
 
     python docs/screenshots.py http://127.0.0.1:8090 owner@localhost PASSWORD [NAME ...]
 
-The pictures go to docs/dashboard/. Of experiments, metrics and versions it takes the first in the list. The
-exit status is 1 when a page is wider than its window.
+The pictures go to docs/dashboard/. Of experiments, metrics, versions and webhooks it takes the first in the
+list. The exit status is 1 when a page is wider than its window.
 """
 
 import re
@@ -23,6 +23,7 @@ PAGES = (
     "/calibration",
     "/operations",
     "/compare",
+    "/webhooks",
     "/accounts",
 )
 
@@ -61,6 +62,8 @@ def main(base: str, email: str, password: str, *names: str) -> int:
                     addresses["metric"] = f"{experiment.partition('?')[0]}/metrics/satisfaction"
                 if version := first(page, "/models", r"/models/v[0-9]+"):
                     addresses["version"] = version
+                if webhook := first(page, "/webhooks", r"/webhooks/[0-9a-f-]{36}"):
+                    addresses["webhook"] = webhook
                 for name, path in addresses.items():
                     if names and name not in names:
                         continue

@@ -114,10 +114,10 @@ def set_up(settings: Settings) -> Installation:
 
 
 @contextmanager
-def with_gateway(settings: Settings) -> Iterator[Installation]:
-    """An installation whose gateway runs and has no version to answer with."""
+def with_gateway(settings: Settings, *others: str) -> Iterator[Installation]:
+    """An installation whose gateway runs, and other processes, and has no version to answer with."""
     installation = set_up(settings)
-    with local.running(settings, "gateway") as processes:
+    with local.running(settings, "gateway", *others) as processes:
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         yield installation
     installation.engine.dispose()

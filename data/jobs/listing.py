@@ -4,7 +4,7 @@ Apart from `count`, each function needs a transaction that names the organisatio
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -155,12 +155,18 @@ async def list_jobs(
 
 
 def _list_job(row: dict[str, Any]) -> ListedJob:
+    errors = read_errors(row.pop("errors"))
+    return ListedJob(kind=Kind(row.pop("kind")), state=State(row.pop("state")), errors=errors, **row)
+
+
+def read_errors(stored: Sequence[Mapping[str, Any]]) -> list[FailedAttempt]:
+    """The failed attempts in the column `errors` of a job."""
     errors = []
-    for error in row.pop("errors"):
+    for error in stored:
         reasons = load(error["reasons"])
         at = datetime.fromisoformat(error["at"])
         errors.append(FailedAttempt(error["attempt"], at, render(reasons), reasons))
-    return ListedJob(kind=Kind(row.pop("kind")), state=State(row.pop("state")), errors=errors, **row)
+    return errors
 
 
 async def read_outcomes(

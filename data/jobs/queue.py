@@ -38,6 +38,7 @@ class Kind(StrEnum):
 
     REWRITE = "rewrite"
     EXPORT = "export"
+    WEBHOOK = "webhook"
 
 
 class State(StrEnum):
@@ -56,13 +57,16 @@ class ReusedBatchKeyError(ReasonedError):
 
 
 class NewJob(NamedTuple):
-    """Work to enqueue. Equal work has the same `key`. `run_at` is the earliest time; None is now."""
+    """Work to enqueue. Equal work has the same `key`. `run_at` is the earliest time; None is now. A delivery
+    has a `webhook_id`.
+    """
 
     kind: Kind
     payload: Mapping[str, Any]
     key: str
     user_id: uuid.UUID | None = None
     run_at: datetime | None = None
+    webhook_id: uuid.UUID | None = None
 
 
 class ClaimedJob(NamedTuple):
@@ -76,6 +80,7 @@ class ClaimedJob(NamedTuple):
     payload: Mapping[str, Any]
     attempts: int
     failures: int
+    webhook_id: uuid.UUID | None
 
     @property
     def has_ended_a_worker(self) -> bool:
@@ -116,12 +121,12 @@ async def enqueue(
         part = jobs[start : start + _ENQUEUED_AT_ONCE]
         cursor = await connection.execute(
             "INSERT INTO jobs (id, organisation_id, requested_by, batch_id, kind, payload, key, user_id,"
-            " place, available_at)"
-            " SELECT id, %(organisation)s, %(by)s, %(batch)s, kind, payload, key, user_id,"
+            " webhook_id, place, available_at)"
+            " SELECT id, %(organisation)s, %(by)s, %(batch)s, kind, payload, key, user_id, webhook_id,"
             " CASE WHEN %(batch)s::uuid IS NOT NULL THEN %(start)s + n - 1 END, coalesce(run_at, now())"
             " FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(payloads)s::jsonb[], %(keys)s::text[],"
-            " %(users)s::uuid[], %(times)s::timestamptz[])"
-            " WITH ORDINALITY AS t(id, kind, payload, key, user_id, run_at, n)"
+            " %(users)s::uuid[], %(times)s::timestamptz[], %(webhooks)s::uuid[])"
+            " WITH ORDINALITY AS t(id, kind, payload, key, user_id, run_at, webhook_id, n)"
             " ON CONFLICT (organisation_id, kind, key) DO NOTHING RETURNING id",
             {
                 "organisation": organisation_id,
@@ -134,6 +139,7 @@ async def enqueue(
                 "keys": [job.key for job in part],
                 "users": [job.user_id for job in part],
                 "times": [job.run_at for job in part],
+                "webhooks": [job.webhook_id for job in part],
             },
         )
         ids += [id for (id,) in await cursor.fetchall()]
@@ -178,9 +184,12 @@ async def enqueue_batch(
 
 
 async def count_open(connection: AsyncConnection, organisation_id: uuid.UUID) -> int:
-    """The jobs of an organisation that wait or run."""
+    """The jobs of an organisation that wait or run, without deliveries to webhooks, which have a bound of
+    their own.
+    """
     cursor = await connection.execute(
-        "SELECT count(*) FROM jobs WHERE organisation_id = %s AND state IN ('waiting', 'running')",
+        "SELECT count(*) FROM jobs"
+        " WHERE organisation_id = %s AND state IN ('waiting', 'running') AND webhook_id IS NULL",
         (organisation_id,),
     )
     row = await cursor.fetchone()
@@ -204,7 +213,7 @@ async def claim(
     nothing although jobs of other organisations are due: claim again.
     """
     cursor = await connection.execute(
-        "SELECT id, organisation_id, user_id, payload, attempts, jsonb_array_length(errors)"
+        "SELECT id, organisation_id, user_id, payload, attempts, jsonb_array_length(errors), webhook_id"
         " FROM claim_jobs(%s, %s, %s, %s, %s) ORDER BY id",
         (worker_id, kind.value, lease_s, most, Jsonb(dict(caps))),
     )
@@ -323,24 +332,27 @@ async def replay(
     *,
     job_id: uuid.UUID | None = None,
     kind: Kind | None = None,
+    webhook_id: uuid.UUID | None = None,
 ) -> list[uuid.UUID]:
-    """Enqueue dead jobs again: that with an id, or the oldest of a kind, at most `MOST_REPLAYED`.
-    Returns the ids of the new jobs, which belong to the same requesters; none when no such job is dead.
+    """Enqueue dead jobs again: that with an id, or the oldest of a kind or of a webhook, at most
+    `MOST_REPLAYED`. Returns the ids of the new jobs, which belong to the same requesters; none when no such
+    job is dead.
     """
     cursor = await connection.execute(
-        "SELECT id FROM jobs WHERE state = 'dead' AND (id = %(id)s OR kind = %(kind)s)"
+        "SELECT id FROM jobs WHERE state = 'dead'"
+        " AND (id = %(id)s OR kind = %(kind)s OR webhook_id = %(webhook)s)"
         " ORDER BY id LIMIT %(most)s FOR UPDATE",
-        {"id": job_id, "kind": kind, "most": MOST_REPLAYED},
+        {"id": job_id, "kind": kind, "webhook": webhook_id, "most": MOST_REPLAYED},
     )
     dead = [id for (id,) in await cursor.fetchall()]
     cursor = await connection.execute(
         "WITH replayed AS ("
         " UPDATE jobs SET state = 'replayed', ended_by = %(by)s, done_at = now()"
         " WHERE id = ANY(%(dead)s) RETURNING *)"
-        " INSERT INTO jobs (id, organisation_id, kind, payload, key, batch_id, place, user_id, requested_by,"
-        " replayed_from)"
+        " INSERT INTO jobs (id, organisation_id, kind, payload, key, batch_id, place, user_id, webhook_id,"
+        " requested_by, replayed_from)"
         " SELECT new.id, organisation_id, kind, payload, 'replay:' || replayed.id, batch_id, place, user_id,"
-        " requested_by, replayed.id"
+        " webhook_id, requested_by, replayed.id"
         " FROM replayed JOIN unnest(%(dead)s::uuid[], %(new)s::uuid[]) AS new(dead, id)"
         " ON new.dead = replayed.id RETURNING id",
         {"by": replayed_by, "dead": dead, "new": [new_id() for _ in dead]},

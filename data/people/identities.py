@@ -18,8 +18,8 @@ import hmac
 import re
 import secrets
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b, sha256
@@ -68,13 +68,20 @@ def _derive_id(kind: bytes, scope: str, name: str) -> uuid.UUID:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The identity behind an API key, or behind a signing key, which alone gives no access."""
+    """The identity behind an API key, or behind a signing key, which alone gives no access.
+
+    `request_secrets` are those in force, by id, as of `signing_revision`. They are no part of a comparison:
+    the rights of a key whose secrets rotate stay the same.
+    """
 
     organisation_id: uuid.UUID
     key_id: str
     role: str
     secret_sha256: bytes
     plan: str
+    requires_signatures: bool = False
+    signing_revision: int = field(default=0, compare=False)
+    request_secrets: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def user(self, external_id: str) -> uuid.UUID:
         """The id of the person that this key names so; the same name under another key is another person."""
@@ -123,6 +130,7 @@ class ListedKey:
     id: str
     name: str
     role: str
+    requires_signatures: bool
     created_at: datetime
     revoked_at: datetime | None
 
@@ -158,12 +166,20 @@ def check_signing_key(algorithm: Algorithm, key: bytes) -> None:
 async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> dict[str, Identity]:
     """The valid API keys among some ids, by id."""
     cursor = await connection.execute(
-        "SELECT k.organisation_id, k.id, k.role, k.secret_sha256, o.plan"
+        "SELECT k.organisation_id, k.id, k.role, k.secret_sha256, o.plan, k.requires_signatures,"
+        " k.signing_revision,"
+        " ARRAY(SELECT id FROM request_secrets WHERE key_id = k.id AND revoked_at IS NULL ORDER BY id),"
+        " ARRAY(SELECT secret FROM request_secrets WHERE key_id = k.id AND revoked_at IS NULL ORDER BY id)"
         " FROM api_keys k JOIN organisations o ON o.id = k.organisation_id"
         " WHERE k.id = ANY(%s) AND k.revoked_at IS NULL",
         (list(key_ids),),
     )
-    return {row[1]: Identity(*row) for row in await cursor.fetchall()}
+    keys = {}
+    async for *columns, ids, in_force in cursor:
+        tenant, key_id, role, digest, plan, requires, revision = columns
+        by_id = dict(zip(ids, in_force, strict=True))
+        keys[key_id] = Identity(tenant, key_id, role, digest, plan, requires, revision, by_id)
+    return keys
 
 
 async def find_signing_keys(
@@ -186,11 +202,12 @@ async def find_signing_keys(
 # parameters are joined text, which takes 2 ms of the event loop; arrays take 12 ms.
 _CHANGED_KEYS = """
     SELECT known.id FROM unnest(
-        string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
-    ) AS known (id, role, plan)
+        string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
+    ) AS known (id, role, plan, signing_revision)
     WHERE NOT EXISTS (
         SELECT FROM api_keys k JOIN organisations o ON o.id = k.organisation_id
         WHERE k.id = known.id AND k.role = known.role AND o.plan = known.plan AND k.revoked_at IS NULL
+            AND k.signing_revision = known.signing_revision::integer
     )
 """
 _CHANGED_SIGNING_KEYS = """
@@ -214,8 +231,13 @@ _CHANGED_SIGNING_KEYS = """
 
 
 async def find_changed_keys(connection: AsyncConnection, known: Collection[Identity]) -> set[str]:
-    """The ids of API keys that are revoked, or whose role or plan changed."""
-    columns = ([k.key_id for k in known], [k.role for k in known], [k.plan for k in known])
+    """The ids of API keys that are revoked, or whose role, plan, secrets or need of signatures changed."""
+    columns = (
+        [k.key_id for k in known],
+        [k.role for k in known],
+        [k.plan for k in known],
+        [str(k.signing_revision) for k in known],
+    )
     cursor = await connection.execute(_CHANGED_KEYS, [",".join(column) for column in columns])
     return {row[0] for row in await cursor.fetchall()}
 
@@ -279,8 +301,8 @@ async def create_key(
 async def list_keys(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[ListedKey]:
     """An organisation's API keys, the newest first, with the revoked ones."""
     cursor = await connection.execute(
-        "SELECT id, name, role, created_at, revoked_at FROM api_keys WHERE organisation_id = %s"
-        " ORDER BY created_at DESC, id",
+        "SELECT id, name, role, requires_signatures, created_at, revoked_at FROM api_keys"
+        " WHERE organisation_id = %s ORDER BY created_at DESC, id",
         (organisation_id,),
     )
     return [ListedKey(*row) for row in await cursor.fetchall()]
@@ -292,13 +314,20 @@ async def revoke_key(
     key_id: str,
     roles: Collection[Role] = tuple(Role),
 ) -> bool:
-    """Revoke an API key that has one of the roles; False when the organisation has no such valid key."""
+    """Revoke an API key that has one of the roles, with its secrets; False when the organisation has no such
+    valid key.
+    """
     cursor = await connection.execute(
-        "UPDATE api_keys SET revoked_at = now()"
-        " WHERE id = %s AND organisation_id = %s AND role = ANY(%s) AND revoked_at IS NULL",
+        "WITH revoked AS ("
+        "   UPDATE api_keys SET revoked_at = now()"
+        "   WHERE id = %s AND organisation_id = %s AND role = ANY(%s) AND revoked_at IS NULL RETURNING id"
+        " ), forgotten AS ("
+        "   UPDATE request_secrets SET revoked_at = now(), secret = NULL"
+        "   WHERE key_id IN (SELECT id FROM revoked) AND revoked_at IS NULL"
+        " ) SELECT id FROM revoked",
         (key_id, organisation_id, list(roles)),
     )
-    return bool(cursor.rowcount)
+    return await cursor.fetchone() is not None
 
 
 async def add_signing_key(

@@ -6,6 +6,7 @@ replies 503: it sends no answer that it cannot record.
 """
 
 import asyncio
+import json
 import logging
 import struct
 import uuid
@@ -123,9 +124,12 @@ async def store(
     failed: Mapping[tuple[Person, Placement], int] = {},
     drafted: Collection[tuple[Person, Placement]] = (),
     written: Mapping[uuid.UUID, int] = {},
+    *,
+    quotas: Mapping[str, int | None],
 ) -> None:
     """Store answers with their users, exposures and usage, in the caller's transaction; the partitions of
-    their days exist. `failed`, `drafted` and `written` are those of `_Batch`.
+    their days exist. `failed`, `drafted` and `written` are those of `_Batch`. `quotas` has the answers that a
+    plan allows in a month; None: any number.
     """
     async with connection.cursor() as cursor:
         people = list({a.person.id: a.person for a in answers if not a.person.is_stored}.values())
@@ -184,12 +188,12 @@ async def store(
             )
         used = Counter(a.person.organisation_id for a in answers) + Counter(written)
         await cursor.execute(
-            "INSERT INTO usage (organisation_id, month, answers)"
-            " SELECT o, date_trunc('month', now() AT TIME ZONE 'UTC')::date, n"
-            " FROM unnest(%s::uuid[], %s::bigint[]) AS t(o, n) ORDER BY o"
-            " ON CONFLICT (organisation_id, month)"
-            " DO UPDATE SET answers = usage.answers + excluded.answers",
-            (list(used), list(used.values())),
+            "INSERT INTO usage (organisation_id, month, answers, quota)"
+            " SELECT o, date_trunc('month', now() AT TIME ZONE 'UTC')::date, n, (%s::jsonb ->> plan)::bigint"
+            " FROM unnest(%s::uuid[], %s::bigint[]) AS t(o, n) JOIN organisations ON organisations.id = o"
+            " ORDER BY o ON CONFLICT (organisation_id, month)"
+            " DO UPDATE SET answers = usage.answers + excluded.answers, quota = excluded.quota",
+            (json.dumps(quotas), list(used), list(used.values())),
         )
         if not answers:
             return
@@ -214,10 +218,17 @@ class _Batch(NamedTuple):
 class AnswerWriter:
     """Collects answers and writes them every `interval_s` seconds, with users, exposures and usage.
 
-    `bound` is how many answers may wait for Postgres.
+    `quotas` are those of `store`; `bound` is how many answers may wait for Postgres.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, bound: int = 50_000, interval_s: float = 0.2) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        quotas: Mapping[str, int | None],
+        bound: int = 50_000,
+        interval_s: float = 0.2,
+    ) -> None:
+        self.quotas = dict(quotas)
         self._pool = pool
         self._bound, self._interval_s = bound, interval_s
         self._waiting: list[NewAnswer] = []
@@ -311,7 +322,7 @@ class AnswerWriter:
         try:
             await self.ensure_partitions()
             async with self._pool.connection() as connection, connection.transaction():
-                await store(connection, *batch)
+                await store(connection, *batch, quotas=self.quotas)
         except psycopg.errors.UniqueViolation:
             if not is_again:
                 raise

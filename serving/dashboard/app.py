@@ -28,11 +28,13 @@ from serving.dashboard.pages import (
     calibration,
     comparisons,
     data,
+    deliveries,
     drafts,
     examples,
     experiments,
     models,
     operations,
+    webhooks,
 )
 from serving.protocol import Door, GuardedProtocol
 
@@ -173,6 +175,8 @@ def create_app(settings: Settings) -> Front:
         calibration,
         operations,
         comparisons,
+        webhooks,
+        deliveries,
         accounts,
         entry,
     ):

@@ -14,6 +14,7 @@ from configs.settings import Settings
 from data import database
 from experiments import own_metrics
 from serving.dashboard.api import GatewayClient
+from serving.dashboard.attention import Attention
 from serving.dashboard.session import Sessions
 
 _TIMEOUT_S = 2.0  # of Redis
@@ -28,6 +29,7 @@ class Parts:
     gateway: GatewayClient
     redis: redis.Redis
     sessions: Sessions
+    attention: Attention
 
     def close(self) -> None:
         """Close all connections."""
@@ -56,6 +58,7 @@ def make(settings: Settings) -> Parts:
         gateway=gateway,
         redis=client,
         sessions=Sessions(client, gateway),
+        attention=Attention(),
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data.reasons import Language
 from serving.dashboard.api import GatewayClient
+from serving.dashboard.attention import Attention
 from serving.dashboard.charts import STYLE_SHEET, with_light_colours
 from serving.dashboard.parts import Parts
 from serving.dashboard.session import Sessions
@@ -34,7 +35,7 @@ def render(
     # Nobody signs in, so nothing connects to these.
     gateway, client = GatewayClient(settings.gateway_url), redis.Redis()
     engine = cast(Engine, session.connection())  # pages only open sessions on it
-    parts = Parts(settings, engine, gateway, client, Sessions(client, gateway))
+    parts = Parts(settings, engine, gateway, client, Sessions(client, gateway), Attention())
     request = Request(
         {
             "type": "http",

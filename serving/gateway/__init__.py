@@ -2,7 +2,8 @@
 
 - `app`: the process; `parts`: the objects that it is made of. `online/`: the hot path. `realtime/`: sockets.
   `graph/`: GraphQL. `routes/`: every other route; `dependencies`: what these take as parameters.
-- `auth`: who calls; `guessing`: limits how often a secret may be guessed; `rate`: quotas.
+- `auth`: who calls; `signatures`: whether a request is signed; `guessing`: limits how often a secret may be
+  guessed; `rate`: quotas.
 - `idempotency`: a repeated request has the first answer.
 - `heartbeat`: keys and routing, read again every quarter of a second.
 - `tasks`: ends background tasks. `backlog`: counts the jobs of the queue for Prometheus.

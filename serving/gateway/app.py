@@ -42,6 +42,7 @@ from serving.gateway.routes import (
     metrics,
     realtime,
     rewriting,
+    webhooks,
 )
 from serving.protocol import Door, GuardedProtocol
 
@@ -65,6 +66,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
             app.state.subscriptions = subscriptions = Subscriptions(running, front, opened)
             front.inject(
                 running.authenticator,
+                running.signatures,
                 running.limiter,
                 running.online,
                 running.idempotency,
@@ -96,7 +98,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     # `batches` before `jobs`, whose addresses have an id where those of batches have that word.
     for router in (
         accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
-        batches.router, jobs.router, metrics.router,
+        batches.router, jobs.router, webhooks.router, metrics.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.

@@ -10,7 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 
-from serving.gateway import rate
+from serving.gateway import rate, signatures
 from serving.gateway.auth import Caller, credential
 from serving.gateway.parts import InjectedParts
 from serving.gateway.rate import Limiter
@@ -22,10 +22,14 @@ async def authenticated(
     _key: Annotated[Any, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
     _bearer: Annotated[Any, Security(HTTPBearer(auto_error=False))],
 ) -> Caller:
-    """The caller, by the key or token in the headers. The hot path reads the same headers with the same
-    function; `_key` and `_bearer` only document them.
+    """The caller, by the key or token in the headers, whose signature is checked if there is one. The hot
+    path does the same with the same functions; `_key` and `_bearer` only document the headers.
     """
-    return await parts.authenticator.identify(credential(dict(request.scope["headers"])))
+    caller = await parts.authenticator.identify(credential(dict(request.scope["headers"])))
+    signature = parts.signatures.verify(signatures.head_of(request.scope), caller)
+    if signature is not None:
+        await parts.signatures.accept(signature, await request.body())
+    return caller
 
 
 Authenticated = Annotated[Caller, Depends(authenticated)]

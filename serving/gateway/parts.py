@@ -21,6 +21,8 @@ from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
 from data.traffic.comparisons import CompareConfig
 from data.traffic.receipts import FormerSecret
+from data.webhooks import config as webhooks_config
+from data.webhooks.config import WebhooksConfig
 from experiments import own_metrics
 from serving.gateway import guessing, rate
 from serving.gateway.auth import Authenticator
@@ -34,6 +36,7 @@ from serving.gateway.online.cache import Cache
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.rate import Limiter, Plan
+from serving.gateway.signatures import Signatures
 from serving.inference.client import InferenceClient
 
 
@@ -45,6 +48,7 @@ class Parts:
     pool: AsyncConnectionPool
     redis: Redis | None
     authenticator: Authenticator
+    signatures: Signatures
     limiter: Limiter
     plans: Mapping[str, Plan]
     directory: Directory
@@ -60,6 +64,7 @@ class Parts:
     guard: Guard
     compare: CompareConfig
     jobs: JobsConfig
+    webhooks: WebhooksConfig
     receipt_secret: bytes
     former_receipt_secrets: Sequence[FormerSecret]
     is_draining: Callable[[], bool]  # whether this gateway got SIGTERM and finishes its requests
@@ -99,7 +104,7 @@ def make(
     # `online` is made below, since it reads the routing of `directory`.
     directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
     outputs = Cache(redis, settings.redis_timeout_s)
-    answers = AnswerWriter(pool)
+    answers = AnswerWriter(pool, {name: plan.answers_a_month for name, plan in plans.items()})
     inference = InferenceClient(settings.inference_urls, service_token)
     telemetry = Telemetry(settings.sampled_share)
     upstream = Upstream(inference, count=telemetry.rewritten)
@@ -112,6 +117,7 @@ def make(
         pool=pool,
         redis=redis,
         authenticator=authenticator,
+        signatures=Signatures(redis, settings.public_url, settings.redis_timeout_s),
         limiter=limiter,
         plans=plans,
         directory=directory,
@@ -127,6 +133,7 @@ def make(
         guard=Guard(guesses, session_secret, service_token),
         compare=compare,
         jobs=config.load(),
+        webhooks=webhooks_config.load(),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())
@@ -184,6 +191,11 @@ def _gauges(parts: Parts) -> list[tuple[str, str, Callable[[], float]]]:
             lambda: limiter.breaker.is_open,
         ),
         (
+            "tonebridge_nonces_breaker_open",
+            "1 while this gateway refuses signed requests, since Redis failed",
+            lambda: parts.signatures.breaker.is_open,
+        ),
+        (
             "tonebridge_routing_age_seconds",
             "Seconds since the last heartbeat that reached Postgres",
             lambda: parts.directory.age_s,
@@ -211,6 +223,7 @@ async def running(
         stack.push_async_callback(parts.inference.close)
         stack.push_async_callback(parts.online.arm_failures.close)
         stack.push_async_callback(parts.backlog.stop)
+        await parts.signatures.start()
         for part in (parts.telemetry, parts.answers, parts.directory):
             part.start()
             stack.push_async_callback(part.stop)

@@ -26,6 +26,8 @@ from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
 from data.traffic.feedback import ErasedError, WrongReceiptError
 from data.traffic.receipts import ForgedReceiptError
+from data.webhooks.events import SUBSCRIBABLE
+from data.webhooks.subscriptions import TooManyWebhooksError
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import RefusedError
 from serving.validation import reason_of
@@ -35,6 +37,10 @@ RETRY_AFTER_S = 2
 
 class UnknownKeyError(ReasonedError):
     """No key, token or password was sent, or it is not in force."""
+
+
+class SignatureError(UnknownKeyError):
+    """A request is not signed as its key requires, or its signature is not valid."""
 
 
 class ForeignReceiptError(ReasonedError):
@@ -109,6 +115,7 @@ class InvalidError(Exception):
 # exception -> (status, code of the title, whether the exception's reasons are sent)
 _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     UnknownKeyError: (401, "title_unknown_credentials", True),
+    SignatureError: (401, "title_signature_refused", True),
     EndedSessionError: (401, "title_unknown_credentials", True),
     ForgedReceiptError: (403, "title_not_our_receipt", True),
     ForeignReceiptError: (403, "title_not_your_receipt", True),
@@ -124,6 +131,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     TakenError: (409, "title_not_possible_now", True),
     LastOwnerError: (409, "title_not_possible_now", True),
     RefusedKeyError: (409, "title_not_possible_now", True),
+    TooManyWebhooksError: (409, "title_not_possible_now", True),
     NotFoundError: (404, "title_not_found", True),
     ForbiddenError: (403, "title_not_allowed", True),
     TooLargeError: (413, "title_too_large", True),
@@ -149,7 +157,8 @@ _FIELDS = (
     "organisations", "locales", "channels",
     "share", "reason", "experiment_id", "comparison_id", "limit", "body",
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
-    "query", "documentId", "operationName", "variables", "extensions", "first",
+    "url", "description", "enabled", "webhook_id", "delivery_id",
+    "query", "documentId", "operationName", "variables", "extensions", "first", "secret_id", "required",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {
@@ -157,6 +166,7 @@ _ALLOWED = {
     "transform_type": reason("allowed_transform_type", types=_TYPES),
     "transform_types": reason("allowed_transform_types", types=_TYPES),
     "file": reason("allowed_file", types=_TYPES),
+    "events": reason("allowed_events", events=", ".join(SUBSCRIBABLE)),
     "Idempotency-Key": reason("allowed_idempotency_key"),
     "Content-Type": reason("allowed_content_type"),
 }

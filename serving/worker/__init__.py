@@ -2,4 +2,6 @@
 
 - `app`: the process; `loop`: claims jobs, renews their leases, stores their effects.
 - `rewrites`: rewrites the messages of batches; `exports`: writes files of votes.
+- `deliveries`: sends events to webhooks; `events`: what an event says.
+- `receivers`: sends requests to addresses that organisations name.
 """

@@ -11,6 +11,7 @@ from data.jobs.queue import Kind
 from serving.gateway import parts
 from serving.gateway.online import telemetry
 from serving.gateway.parts import Parts
+from serving.worker.deliveries import Deliveries
 from serving.worker.exports import Exports
 from serving.worker.loop import Worker
 from serving.worker.rewrites import Rewrites
@@ -19,13 +20,16 @@ from serving.worker.rewrites import Rewrites
 def make_worker(made: Parts) -> Worker:
     """A worker with the parts of a gateway, over their connections."""
     assert made.settings.database_url is not None, "checked by `parts.make`"
-    rewrites = Rewrites(made.pool, made.online, made.answers, made.plans, made.jobs)
+    rewrites = Rewrites(made.pool, made.directory, made.online, made.answers, made.plans, made.jobs)
     return Worker(
         made.pool,
         made.settings.database_url,
-        {Kind.REWRITE: rewrites, Kind.EXPORT: Exports(made.pool)},
+        {
+            Kind.REWRITE: rewrites,
+            Kind.EXPORT: Exports(made.pool, made.jobs.most_attempts),
+            Kind.WEBHOOK: Deliveries(made.pool, made.webhooks, made.settings.webhook_networks),
+        },
         made.jobs,
-        lambda: made.directory.is_ready,
     )
 
 

@@ -35,10 +35,11 @@ _VOTES = """
 class Exports:
     """The handler of jobs of kind `export`. Its payload has `since` and `until`: times, or None."""
 
-    most = 1  # a file is in memory until it is stored
+    most = lists_at_once = 1  # a file is in memory until it is stored
+    is_ready = True
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, pool: AsyncConnectionPool, most_attempts: int) -> None:
+        self._pool, self.most_attempts = pool, most_attempts
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """Write the file of a job, as the votes were at one moment."""

@@ -43,9 +43,18 @@ class Work(NamedTuple):
 
 
 class Handler(Protocol):
-    """Does jobs of one kind and one organisation, at most `most` in a list. It stores nothing: see `Work`."""
+    """Does jobs of one kind and one organisation, at most `most` in a list, and `lists_at_once` at the same
+    time. Nothing is claimed for it unless `is_ready`. A job is dead after `most_attempts`. It stores nothing:
+    see `Work`.
+    """
 
     most: int
+    lists_at_once: int
+    most_attempts: int
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has what it needs."""
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """The outcome of every job of a list."""
@@ -60,12 +69,10 @@ class Worker:
         url: str,
         handlers: Mapping[Kind, Handler],
         config: JobsConfig,
-        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`url` is that of the database, for notices. Nothing is claimed unless `is_ready`."""
+        """`url` is that of the database, for notices."""
         self.id = new_id()
         self._pool, self._url, self._handlers, self._config = pool, url, handlers, config
-        self._is_ready = is_ready
         self._caps = {name: plan.running for name, plan in config.plans}
         self._noticed = {kind: asyncio.Event() for kind in handlers}
         self._stopping = asyncio.Event()
@@ -77,9 +84,13 @@ class Worker:
             event.set()
 
     async def run(self) -> None:
-        """Do jobs until `stop`, one list of each kind at a time."""
+        """Do jobs until `stop`."""
         listener = asyncio.create_task(self._listen(), name="jobs-notices")
-        loops = [asyncio.create_task(self._work(kind), name=f"jobs-{kind}") for kind in self._handlers]
+        loops = [
+            asyncio.create_task(self._work(kind), name=f"jobs-{kind}")
+            for kind, handler in self._handlers.items()
+            for _ in range(handler.lists_at_once)
+        ]
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +109,7 @@ class Worker:
         while not self._stopping.is_set():
             self._noticed[kind].clear()
             claimed: list[ClaimedJob] = []
-            if self._is_ready():
+            if self._handlers[kind].is_ready:
                 with _postgres_may_fail("no jobs can be claimed"):
                     claimed = await self._claim(kind)
             if claimed:
@@ -159,20 +170,22 @@ class Worker:
                             await self._do_together(kind, [job])
                         return
                     log.exception("a job fails: %s", group[0].id)
-                    work = self._fail(group[0], reason("job_failed"))
+                    work = self._fail(kind, group[0], reason("job_failed"))
                 else:
                     return
             await asyncio.sleep(self._config.poll_s)
 
     async def _handle(self, kind: Kind, group: Sequence[ClaimedJob]) -> Work:
-        if group[0].attempts > self._config.most_attempts:  # alone, since it may have ended a worker
-            return self._fail(group[0], reason("job_ended_worker", attempts=group[0].attempts - 1))
-        return await self._handlers[kind](group)
+        handler = self._handlers[kind]
+        if group[0].attempts > handler.most_attempts:  # alone, since it may have ended a worker
+            return self._fail(kind, group[0], reason("job_ended_worker", attempts=group[0].attempts - 1))
+        return await handler(group)
 
-    def _fail(self, job: ClaimedJob, why: Reason) -> Work:
+    def _fail(self, kind: Kind, job: ClaimedJob, why: Reason) -> Work:
         config = self._config
         delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
-        failure = Failure(job, [why], delay_s if job.attempts < config.most_attempts else None)
+        is_last = job.attempts >= self._handlers[kind].most_attempts
+        failure = Failure(job, [why], None if is_last else delay_s)
         return Work([], [failure], _store_nothing, lambda _: None)
 
     async def _store(self, work: Work, group: Sequence[ClaimedJob]) -> None:

@@ -19,6 +19,7 @@ from data.reasons import Reason, ReasonedError, reason
 from data.traffic import answers, outputs
 from data.traffic.answers import AnswerWriter
 from data.traffic.outputs import NewOutput
+from serving.gateway.heartbeat import Directory
 from serving.gateway.online import queued
 from serving.gateway.online.answering import Online, Prepared
 from serving.gateway.online.placement import PlacedPerson
@@ -35,14 +36,20 @@ class Rewrites:
     def __init__(
         self,
         pool: AsyncConnectionPool,
+        directory: Directory,
         online: Online,
         writer: AnswerWriter,
         plans: Mapping[str, Plan],
         config: JobsConfig,
     ) -> None:
-        self._pool, self._online, self._writer = pool, online, writer
+        self._pool, self._directory, self._online, self._writer = pool, directory, online, writer
         self._plans, self._config = plans, config
-        self.most = config.list_jobs
+        self.most, self.lists_at_once, self.most_attempts = config.list_jobs, 1, config.most_attempts
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the routing is known."""
+        return self._directory.is_ready
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """Rewrite the messages at the same time; equal ones once."""
@@ -75,7 +82,7 @@ class Rewrites:
             if new := [output for id, output in made.items() if id in used]:
                 await outputs.store(connection, *new)
             if rows:
-                await answers.store(connection, rows)
+                await answers.store(connection, rows, quotas=self._writer.quotas)
 
         def stored(held: Collection[uuid.UUID]) -> None:
             for id in held:

@@ -1,5 +1,6 @@
 """The fault table: Postgres, Valkey and the inference service fail and return. Nothing else is restarted."""
 
+import json
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ import redis
 from configs.settings import Settings
 from data.records import Spec
 from pipelines import local
+from tests import signing
 from tests.chaos.stacks import running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -100,6 +102,58 @@ def test_valkey_gone_and_back(stack: Faulty, how: str) -> None:
         else:
             os.kill(pid, signal.SIGCONT)
     assert within(10, lambda: l2_holds(stack, fresh()))
+
+
+@pytest.mark.parametrize("how", ["stops answering", "dies"])
+def test_signed_requests_while_valkey_is_gone(stack: Faulty, how: str) -> None:
+    """They are refused with 503, and never answered unchecked; unsigned ones are answered. A Valkey that has
+    forgotten its nonces lets no earlier request through again.
+    """
+    key, keyid, secret = a_key_that_requires_signatures(stack)
+
+    def send(text: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        body = json.dumps({"text": text, "transform_type": "soften", "intensity": 1}).encode()
+        url = f"{stack.settings.gateway_url}/api/v1/transform"
+        named = headers or signing.sign(keyid, secret, "POST", url, body)
+        named = {**named, "X-API-Key": key, "Content-Type": "application/json"}
+        response = stack.client.post("/api/v1/transform", content=body, headers=named)
+        sent.append((text, named))
+        return response
+
+    sent: list[tuple[str, dict[str, str]]] = []
+    assert within(10, lambda: send(fresh()).status_code == 200)  # the gateway knows the secret
+    cached, unsigned = fresh(), fresh()
+    assert send(cached).status_code == 200
+    captured = sent[-1]
+    assert send(*captured).json()["reasons"][0]["code"] == "signature_replayed"
+    assert stack.transform(unsigned).status_code == 200
+    assert stack.settings.redis_url is not None
+    with redis.Redis.from_url(stack.settings.redis_url) as client:
+        pid = client.info("server")["process_id"]
+    os.kill(pid, signal.SIGKILL if how == "dies" else signal.SIGSTOP)
+    try:
+        for response in (send(cached), send(fresh()), send(*captured)):
+            assert (response.status_code, int(response.headers["Retry-After"]) > 0) == (503, True)
+            assert response.json()["reasons"][0]["code"] == "nonce_uncheckable"
+        assert stack.transform(unsigned).json()["cache"] == "l1"
+    finally:
+        if how == "dies":
+            restart_valkey(stack.settings)
+        else:
+            os.kill(pid, signal.SIGCONT)
+    assert within(10, lambda: send(fresh()).status_code == 200)
+    again = send(*captured)
+    expected = (503, "nonce_uncheckable") if how == "dies" else (401, "signature_replayed")
+    assert (again.status_code, again.json()["reasons"][0]["code"]) == expected
+
+
+def a_key_that_requires_signatures(stack: Faulty) -> tuple[str, str, str]:
+    """A new key, the id of its secret, and the secret."""
+    made = stack.client.post("/api/v1/keys", json={"name": "signs"}).json()
+    path = f"/api/v1/keys/{made['id']}"
+    secret = stack.client.post(f"{path}/secrets").json()
+    assert stack.client.put(f"{path}/signatures", json={"required": True}).status_code == 204
+    return made["key"], secret["id"], secret["secret"]
 
 
 def restart_valkey(settings: Settings) -> None:

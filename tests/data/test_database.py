@@ -280,7 +280,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
             "INSERT INTO experiments (id, name, hypothesis, plan, salt) VALUES (%s, 'x', '', '{}', 's')",
             (experiment_id,),
         )
-    writer = AnswerWriter(pool)
+    writer = AnswerWriter(pool, {})
     answer = an_answer(output, experiment_id)
     for _ in range(2):
         for level in ("miss", "l1", "l2"):
@@ -327,7 +327,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
 
 async def test_answers_wait_for_postgres_up_to_a_bound() -> None:
     nowhere = database.online_pool("postgresql://nobody@127.0.0.1:1/none", timeout_s=0.2)
-    writer = AnswerWriter(nowhere, bound=2)
+    writer = AnswerWriter(nowhere, {}, bound=2)
     output = an_output(uuid.uuid4())
     writer.add(an_answer(output))
     writer.add(an_answer(output))
@@ -355,7 +355,7 @@ async def test_a_connection_that_breaks_after_the_commit_loses_no_answer_and_sto
                 raise psycopg.OperationalError("the connection is lost")
 
     breaking = Breaking()
-    writer = AnswerWriter(breaking)  # type: ignore[arg-type]
+    writer = AnswerWriter(breaking, {})  # type: ignore[arg-type]
     output = an_output(organisation_id)
     first, second = an_answer(output), an_answer(output)
     writer.add(first)

@@ -47,7 +47,8 @@ COMPUTED = {
     ("serving/gateway/problems.py", "f'allowed_{field}'"): tuple(
         code
         for code in SENTENCES
-        if code.startswith("allowed_") and not code.startswith(("allowed_transform_type", "allowed_file"))
+        if code.startswith("allowed_")
+        and not code.startswith(("allowed_transform_type", "allowed_file", "allowed_events"))
     ),
     ("serving/gateway/problems.py", "code"): ("title_not_found", "title_method_not_allowed"),
     # Literals of the table of errors; tests/serving/gateway/test_problems.py renders each.

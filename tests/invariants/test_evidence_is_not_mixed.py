@@ -132,7 +132,7 @@ async def two_gateways(local: Settings) -> AsyncIterator[list[Gateway]]:
             authenticator, limiter = Authenticator(pool, "s" * 32), Limiter(rate.plans(), redis)
             outputs = cache.Cache(redis)
             directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
-            writer = AnswerWriter(pool)
+            writer = AnswerWriter(pool, {})
             upstream = Upstream(Echo())  # type: ignore[arg-type]
             online = Online(pool, directory, outputs, upstream, writer, b"secret", 0.5)
             gateways.append((authenticator, directory, writer, online))

@@ -51,13 +51,14 @@ class Field(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A dashboard that is served, who has signed in to it, and an experiment that it shows."""
+    """A dashboard that is served, who has signed in to it, and an experiment and a webhook that it shows."""
 
     installation: Installation
     url: str
     signed_in: httpx.Client
     csrf: str
     experiment_id: uuid.UUID
+    webhook_id: uuid.UUID
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +76,16 @@ def site(
         url = installation.url
         processes["dashboard"].wait_until_ready(f"{url}/livez")
         with httpx.Client(base_url=url, timeout=60) as client:
-            sign_in_by_form(client, installation.account("experimenter"))
+            sign_in_by_form(client, installation.account("admin"))
             csrf = csrf_token(client, "/compare")
             form = {"csrf": csrf, "idempotency_key": "x", "name": "n", "hypothesis": "h", "challengers": "v2"}
             drafted = client.post("/experiments/new", data=form)
             assert drafted.status_code == 303, drafted.text
             experiment_id = uuid.UUID(drafted.headers["location"].removeprefix("/experiments/"))
-            yield Site(installation, url, client, csrf, experiment_id)
+            form = {"csrf": csrf, "url": "https://example.org/", "events": "job.done"}
+            made = client.post("/webhooks", data=form)
+            ids = re.findall(r'id="webhook-([0-9a-f-]+)"', made.text)
+            yield Site(installation, url, client, csrf, experiment_id, uuid.UUID(ids[0]))
 
 
 def fields(site: Site) -> list[Field]:
@@ -117,7 +121,9 @@ def usual(site: Site, name: str) -> str:
         "transform_type": "soften", "challenger": "v2", "challengers": "v2", "plan.ramp": "[0.5, 1.0]",
         "plan.primary": "satisfaction", "plan.harm_margin": "0.05", "users_a_day": "5", "share": "5",
         "transform_types": "soften", "locales": "en", "channels": "chat", "email": "a@example.org",
-        "to": "/", "language": "en", "theme": "dark",
+        "to": "/", "language": "en", "theme": "dark", "webhook_id": str(site.webhook_id),
+        "delivery_id": str(uuid.uuid4()), "url": "https://example.org/", "events": "job.done",
+        "state": "dead", "before": str(uuid.uuid4()),
     }  # fmt: skip
     return quote(known.get(name, "x"))
 
@@ -152,7 +158,8 @@ def check_headers(answer: httpx.Response) -> None:
 def test_the_walk_finds_the_fields_of_every_page(site: Site) -> None:
     paths = {field.path for field in fields(site)}
     for page in (dashboard.experiments, dashboard.models, dashboard.data, dashboard.calibration,
-                 dashboard.operations, dashboard.comparisons):  # fmt: skip
+                 dashboard.operations, dashboard.comparisons, dashboard.webhooks,
+                 dashboard.deliveries):  # fmt: skip
         router: APIRouter = page.router
         assert {route.path for route in router.routes} <= paths  # type: ignore[attr-defined]
     assert {"/", "/sign-in", "/sign-out", "/look", "/livez"} <= paths

@@ -87,6 +87,10 @@ def store(installation: Installation, payload: str) -> str:
     api(installation, "POST", "/auth/register", account)
     token = api(installation, "POST", "/auth/login", {"email": email, "password": PASSWORD})["access_token"]
     api(installation, "POST", "/keys", {"name": payload[:200]})
+    url = f"https://example.org/{re.sub('[^!-~]|#', '', payload)[:1900]}"
+    hook = {"url": url, "events": ["job.done"], "description": payload[:200]}
+    webhook_id = api(installation, "POST", "/webhooks", hook)["id"]
+    api(installation, "POST", f"/webhooks/{webhook_id}/test", None)
     drafted = {"name": payload[:200], "hypothesis": payload, "challengers": ["v2"]}
     experiment_id = str(api(installation, "POST", "/experiments", drafted, token)["id"])
     api(installation, "POST", f"/experiments/{experiment_id}/start", {"reason": payload}, token)
@@ -182,12 +186,16 @@ def test_what_people_store_is_text_on_every_page_in_both_languages(
     sign_in: SignIn,
 ) -> None:
     experiments = {name: store(installation, payload) for name, payload in PAYLOADS.items()}
-    page = sign_in("experimenter", viewport={"width": 1280, "height": 900})
+    page = sign_in("admin", viewport={"width": 1280, "height": 900})
     watch = Watch(page, installation.url)
     for language in ("en", "ja"):
         page.context.add_cookies([{"name": "language", "value": language, "url": installation.url}])
         for path in ("/experiments", "/experiments/new", "/models", "/data", "/calibration", "/operations"):
             check(page, path, watch)
+        hooks = re.findall(r'id="webhook-([0-9a-f-]+)"', check(page, "/webhooks", watch))
+        assert len(hooks) == len(PAYLOADS)
+        for webhook_id in hooks:
+            check(page, f"/webhooks/{webhook_id}", watch)
         for name, id in experiments.items():
             html = check(page, f"/experiments/{id}", watch)
             assert page.locator("h1").is_visible()
@@ -227,7 +235,7 @@ def test_what_is_compared_and_what_a_form_gives_back_is_text(
     installation: Installation,
     sign_in: SignIn,
 ) -> None:
-    page = sign_in("experimenter", viewport={"width": 1280, "height": 900})
+    page = sign_in("admin", viewport={"width": 1280, "height": 900})
     watch = Watch(page, installation.url)
     for language in ("en", "ja"):
         page.context.add_cookies([{"name": "language", "value": language, "url": installation.url}])
@@ -249,7 +257,9 @@ def test_what_is_compared_and_what_a_form_gives_back_is_text(
                      "challengers": payload, "locales": payload, "plan.alpha": payload}  # fmt: skip
             again = page.request.post("/experiments/new", form=draft)
             signing = page.request.post("/sign-in", form={"email": payload[:300], "password": "p"})
-            for answer in (given, again, signing):
+            hook = {"csrf": csrf, "url": payload, "events": payload, "description": payload}
+            refused = page.request.post("/webhooks", form=hook)
+            for answer in (given, again, signing, refused):
                 assert answer.status in (200, 401, 422, 429), (name, answer.status)
                 assert not [markup for markup in MARKUP if markup in answer.text()], name
             check(

@@ -56,6 +56,10 @@ ROWS = {
         "INSERT INTO job_files (job_id, part, organisation_id, content)"
         " VALUES (%(job)s, 0, %(tenant)s, 'Fix it.')"
     ),
+    "webhooks": (
+        "INSERT INTO webhooks (id, organisation_id, url, events, description, secret, created_by)"
+        " VALUES (%(id)s, %(tenant)s, 'https://example.org', '{}', '', 's', 'api_key:k')"
+    ),
     "idempotent_requests": (
         "INSERT INTO idempotent_requests (organisation_id, key, request_digest, status, body)"
         " VALUES (%(tenant)s, %(id)s::text, 'd', 200, 'Could you fix it?')"
@@ -193,6 +197,7 @@ def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine)
         "answers": "written by COPY, which row-level security does not know; nobody online reads it",
         "usage": "counts of all tenants, at every heartbeat",
         "api_keys": "a key is looked up before it is known whose it is",
+        "request_secrets": "read with their key",
         "signing_keys": "as keys",
         "revoked_tokens": "as keys",
         "accounts": "as keys",

@@ -8,5 +8,6 @@
 - `models`: versions, their scores and their lineage.
 - `calibration`: the error rates of the evidence in simulated experiments.
 - `operations`: the current routing, gateways, decisions and releases; `queue`: jobs and batches on that page.
+- `webhooks`: the addresses that get events, and their forms; `deliveries`: what was sent to one of them.
 - `accounts`: people, their roles, and the password of the signed-in person.
 """

@@ -102,7 +102,7 @@ def _list(here: Visit) -> list[dict[str, Any]]:
 def _page(
     here: Visit, problem: Markup | None = None, given: dict[str, Any] | None = None, status: int = 200
 ) -> Response:
-    may_administer = here.me.may_act_as(Role.ADMIN)
+    may_administer = here.may_administer
     return here.page(
         "accounts.html",
         status,

@@ -16,7 +16,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from data.jobs.queue import MOST_REPLAYED
-from data.people.identities import Role
 from data.reasons import Reason, load, reason
 from data.traffic import routing
 from data.traffic.routing import LIVE_S, Routing
@@ -215,7 +214,7 @@ def _page(here: Visit, problem: Markup | None = None, status: int = 200) -> Resp
         releases=releases,
         ended=ended,
         queue=jobs,
-        may_administer=here.me.may_act_as(Role.ADMIN),
+        may_administer=here.may_administer,
         most_replayed=MOST_REPLAYED,
         **_ask_services(here),
     )

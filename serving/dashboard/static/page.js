@@ -1,5 +1,5 @@
-// Improvements for browsers with scripts: times in the reader's time zone, pages that refresh themselves, and an
-// estimate that follows the form.
+// Improvements for browsers with scripts: times in the reader's time zone, pages that refresh themselves, an
+// estimate that follows the form, and secrets to copy.
 "use strict";
 
 const language = document.documentElement.lang;
@@ -61,6 +61,20 @@ if (form) {
         document.getElementById("needed").replaceChildren(...part.body.childNodes);
       }
     }, 250);
+  });
+}
+
+// The response to a form shows a secret once. With the address of the page, a reload does not send the form again.
+const once = document.querySelector("[data-address]");
+if (once) history.replaceState(null, "", once.dataset.address);
+
+for (const button of navigator.clipboard ? document.querySelectorAll("[data-copies]") : []) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copies);
+    field.select();
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = button.dataset.done;
   });
 }
 

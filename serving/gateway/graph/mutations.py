@@ -69,7 +69,7 @@ class Mutation:
         headers |= {b"x-api-key": token.encode(), b"content-type": b"application/json"}
         if key is not None:
             headers[b"idempotency-key"] = key.encode("latin-1", "replace")
-        reply = await info.context.front.reply(headers, msgspec.json.encode(body), Turn())
+        reply = await info.context.front.reply(headers, msgspec.json.encode(body), Turn(), None)
         content = cast(bytes, reply.content)  # no stream, since the headers do not accept one
         if reply.status != 200:
             named = {name.decode(): value.decode() for name, value in reply.headers}

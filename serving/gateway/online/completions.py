@@ -25,7 +25,7 @@ from serving.gateway.online.bodies import Text, TransformRequest, UserId
 from serving.gateway.online.cache import Level
 from serving.gateway.online.decoding import read_json
 from serving.gateway.online.placement import Message
-from serving.gateway.problems import InvalidError, NotFoundError
+from serving.gateway.problems import InvalidError, NotFoundError, SignatureError
 from serving.validation import reason_of
 
 PATH = "/v1/chat/completions"
@@ -322,7 +322,7 @@ def refuse(error: Exception) -> Response:
         parameter = "model"
     kind = "server_error" if status >= 500 else "invalid_request_error"
     code = _CODES.get(code, code)
-    if status == 401:
+    if status == 401 and not isinstance(error, SignatureError):
         code = "invalid_api_key"
     elif status == 429:
         kind = "insufficient_quota" if code == "insufficient_quota" else "requests"

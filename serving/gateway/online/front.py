@@ -22,7 +22,7 @@ from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
 from models.preview import Preview
 from serving import events
-from serving.gateway import problems
+from serving.gateway import problems, signatures
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.answering import EncodedAnswer, Online
@@ -32,6 +32,7 @@ from serving.gateway.online.streaming import Connection, Stream
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.problems import TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
+from serving.gateway.signatures import Head, Signatures
 from serving.protocol import GuardedProtocol
 
 log = logging.getLogger(__name__)
@@ -155,6 +156,7 @@ class Front:
     def inject(
         self,
         authenticator: Authenticator,
+        signatures: Signatures,
         limiter: Limiter,
         online: Online,
         idempotency: Idempotency,
@@ -165,7 +167,8 @@ class Front:
         attributes and not looked up, since that would cost time in every request.
         """
         self.sockets = sockets
-        self._authenticator, self._limiter, self._online = authenticator, limiter, online
+        self._authenticator, self._signatures = authenticator, signatures
+        self._limiter, self._online = limiter, online
         self._idempotency, self._telemetry = idempotency, telemetry
 
     def open_socket(self, connection: GuardedProtocol, head: bytes) -> asyncio.Protocol:
@@ -190,7 +193,9 @@ class Front:
         caller = token and self._authenticator.recall(token)
         if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_overloaded:
             return None
-        if accepts_events(headers):
+        if caller.identity.requires_signatures or accepts_events(headers):
+            return None
+        if b"signature" in headers or b"signature-input" in headers or b"content-digest" in headers:
             return None
         message = decode_fast(body, headers, caller)
         if message is None:
@@ -208,10 +213,14 @@ class Front:
         headers: dict[bytes, bytes],
         body: bytes | Callable[[], Awaitable[bytes]],
         connection: Connection,
+        head: Head | None,
         codec: Codec = _TRANSFORM,
     ) -> Reply:
         """The response to a request for a rewrite: an answer, a stream that has begun, or a problem. `body`
         may be a function that reads it, called once the caller is admitted.
+
+        `head` is what a signature covers; None for a part of a request, or a message of a WebSocket, whose
+        signature has been checked.
 
         All codecs share the rate of `PATH`, so another form of a request gives nobody a second one.
         """
@@ -223,12 +232,16 @@ class Front:
             caller = (token and self._authenticator.recall(token)) or await self._authenticator.identify(
                 token
             )
+            # Before the rate: a key without its secret uses up nothing.
+            signature = self._signatures.verify(head, caller) if head is not None else None
             if not self._limiter.try_take(caller, PATH):
                 await self._limiter.take(caller, PATH)
             self._limiter.enter(caller)
             stream: Stream | None = None
             try:
                 content = body if isinstance(body, bytes) else await body()
+                if signature is not None:
+                    await self._signatures.accept(signature, content)
                 message, is_streamed = codec.read(content, headers, caller)
                 if is_streamed:
                     stream = self._stream(
@@ -346,7 +359,8 @@ class Front:
             return body
 
         try:
-            status, answer_headers, content = await self.reply(headers, read, turn, codec)
+            head = signatures.head_of(scope)
+            status, answer_headers, content = await self.reply(headers, read, turn, head, codec)
             start = {"type": "http.response.start", "status": status, "headers": answer_headers}
             if isinstance(content, bytes):
                 await send(start)

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serving.gateway.online.front import PATH, Front, Reply, Turn
 from serving.gateway.online.streaming import Stream
+from serving.gateway.signatures import Head
 from serving.protocol import BODY_BEGAN, BODY_CAME, HEAD_BEGAN, NOTHING, GuardedProtocol
 
 _URL = PATH.encode()
@@ -72,7 +73,8 @@ class HotProtocol(GuardedProtocol):
         if self.held is None:
             super().on_message_complete()
             return
-        headers, body = dict(self._held_headers), bytes(self.held)
+        held_headers, body = self._held_headers, bytes(self.held)
+        headers = dict(held_headers)
         # An idle connection keeps no memory for its last request.
         self.held, self.headers, self._held_headers = None, [], []
         self.part = NOTHING
@@ -84,12 +86,12 @@ class HotProtocol(GuardedProtocol):
         self.due_s = inf  # the answer has all the time that it needs
         turn: Any = Turn()
         self.cycle = turn
-        task = self.loop.create_task(self._answer(turn, headers, body))
+        task = self.loop.create_task(self._answer(turn, Head(b"POST", _URL, held_headers), headers, body))
         self.tasks.add(task)  # a server that stops waits for these
         task.add_done_callback(self.tasks.discard)
 
-    async def _answer(self, turn: Turn, headers: dict[bytes, bytes], body: bytes) -> None:
-        reply = await self._front.reply(headers, body, turn)
+    async def _answer(self, turn: Turn, head: Head, headers: dict[bytes, bytes], body: bytes) -> None:
+        reply = await self._front.reply(headers, body, turn, head)
         if isinstance(reply.content, Stream):
             await self._stream(turn, reply, reply.content)
             return

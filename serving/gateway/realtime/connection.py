@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from serving.gateway.auth import Caller
 from serving.gateway.online.front import Turn
 from serving.gateway.realtime.messages import MAX_BYTES
+from serving.gateway.signatures import Head
 from serving.protocol import GuardedProtocol
 
 UNAUTHENTICATED, TOO_MANY = 4401, 4429  # close codes; 4000 to 4999 are the application's
@@ -59,8 +60,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_address", "_begun", "_connections", "_door", "_inbox", "_is_awaited", "_is_leaving", "_limits",
-        "_listener", "_loop", "_protocol", "_task", "_transport", "_writable", "caller", "due_s", "token",
-        "topics", "turns",
+        "_listener", "_loop", "_protocol", "_task", "_transport", "_writable", "caller", "due_s", "head",
+        "signed_by", "token", "topics", "turns",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +91,9 @@ class Connection(asyncio.Protocol):
         self._is_leaving = False  # closed once the rewrites in progress are done
         self.caller: Caller | None = None
         self.token: str | None = None  # what the caller was known by
+        # Of the handshake, until the caller is known: only then its signature can be checked.
+        self.head: Head | None = Head(b"GET", guarded.url, guarded.headers)
+        self.signed_by: str | None = None  # the id of the secret that signed the handshake
         self.topics: dict[Topic, Position] | None = None  # subscriptions, and since when
         self.turns: dict[str, Turn] | None = None  # rewrites in progress
         self.due_s = self._door.later_s(limits.authenticate_s)
@@ -189,9 +193,9 @@ class Connection(asyncio.Protocol):
         """Close at once."""
         self._transport.abort()
 
-    def accept(self, caller: Caller, token: str) -> None:
-        """Note who calls."""
-        self.caller, self.token = caller, token
+    def accept(self, caller: Caller, token: str, signed_by: str | None) -> None:
+        """Note who calls, and the id of the secret that signed the handshake."""
+        self.caller, self.token, self.signed_by, self.head = caller, token, signed_by, None
         self.due_s = self._door.later_s(self._limits.ping_every_s)
 
     def overdue(self) -> None:

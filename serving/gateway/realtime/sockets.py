@@ -119,12 +119,18 @@ class Sockets:
 
     async def join(self, connection: Connection, token: str) -> Caller | None:
         """Let a connection be that of a key or token, or of a new token of its caller; None when it has
-        closed meanwhile. Raises as `Authenticator.identify` does, and when the plan allows no more.
+        closed meanwhile. Raises as `Authenticator.identify` and `Signatures` do, and when the plan allows no
+        more. A new token needs no new signature: the connection has one handshake.
         """
         parts, former = self._parts, connection.caller
         parts.telemetry.refuse_when_overloaded()
         caller = await parts.authenticator.identify(token)
+        head, signed_by = connection.head, connection.signed_by
+        signature = parts.signatures.verify(head, caller) if head is not None else None
         await self.take_token(caller)
+        if signature is not None:
+            await parts.signatures.accept(signature, b"")
+            signed_by = signature.keyid
         if not connection.is_open:
             return None
         key_id = caller.identity.key_id
@@ -138,7 +144,7 @@ class Sockets:
             raise InvalidError({"message": reason("socket_of_another_caller")})
         else:
             self._forget(connection)
-        connection.accept(caller, token)
+        connection.accept(caller, token, signed_by)
         self._by_token.setdefault(token, set()).add(connection)
         return caller
 
@@ -209,7 +215,7 @@ class Sockets:
             headers[b"idempotency-key"] = message.idempotency_key.encode()
         try:
             codec = messages.codec(message.id)
-            reply = await self._front.reply(headers, bytes(message.body), turn, codec)
+            reply = await self._front.reply(headers, bytes(message.body), turn, None, codec)
             if isinstance(reply.content, Stream):
                 await self._send_stream(connection, reply.content)
             elif reply.status == 200:
@@ -250,17 +256,16 @@ class Sockets:
     async def _check_callers(self) -> None:
         while True:
             await asyncio.sleep(self._check_every_s)
-            unsure = [token for token in self._by_token if not self._is_unchanged(token)]
+            unsure = [token for token in self._by_token if self._find_ended(token)]
             for start in range(0, len(unsure), _CHECKED_TOGETHER):
                 part = unsure[start : start + _CHECKED_TOGETHER]
                 await asyncio.gather(*map(self._check, part))
 
-    def _is_unchanged(self, token: str) -> bool:
+    def _find_ended(self, token: str) -> list[Connection]:
+        """The connections of a token that may not stay open, as far as the gateway remembers whose it is."""
         now = self._parts.authenticator.recall(token)
-        callers = {connection.caller for connection in self._by_token.get(token, ())}
-        return now is not None and all(
-            caller is now or (caller is not None and caller.identity == now.identity) for caller in callers
-        )
+        connections = self._by_token.get(token, ())
+        return [each for each in connections if now is None or not _is_unchanged(each, now)]
 
     async def _check(self, token: str) -> None:
         """Close the connections of a token that is not in force any more, or has other rights now. They stay
@@ -268,14 +273,22 @@ class Sockets:
         """
         try:
             await self._parts.authenticator.identify(token)
-            is_ended = not self._is_unchanged(token)
         except UnknownKeyError:
-            is_ended = True
+            pass  # it is not remembered either, so all its connections have ended
         except UnavailableError:
             return
-        if is_ended:
-            for connection in list(self._by_token.get(token, ())):
-                connection.close(UNAUTHENTICATED, "the key or session has ended, or its rights have changed")
+        for connection in self._find_ended(token):
+            connection.close(UNAUTHENTICATED, "the key or session has ended, or its rights have changed")
+
+
+def _is_unchanged(connection: Connection, now: Caller) -> bool:
+    """Whether a connection may stay open now that its token is that of this caller: the rights are the same,
+    and the secret that signed its handshake is in force.
+    """
+    caller, signed_by = connection.caller, connection.signed_by
+    assert caller is not None, "it is listed by its token"
+    has_same_rights = caller is now or caller.identity == now.identity
+    return has_same_rights and (signed_by is None or signed_by in now.identity.request_secrets)
 
 
 @asynccontextmanager

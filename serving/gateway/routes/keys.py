@@ -1,4 +1,4 @@
-"""Keys and tokens of the caller's organisation: make, list, revoke. For its owners and admins."""
+"""Keys, secrets and tokens of the caller's organisation: make, list, revoke. For its owners and admins."""
 
 import base64
 import binascii
@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from data.people import identities
+from data.people import identities, request_secrets
 from data.people.identities import KID_PATTERN, Algorithm, ListedKey, RefusedKeyError, Role
+from data.people.request_secrets import ListedSecret
 from data.reasons import reason
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
@@ -36,6 +37,21 @@ class MadeKey(BaseModel):
 
     id: str
     key: str
+
+
+class MadeSecret(BaseModel):
+    """A new secret. No other response has it. The bytes of its text are the key of HMAC."""
+
+    id: Annotated[str, Field(description="the `keyid` of signatures")]
+    secret: str
+
+
+class Signatures(BaseModel):
+    """Whether a key accepts signed requests only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    required: bool
 
 
 class NewSigningKey(BaseModel):
@@ -125,6 +141,57 @@ async def delete_key(key_id: KeyId, caller: Administrator, connection: Connectio
     """Revoke an API key: within a second no gateway accepts it."""
     roles = Role(caller.identity.role).included
     if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
+        raise NotFoundError("unknown_key")
+
+
+@router.post("/keys/{key_id}/secrets", status_code=201)
+async def create_secret(
+    response: Response, key_id: KeyId, caller: Administrator, connection: Connection
+) -> MadeSecret:
+    """Make a secret that signs requests with an API key (docs/signatures.md). Store it: it is shown only
+    once. A key has at most two, so that they rotate without a gap.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    roles = Role(caller.identity.role).included
+    made = await request_secrets.create(connection, caller.identity.organisation_id, key_id, roles)
+    if made is None:
+        raise NotFoundError("unknown_key")
+    return MadeSecret(id=made[0], secret=made[1])
+
+
+@router.get("/keys/{key_id}/secrets")
+async def list_secrets(key_id: KeyId, caller: Administrator, connection: Connection) -> list[ListedSecret]:
+    """The secrets of an API key, the newest first, with the revoked ones, without what they sign with."""
+    listed = await request_secrets.list_secrets(connection, caller.identity.organisation_id, key_id)
+    if listed is None:
+        raise NotFoundError("unknown_key")
+    return listed
+
+
+@router.delete("/keys/{key_id}/secrets/{secret_id}", status_code=204, response_class=Response)
+async def delete_secret(
+    key_id: KeyId, secret_id: KeyId, caller: Administrator, connection: Connection
+) -> None:
+    """Revoke a secret: within a second no gateway accepts its signatures. The last one of a key that requires
+    signatures stays.
+    """
+    roles = Role(caller.identity.role).included
+    organisation_id = caller.identity.organisation_id
+    if not await request_secrets.revoke(connection, organisation_id, key_id, secret_id, roles):
+        raise NotFoundError("unknown_secret")
+
+
+@router.put("/keys/{key_id}/signatures", status_code=204, response_class=Response)
+async def require_signatures(
+    parts: InjectedParts, key_id: KeyId, body: Signatures, caller: Administrator
+) -> None:
+    """Let an API key accept signed requests only, or unsigned ones, too: within a second on all gateways."""
+    roles = Role(caller.identity.role).included
+    async with parts.pool.connection() as connection:
+        known = await request_secrets.require(
+            connection, caller.identity.organisation_id, key_id, body.required, roles
+        )
+    if not known:
         raise NotFoundError("unknown_key")
 
 

@@ -122,7 +122,7 @@ async def test_answers_are_announced_only_for_people_who_are_watched(
         await notices.watch(connection, [watched.id], -60)  # the later end holds
         await notices.watch(connection, [no_longer.id], -1)
         async with connection.transaction():
-            await answers.store(connection, rows)
+            await answers.store(connection, rows, quotas={})
     assert listener.fields(Subject.ANSWERS) == [
         {
             "answer_id": str(uuid.UUID(bytes=rows[0].id)), "output_id": str(output_id),

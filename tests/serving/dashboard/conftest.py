@@ -1,11 +1,15 @@
-"""Installations to read pages of: one with rows of all kinds, one without any."""
+"""Installations to read pages of: with rows of all kinds, without any, with a worker that sends events."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from configs.settings import Settings
 from tests.dashboards import Installation, own_settings, with_gateway
+from tests.gateways import ONLY_A_CHAMPION, publish
+from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.serving.dashboard import rows
 
 
@@ -28,3 +32,23 @@ def empty(
     settings = own_settings(local, new_database(), tmp_path_factory.mktemp("empty"))
     with with_gateway(settings) as installation:
         yield installation
+
+
+@pytest.fixture(scope="session")
+def sending(
+    local: Settings, new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """A worker sends events to webhooks, which may be on this machine."""
+    settings = own_settings(local, new_database(), tmp_path_factory.mktemp("sending"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TONEBRIDGE_WEBHOOK_NETWORKS", json.dumps([str(network) for network in LOOPBACK]))
+        with with_gateway(settings, "worker") as installation:
+            publish(installation.engine, ONLY_A_CHAMPION)  # a worker begins when there is one
+            yield installation
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks, in a thread."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(receiving()) as receiver:
+        yield receiver

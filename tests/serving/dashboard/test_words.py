@@ -20,7 +20,7 @@ from experiments.calibration.run import DOCS
 from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from serving.dashboard import lineage, words
-from serving.dashboard.pages import models, operations
+from serving.dashboard.pages import deliveries, models, operations, webhooks
 from serving.dashboard.visit import PAGES
 from serving.dashboard.words import Words, isolated
 
@@ -57,6 +57,7 @@ def named() -> set[str]:
         "with equal shares of each transform type in both arms",
         "with equal shares of each organisation in both arms",
         *participation.KINDS, *weekly_messages.TRAITS, *lineage.COLUMNS, *operations.STATES,
+        *webhooks.EVENTS.values(), *deliveries.STATES.values(), "enabled", "failing", "disabled",
         *(score.replace("_", " ") for score in models.SCORES),
         *(setting.description for setting in published.settings.values()),
         *(scenario.description for scenario in published.procedure.values()),

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
+from data.people import identities
+from data.tables import Organisation
 from data.traffic.routing import Routing
 from serving.gateway.app import create_app
 from serving.gateway.parts import Parts, parts_of
@@ -20,6 +23,7 @@ from serving.worker.app import make_worker
 from serving.worker.loop import Worker
 from tests import gateways, streams
 from tests.logins import as_gateway
+from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.streams import V1, Service
 
 
@@ -35,6 +39,30 @@ class Installation(NamedTuple):
         """An organisation, and the header of its admin's key."""
         tenant = gateways.an_organisation(self.engine, plan)
         return tenant, gateways.a_key(self.engine, tenant, "admin")
+
+    def the_owner(self) -> tuple[uuid.UUID, dict[str, str]]:
+        """The organisation that runs the installation, and the header of its admin's key."""
+        identities.bootstrap(self.engine, identities.generate_key(), self.parts.settings.organisation)
+        with Session(self.engine) as session:
+            is_owner = Organisation.name == self.parts.settings.organisation
+            tenant = session.scalars(select(Organisation.id).where(is_owner)).one()
+        return tenant, gateways.a_key(self.engine, tenant, "admin")
+
+    async def subscribe(
+        self, key: Mapping[str, str], url: str, *events: str, **fields: Any
+    ) -> dict[str, Any]:
+        """The id and the secret of a new webhook."""
+        body = {"url": url, "events": events, **fields}
+        response = await self.client.post("/api/v1/webhooks", headers=dict(key), json=body)
+        assert response.status_code == 201, response.text
+        made: dict[str, Any] = response.json()
+        return made
+
+    async def read_log(self, key: Mapping[str, str], webhook_id: str) -> list[dict[str, Any]]:
+        """The deliveries to a webhook, the newest first."""
+        response = await self.client.get(f"/api/v1/webhooks/{webhook_id}/deliveries", headers=dict(key))
+        log: list[dict[str, Any]] = response.json()
+        return log
 
     async def send(self, key: Mapping[str, str], texts: list[str], **fields: Any) -> dict[str, Any]:
         """The batch of these messages."""
@@ -104,12 +132,19 @@ async def installation(own: Settings, service: Service) -> AsyncIterator[Install
     assert own.database_url is not None
     engine = database.engine(own.database_url)
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE job_files, jobs, job_batches"))
+        connection.execute(text("TRUNCATE job_files, jobs, job_batches, webhooks"))
     gateways.publish(engine, Routing(champion=V1))
-    front = create_app(as_gateway(own.model_copy(update={"inference_urls": (service.url,)})))
+    changes = {"inference_urls": (service.url,), "webhook_networks": LOOPBACK}
+    front = create_app(as_gateway(own.model_copy(update=changes)))
     async with gateways.running(front) as app, gateways.client(front) as client:
         yield Installation(client, parts_of(app), engine, service)
     engine.dispose()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ FAST = config.load().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
 class Recorder:
     """A handler that records the lists it gets, and waits in `during` before it finishes them."""
 
-    most = 50
+    most, lists_at_once, most_attempts = 50, 1, FAST.most_attempts
+    is_ready = True
 
     def __init__(self) -> None:
         self.poison = ""
@@ -186,12 +187,12 @@ async def test_a_worker_that_stops_gives_back_what_takes_too_long(queue: Queue) 
 
 async def test_a_worker_that_is_not_ready_claims_nothing(queue: Queue) -> None:
     await queue.enqueue("a")
-    is_ready = False
-    worker = Worker(queue.pool, queue.url, {Kind.REWRITE: queue.handler}, FAST, lambda: is_ready)
+    queue.handler.is_ready = False
+    worker = queue.make_worker()
     async with running(worker):
         await asyncio.sleep(0.3)
         assert queue.states() == {"a": "waiting 0"}
-        is_ready = True
+        queue.handler.is_ready = True
         await queue.wait(lambda: queue.states() == {"a": "done 1"})
 
 
@@ -232,8 +233,9 @@ async def test_an_unexpected_error_fails_its_own_job_only(
 ) -> None:
     queue.handler.poison = "b"
     await queue.enqueue("a", "b", "c")
-    twice = FAST.model_copy(update={"most_attempts": 2, "first_retry_s": 0.01})
-    async with running(queue.make_worker(twice)):
+    queue.handler.most_attempts = 2
+    soon = FAST.model_copy(update={"first_retry_s": 0.01})
+    async with running(queue.make_worker(soon)):
         await queue.wait(lambda: queue.states() == {"a": "done 1", "b": "dead 2", "c": "done 1"})
     assert "nobody expected this" in caplog.text
     async with queue.pool.connection() as connection, transaction_of(connection, queue.tenant):

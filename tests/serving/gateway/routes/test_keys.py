@@ -49,6 +49,10 @@ ROUTES = [
     ("POST", "/keys", {"name": "x"}),
     ("GET", "/keys", None),
     ("DELETE", "/keys/abcd", None),
+    ("POST", "/keys/abcd/secrets", None),
+    ("GET", "/keys/abcd/secrets", None),
+    ("DELETE", "/keys/abcd/secrets/rs_1", None),
+    ("PUT", "/keys/abcd/signatures", {"required": True}),
     ("POST", "/signing-keys", a_signing_key()),
     ("DELETE", "/signing-keys/acme", None),
     ("POST", "/tokens/revoke", {"token": "a.b.c"}),
@@ -76,6 +80,10 @@ async def test_the_routes_are_all_there_are(client: httpx.AsyncClient) -> None:
         ("POST", "/api/v1/keys"),
         ("GET", "/api/v1/keys"),
         ("DELETE", "/api/v1/keys/{key_id}"),
+        ("POST", "/api/v1/keys/{key_id}/secrets"),
+        ("GET", "/api/v1/keys/{key_id}/secrets"),
+        ("DELETE", "/api/v1/keys/{key_id}/secrets/{secret_id}"),
+        ("PUT", "/api/v1/keys/{key_id}/signatures"),
         ("POST", "/api/v1/signing-keys"),
         ("DELETE", "/api/v1/signing-keys/{kid}"),
         ("POST", "/api/v1/tokens/revoke"),
@@ -100,7 +108,7 @@ async def test_a_key_is_shown_once_works_and_ends(
         "admin",
         None,
     )
-    assert set(mine) == {"id", "name", "role", "created_at", "revoked_at"}
+    assert set(mine) == {"id", "name", "role", "requires_signatures", "created_at", "revoked_at"}
     assert made["id"] not in (await client.get("/keys", headers=stranger)).text
 
     assert (await client.delete(f"/keys/{made['id']}", headers=stranger)).status_code == 404
@@ -128,6 +136,64 @@ async def test_an_admin_makes_and_ends_no_owner(
         assert (await client.delete(f"/keys/{key_id}", headers=admin)).status_code == 404
     assert (await client.delete(f"/signing-keys/{body['kid']}", headers=admin)).status_code == 404
     assert await works(client, owner)
+
+
+async def test_a_secret_is_shown_once_and_a_key_that_needs_it_keeps_it(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    key_id = (await client.post("/keys", json={"name": "robot"}, headers=owner)).json()["id"]
+    path = f"/keys/{key_id}"
+    refused = await client.put(f"{path}/signatures", json={"required": True}, headers=owner)
+    assert (refused.status_code, "make a secret first" in refused.json()["detail"]) == (409, True)
+
+    made = [await client.post(f"{path}/secrets", headers=owner) for _ in range(3)]
+    assert [response.status_code for response in made] == [201, 201, 409]
+    assert "at most 2" in made[2].json()["detail"]
+    assert made[0].headers["Cache-Control"] == "no-store"
+    secrets = [response.json() for response in made[:2]]
+    assert len({secret["secret"] for secret in secrets}) == 2
+    listed = await client.get(f"{path}/secrets", headers=owner)
+    assert {secret["id"] for secret in listed.json()} == {secret["id"] for secret in secrets}
+    assert not any(secret["secret"] in listed.text for secret in secrets)
+
+    put = await client.put(f"{path}/signatures", json={"required": True}, headers=owner)
+    assert put.status_code == 204
+    needs = {
+        key["id"]: key["requires_signatures"] for key in (await client.get("/keys", headers=owner)).json()
+    }
+    assert (needs[key_id], list(needs.values()).count(True)) == (True, 1)
+    statuses = [
+        (await client.delete(f"{path}/secrets/{secret['id']}", headers=owner)).status_code
+        for secret in (*secrets, secrets[0])
+    ]
+    assert statuses == [204, 409, 404]
+    for is_required, status in ((False, 204), (None, 422), ("maybe", 422)):
+        body = {"required": is_required}
+        assert (await client.put(f"{path}/signatures", json=body, headers=owner)).status_code == status
+    assert (await client.delete(f"{path}/secrets/{secrets[1]['id']}", headers=owner)).status_code == 204
+
+
+async def test_the_secrets_of_a_key_are_for_those_who_may_revoke_it(
+    client: httpx.AsyncClient,
+    a_key: Callable[..., dict[str, str]],
+    owner: dict[str, str],
+    stranger: dict[str, str],
+) -> None:
+    key = (await client.post("/keys", json={"name": "x", "role": "owner"}, headers=owner)).json()
+    path = f"/keys/{key['id']}"
+    secret = (await client.post(f"{path}/secrets", headers=owner)).json()
+    for other in (a_key("admin"), stranger):
+        for method, below, body in (
+            ("POST", "secrets", None),
+            ("DELETE", f"secrets/{secret['id']}", None),
+            ("PUT", "signatures", {"required": True}),
+        ):
+            refused = await client.request(method, f"{path}/{below}", json=body, headers=other)
+            assert refused.status_code == 404, (method, below)
+            assert refused.json()["reasons"][0]["code"] in ("unknown_key", "unknown_secret")
+    assert (await client.get(f"{path}/secrets", headers=stranger)).status_code == 404
+    listed = (await client.get(f"{path}/secrets", headers=owner)).json()
+    assert [(row["id"], row["revoked_at"]) for row in listed] == [(secret["id"], None)]
 
 
 async def test_tokens_of_a_new_signing_key_are_let_in_until_it_ends(
