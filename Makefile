@@ -6,7 +6,7 @@ BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up notebooks notebook-pages champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up notebooks notebook-pages openapi champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ notebooks: setup  ## JupyterLab with the notebooks, until Ctrl-C
 
 notebook-pages: setup  ## execute the notebooks, and write what they show to docs/notebooks
 	$(BIN)/python -m pipelines.notebooks pages
+
+openapi: setup  ## describe the API in sdk/openapi.json
+	$(BIN)/python -m serving.gateway.openapi_file
 
 champion: setup  ## make champion/, the version that a new installation serves: training, evaluation, model card
 	$(BIN)/python -m pipelines.champion configs/champion.yaml

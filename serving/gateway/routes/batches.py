@@ -161,7 +161,7 @@ async def cancel_batch(caller: Authenticated, connection: Connection, batch_id: 
         }
     },
 )
-async def get_results(
+async def get_batch_results(
     parts: InjectedParts,
     caller: Authenticated,
     batch_id: uuid.UUID,
