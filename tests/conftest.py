@@ -21,7 +21,7 @@ from data.tables import GATEWAY_LOGIN, Organisation
 from pipelines.local import running, servers
 from tests import ports, taggers, tiny
 
-pytest_plugins = ("pytester", "tests.dashboards")
+pytest_plugins = ("pytester", "tests.dashboards", "tests.sdks")
 ports.install_guard()
 # In a shell that has read `.tonebridge/env`, commands use that installation. Tests must not.
 for _name in [name for name in os.environ if name.startswith(("TONEBRIDGE_", "PREFECT_API_", "MLFLOW_"))]:

@@ -7,9 +7,11 @@ over after `_ABANDONED_S`. Failures are not stored: they may be tried again.
 A claim belongs to one person: an answer carries a receipt, and colleagues may choose the same key.
 """
 
+import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import blake2b
+from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -66,11 +68,14 @@ class Idempotency:
                     (organisation_id, name),
                 )
                 raise
-            await self._execute(
-                organisation_id,
-                "UPDATE idempotent_requests SET status = %s, body = %s"
-                " WHERE organisation_id = %s AND key = %s",
-                (status, body, organisation_id, name),
+            # The answer counts now. The client of a stream may leave at this moment, and ask again.
+            await _complete(
+                self._execute(
+                    organisation_id,
+                    "UPDATE idempotent_requests SET status = %s, body = %s"
+                    " WHERE organisation_id = %s AND key = %s",
+                    (status, body, organisation_id, name),
+                )
             )
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise UnavailableError("idempotency_unverifiable") from error
@@ -108,3 +113,13 @@ class Idempotency:
         async with self._pool.connection() as connection, connection.transaction():
             await speak_for(connection, organisation_id)
             await connection.execute(statement, values)
+
+
+async def _complete(work: Coroutine[Any, Any, None]) -> None:
+    """Do work to its end; a cancellation in the meantime is raised after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
