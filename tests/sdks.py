@@ -135,6 +135,11 @@ class Installation(NamedTuple):
         """How often a message was rewritten."""
         return self.count("SELECT count(*) FROM outputs WHERE message = :message", message=message)
 
+    def count_answers(self, message: str) -> int:
+        """How many answers have a rewrite of a message; they are stored within a second."""
+        query = "SELECT count(*) FROM answers JOIN outputs o ON o.id = output_id WHERE o.message = :message"
+        return self.count(query, message=message)
+
     def set_status(self, experiment_id: str, status: str) -> None:
         """Let an experiment be as if the flow had made it so."""
         with Session(self.engine) as session, session.begin():

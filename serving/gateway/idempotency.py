@@ -11,7 +11,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -22,6 +22,7 @@ from serving.gateway.auth import Caller
 from serving.gateway.problems import InProgressError, InvalidError, ReusedKeyError, UnavailableError
 
 _ABANDONED_S = 30
+_T = TypeVar("_T")
 
 
 class Idempotency:
@@ -55,20 +56,32 @@ class Idempotency:
         organisation_id, (person, _) = caller.identity.organisation_id, caller.user(user_id)
         name = f"{person}:{blake2b(key, digest_size=16).hexdigest()}"
         digest = blake2b(request, digest_size=16).digest()
-        try:
+        has_claimed = False
+
+        async def claim() -> tuple[int, bytes] | None:
+            nonlocal has_claimed
             stored = await self._claim(organisation_id, name, digest)
-            if stored is not None:
-                return stored
+            has_claimed = stored is None
+            return stored
+
+        # The client of a stream may leave at any moment, and ask again. Only `do` is given up then: a claim
+        # that is neither released nor answered would refuse the repetition until it counts as abandoned.
+        try:
             try:
+                stored = await _complete(claim())
+                if stored is not None:
+                    return stored
                 status, body = await do()
             except BaseException:
-                await self._execute(
-                    organisation_id,
-                    "DELETE FROM idempotent_requests WHERE organisation_id = %s AND key = %s",
-                    (organisation_id, name),
-                )
+                if has_claimed:
+                    await _complete(
+                        self._execute(
+                            organisation_id,
+                            "DELETE FROM idempotent_requests WHERE organisation_id = %s AND key = %s",
+                            (organisation_id, name),
+                        )
+                    )
                 raise
-            # The answer counts now. The client of a stream may leave at this moment, and ask again.
             await _complete(
                 self._execute(
                     organisation_id,
@@ -115,11 +128,11 @@ class Idempotency:
             await connection.execute(statement, values)
 
 
-async def _complete(work: Coroutine[Any, Any, None]) -> None:
+async def _complete(work: Coroutine[Any, Any, _T]) -> _T:
     """Do work to its end; a cancellation in the meantime is raised after it."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise

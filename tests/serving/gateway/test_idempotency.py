@@ -27,11 +27,15 @@ def is_waiting(engine: Engine) -> bool:
         )
 
 
-async def test_an_answer_is_stored_although_its_client_leaves(
-    engine: Engine, pool: AsyncConnectionPool
-) -> None:
+@pytest.fixture
+def caller(engine: Engine) -> Caller:
     organisation_id = gateways.an_organisation(engine)
-    caller = Caller(Identity(organisation_id, str(uuid.uuid4()), "member", b"", "scale"))
+    return Caller(Identity(organisation_id, str(uuid.uuid4()), "member", b"", "scale"))
+
+
+async def test_an_answer_is_stored_although_its_client_leaves(
+    engine: Engine, pool: AsyncConnectionPool, caller: Caller
+) -> None:
     idempotency = Idempotency(pool)
     locks: list[Connection] = []
 
@@ -39,7 +43,7 @@ async def test_an_answer_is_stored_although_its_client_leaves(
         connection = engine.connect()
         connection.execute(
             text("SELECT 1 FROM idempotent_requests WHERE organisation_id = :id FOR UPDATE"),
-            {"id": organisation_id},
+            {"id": caller.identity.organisation_id},
         )
         locks.append(connection)
         return 200, b"the first answer"
@@ -56,3 +60,20 @@ async def test_an_answer_is_stored_although_its_client_leaves(
         await first
     again = await idempotency.once(caller, "ann", b"a key", b"a body", do_again)
     assert again == (200, b"the first answer")
+
+
+async def test_whenever_a_client_leaves_no_claim_is_left(
+    engine: Engine, pool: AsyncConnectionPool, caller: Caller
+) -> None:
+    idempotency = Idempotency(pool)
+
+    async def do() -> tuple[int, bytes]:
+        return 200, b"an answer"
+
+    for number in range(80):
+        key = str(number).encode()
+        first = asyncio.create_task(idempotency.once(caller, "ann", key, b"a body", do))
+        await asyncio.sleep(number / 20_000)  # the moments are spread over all that it does
+        first.cancel()
+        await asyncio.wait({first})
+        assert await idempotency.once(caller, "ann", key, b"a body", do) == (200, b"an answer")
