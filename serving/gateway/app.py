@@ -22,7 +22,9 @@ from serving import source
 from serving.gateway import description, home, manual, parts, problems
 from serving.gateway.dependencies import admitted
 from serving.gateway.graph import endpoint
+from serving.gateway.graph.endpoint import GraphQLRequest
 from serving.gateway.graph.sockets import Subscriptions
+from serving.gateway.message_files import Messages
 from serving.gateway.online import completions as openai_form
 from serving.gateway.online import telemetry
 from serving.gateway.online.front import GRAPHQL_PATH, Front
@@ -88,7 +90,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     )
     front = Front(app, codecs={openai_form.PATH: openai_form.Exchange})
     problems.install(app)
-    description.install(app)
+    description.install(app, GraphQLRequest, Messages)
     endpoint.install(app, front)
     source.trust_proxies(app, settings.trusted_proxies)
     home.install(app, settings)

@@ -3,6 +3,7 @@
 The committed copy, `sdk/openapi.json`, is what the SDKs are made from; `openapi_file` writes it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -48,27 +49,30 @@ def name_operation(route: APIRoute) -> str:
     return route.name
 
 
-def install(app: FastAPI) -> None:
-    """Describe errors as they are answered, in place of FastAPI's own."""
+def install(app: FastAPI, *bodies: type[BaseModel]) -> None:
+    """Describe errors as they are answered, in place of FastAPI's own, and the bodies that routes read by
+    themselves.
+    """
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _describe_problems(describe())
+            _complete(describe(), bodies)
         assert app.openapi_schema is not None, "FastAPI keeps what it describes"
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _describe_problems(document: dict[str, Any]) -> None:
+def _complete(document: dict[str, Any], bodies: Sequence[type[BaseModel]]) -> None:
     schemas = document["components"]["schemas"]
     for name in _OF_FASTAPI:
         schemas.pop(name, None)
     _, definitions = models_json_schema(
-        [(Problem, "validation")], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in (Problem, *bodies)],
+        ref_template="#/components/schemas/{model}",
     )
-    schemas |= definitions["$defs"]
+    schemas |= {name: schema for name, schema in definitions["$defs"].items() if name not in schemas}
     for operations in document["paths"].values():
         for operation in operations.values():
             responses = operation["responses"]
@@ -76,3 +80,14 @@ def _describe_problems(document: dict[str, Any]) -> None:
                 continue
             responses.pop("422", None)
             responses["default"] = _PROBLEM
+    _drop_titles(document["components"])
+    _drop_titles(document["paths"])
+
+
+def _drop_titles(node: Any) -> None:
+    """Remove the titles that pydantic makes of the names of fields: they say nothing more."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        _drop_titles(child)
+    if isinstance(node, dict) and isinstance(node.get("title"), str):  # not a field that is called so
+        del node["title"]

@@ -49,7 +49,7 @@ def install(app: FastAPI, front: Front) -> None:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": GraphQLRequest.model_json_schema()}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GraphQLRequest"}}},
         }
     },
     responses={

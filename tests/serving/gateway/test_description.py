@@ -46,6 +46,11 @@ def test_each_operation_names_the_errors_that_it_answers(document: dict[str, Any
     assert kinds == {("default", "application/problem+json"), ("openai", "application/json")}
 
 
+def test_what_a_document_refers_to_is_there(document: dict[str, Any]) -> None:
+    referred = set(re.findall(r'"\$ref": "(.+?)"', json.dumps(document)))
+    assert {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} >= referred
+
+
 @pytest.mark.parametrize(
     "error",
     [NotFoundError("unknown_job"), InvalidError({"text": reason("body_unreadable")}), RuntimeError("a bug")],

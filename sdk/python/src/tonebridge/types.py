@@ -1,4 +1,4 @@
-"""The documents of the API. Made from openapi.json 02fcf9f8d5ae26a0f44c3f5f66df8043bd44e8449777894f4cd2480648d42055."""
+"""The documents of the API. Made from openapi.json d2165bb9cd3f724a7ce002f53fcb61cd0f24336a8eae0a5c169f4f6c863a2402."""
 
 # Made by `make sdk`. Do not change it here.
 
@@ -898,6 +898,21 @@ class FailedAttempt(TypedDict):
     reasons: list[Reason]
 
 
+class GraphQLRequest(TypedDict):
+    """
+    A document, or the id of a trusted one, with its variables.
+    """
+
+    documentId: NotRequired[str | None]
+    extensions: NotRequired[dict[str, JsonValue] | None]
+    """
+    not read
+    """
+    operationName: NotRequired[str | None]
+    query: NotRequired[str | None]
+    variables: NotRequired[dict[str, JsonValue] | None]
+
+
 class InvalidField(TypedDict):
     """
     What is wrong with one field of a request, and what it may be.
@@ -1221,6 +1236,14 @@ class Completion(TypedDict):
     """
     tonebridge: Details
     usage: Usage
+
+
+class Messages(TypedDict):
+    """
+    Messages to rewrite later, each for itself.
+    """
+
+    items: list[TransformRequest]
 
 
 class NewExperiment(TypedDict):
