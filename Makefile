@@ -6,7 +6,7 @@ BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up notebooks notebook-pages openapi sdk champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up notebooks notebook-pages node openapi sdk champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,8 +35,15 @@ notebook-pages: setup  ## execute the notebooks, and write what they show to doc
 openapi: setup  ## describe the API in sdk/openapi.json
 	$(BIN)/python -m serving.gateway.openapi_file
 
-sdk: openapi  ## make the parts of the SDKs that are made from that file
+sdk: openapi node  ## make the parts of the SDKs that are made from that file
 	$(BIN)/python -m sdk.generate
+	cd sdk/typescript && npm run --silent generate
+
+node: sdk/typescript/node_modules/.package-lock.json  ## what the TypeScript SDK is made and tested with
+
+sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
+	cd sdk/typescript && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 champion: setup  ## make champion/, the version that a new installation serves: training, evaluation, model card
 	$(BIN)/python -m pipelines.champion configs/champion.yaml
@@ -47,7 +54,7 @@ tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
 test: setup  ## the fast tests
 	$(BIN)/python -m pytest $(PARALLEL) -q -m 'not slow'
 
-test-slow: setup  ## the tests that need the real model, or minutes
+test-slow: setup node  ## the tests that need the real model, or minutes
 	$(BIN)/python -m pytest $(PARALLEL) -q -rs -m slow
 
 check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, what redaction finds

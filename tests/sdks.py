@@ -1,5 +1,5 @@
 """An installation for the SDKs: a gateway and a worker in a thread, over a database of their own, and a proxy
-in front of them that records requests and breaks connections.
+in front of them that records requests and breaks connections. Tests in other languages steer it by HTTP.
 """
 
 import asyncio
@@ -9,11 +9,13 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -125,11 +127,16 @@ class Installation(NamedTuple):
     engine: Engine
     service: Service
     proxy: Proxy
+    control_url: str = ""
 
     def count(self, query: str, **values: Any) -> int:
         """The number that a query gives."""
         with self.engine.connect() as connection:
             return int(connection.execute(text(query), values).scalar_one())
+
+    def count_keys(self) -> int:
+        """How many requests had an Idempotency-Key of their own."""
+        return self.count("SELECT count(*) FROM idempotent_requests")
 
     def count_outputs(self, message: str) -> int:
         """How often a message was rewritten."""
@@ -154,6 +161,21 @@ class Installation(NamedTuple):
             )
 
 
+async def _control(installation: Installation, request: web.Request) -> web.Response:
+    """`POST /NAME` with a list of arguments calls a function of the installation."""
+    functions: dict[str, Callable[..., object]] = {
+        "fail": lambda *faults: installation.proxy.faults.extend(faults),
+        "list_faults": lambda: installation.proxy.faults,
+        "break_connections": installation.proxy.break_connections,
+        "count_outputs": installation.count_outputs,
+        "count_answers": installation.count_answers,
+        "count_keys": installation.count_keys,
+        "set_status": installation.set_status,
+        "kill": installation.kill,
+    }
+    return web.json_response(functions[request.match_info["name"]](*await request.json()))
+
+
 async def _serve(
     settings: Settings,
     key: str,
@@ -172,8 +194,14 @@ async def _serve(
             proxy = Proxy(gateway.port)
             server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
             proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            opened.set_result(Installation(f"http://127.0.0.1:{gateway.port}", key, engine, service, proxy))
+            installation = Installation(f"http://127.0.0.1:{gateway.port}", key, engine, service, proxy)
+            app = web.Application()
+            app.router.add_post("/{name}", partial(_control, installation))
+            control = TestServer(app)
+            await control.start_server()
+            opened.set_result(installation._replace(control_url=str(control.make_url(""))))
             await closing.wait()
+            await control.close()
             server.close()
             proxy.break_connections()
             worker.stop()

@@ -1,17 +1,26 @@
-"""The SDKs as packages: their READMEs' examples, and what of them is installed."""
+"""The SDKs as packages: the examples of their READMEs, and what of them is installed. The tests of the one in
+TypeScript run in Node, against an installation of ours.
+"""
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tempfile
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from standardwebhooks import Webhook
 
+from serving.gateway import openapi_file
+from tests import sdks
 from tests.sdks import ROOT, Installation
 
 PYTHON = ROOT / "sdk" / "python"
@@ -69,3 +78,118 @@ def test_a_wheel_is_installed_and_its_command_runs(installation: Installation, t
     command = [str(env / "bin" / "tonebridge"), "rewrite", "Fix it.", "--type", "soften"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert done.stdout.startswith("Please wait."), done.stderr
+
+
+TYPESCRIPT = ROOT / "sdk" / "typescript"
+
+
+def npm(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the TypeScript SDK; what it prints when it fails is shown."""
+    if not (TYPESCRIPT / "node_modules").is_dir():
+        pytest.fail("the TypeScript SDK is not set up: `make node` does it")
+    done = subprocess.run(
+        ["npm", "run", "--silent", *arguments],
+        cwd=TYPESCRIPT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """Compile the TypeScript SDK, by the strict rules of its tsconfig.json."""
+    npm("build")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("built")
+def test_the_client_in_typescript_calls_every_operation(installation: Installation) -> None:
+    installation.proxy.requests.clear()
+    npm(
+        "test",
+        URL_OF_GATEWAY=installation.url,
+        URL_OF_PROXY=installation.proxy.url,
+        URL_OF_CONTROL=installation.control_url,
+        API_KEY=installation.key,
+        METRICS_TOKEN=sdks.METRICS_TOKEN,
+        OPERATIONS=json.dumps(list(sdks.operations().values())),
+    )
+    assert sdks.called(installation.proxy.requests) == set(sdks.operations().values())
+
+
+TS_EXAMPLES = re.findall(
+    r"^```ts\n(.+?)^```$", (TYPESCRIPT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("built")
+def test_the_examples_in_typescript_are_compiled_and_run(installation: Installation) -> None:
+    assert len(TS_EXAMPLES) == 6
+    # Below the package, which they import by its name.
+    with tempfile.TemporaryDirectory(dir=TYPESCRIPT, prefix=".examples-") as folder:
+        names = [f"example{number}" for number in range(len(TS_EXAMPLES))]
+        for name, example in zip(names, TS_EXAMPLES, strict=True):
+            Path(folder, f"{name}.ts").write_text(example)
+        options = {"rootDir": ".", "outDir": ".", "declaration": False, "types": ["node"]}
+        config = {
+            "extends": "../tsconfig.json",
+            "compilerOptions": options,
+            "include": ["*.ts"],
+            "exclude": [],
+        }
+        Path(folder, "tsconfig.json").write_text(json.dumps(config))
+        npm("build", "--", "--project", folder)
+        environment = {
+            **os.environ,
+            "TONEBRIDGE_URL": installation.url,
+            "TONEBRIDGE_API_KEY": installation.key,
+        }
+        for name in names:
+            command = ["node", str(Path(folder, f"{name}.js"))]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+            assert (done.returncode, done.stderr, bool(done.stdout)) == (0, "", True), name
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("built")
+def test_the_package_has_what_it_exports(tmp_path: Path) -> None:
+    command = ["npm", "pack", "--silent", "--pack-destination", str(tmp_path)]
+    subprocess.run(command, cwd=TYPESCRIPT, check=True, capture_output=True, timeout=300)
+    with tarfile.open(tmp_path / "tonebridge-0.1.0.tgz") as package:
+        names = set(package.getnames())
+    assert {"package/dist/index.js", "package/dist/index.d.ts", "package/README.md"} <= names
+    assert not any("test" in name or name.endswith((".mjs", "package-lock.json")) for name in names)
+
+
+@pytest.mark.slow
+def test_the_types_in_typescript_are_those_of_the_description() -> None:
+    file = TYPESCRIPT / "src" / "generated" / "types.gen.ts"
+    before = file.read_text(encoding="utf-8")
+    try:
+        npm("generate")
+        assert file.read_text(encoding="utf-8") == before, "`make sdk` renews them"
+    finally:
+        file.write_text(before, encoding="utf-8")
+
+
+def test_the_types_in_typescript_name_the_description_that_they_are_made_from() -> None:
+    first = (TYPESCRIPT / "src" / "generated" / "types.gen.ts").read_text(encoding="utf-8").split("\n")[0]
+    digest = sha256(openapi_file.FILE.read_bytes()).hexdigest()
+    assert first.endswith(f"openapi.json {digest}"), "`make sdk` renews them"
+
+
+def test_what_node_installs_is_locked() -> None:
+    package = json.loads((TYPESCRIPT / "package.json").read_text())
+    lock = json.loads((TYPESCRIPT / "package-lock.json").read_text())
+    assert "dependencies" not in package, "a client of browsers brings nothing along"
+    assert lock["packages"][""]["devDependencies"] == package["devDependencies"]
+    for name, locked in lock["packages"].items():
+        if name:
+            assert locked["integrity"].startswith("sha512-"), name
+            resolved = locked.get("resolved", "https://registry.npmjs.org/")  # npm's own, unless it says so
+            assert resolved.startswith("https://registry.npmjs.org/"), name

@@ -187,7 +187,7 @@ class Socket:
                     yield event
                 return
             except ToneBridgeError as error:
-                if shows_drafts and draft.has_begun:
+                if self._failure is not None or (shows_drafts and draft.has_begun):
                     raise
                 is_answered = True  # there is nothing to give up
                 wait_s = attempts.wait_s(error)
