@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -21,7 +22,10 @@ from data.tables import GATEWAY_LOGIN, Organisation
 from pipelines.local import running, servers
 from tests import ports, taggers, tiny
 
-pytest_plugins = ("pytester", "tests.dashboards", "tests.sdks")
+if TYPE_CHECKING:
+    from tests.sdks import Installation
+
+pytest_plugins = ("pytester", "tests.dashboards")
 ports.install_guard()
 # In a shell that has read `.tonebridge/env`, commands use that installation. Tests must not.
 for _name in [name for name in os.environ if name.startswith(("TONEBRIDGE_", "PREFECT_API_", "MLFLOW_"))]:
@@ -233,3 +237,12 @@ def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
     with running(settings, "inference") as processes:
         processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
         yield settings
+
+
+@pytest.fixture(scope="session")
+def live(local: Settings, new_database: Callable[..., str]) -> Iterator["Installation"]:
+    """A running installation for the tests of the SDKs, with v1 as its champion."""
+    from tests import sdks
+
+    with sdks.running(local, new_database()) as live:
+        yield live

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
@@ -206,13 +205,6 @@ async def _serve(
             proxy.break_connections()
             worker.stop()
             await working
-
-
-@pytest.fixture(scope="session")
-def installation(local: Settings, new_database: Callable[..., str]) -> Iterator[Installation]:
-    """An installation for the SDKs, with v1 as its champion."""
-    with running(local, new_database()) as installation:
-        yield installation
 
 
 @contextmanager

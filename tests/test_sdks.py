@@ -15,6 +15,7 @@ import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from standardwebhooks import Webhook
@@ -23,16 +24,19 @@ from serving.gateway import openapi_file
 from tests import sdks
 from tests.sdks import ROOT, Installation
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 PYTHON = ROOT / "sdk" / "python"
 EXAMPLES = re.findall(r"^```python\n(.+?)^```$", (PYTHON / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
-def place(installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(live: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run an example in, and its environment."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TONEBRIDGE_URL", installation.url)
-    monkeypatch.setenv("TONEBRIDGE_API_KEY", installation.key)
+    monkeypatch.setenv("TONEBRIDGE_URL", live.url)
+    monkeypatch.setenv("TONEBRIDGE_API_KEY", live.key)
     return tmp_path
 
 
@@ -59,7 +63,18 @@ def test_the_example_of_webhooks_knows_what_is_signed() -> None:
 
 
 @pytest.mark.slow
-def test_a_wheel_is_installed_and_its_command_runs(installation: Installation, tmp_path: Path) -> None:
+def test_the_examples_in_python_fit_the_types(tmp_path: Path) -> None:
+    for number, example in enumerate(EXAMPLES):
+        (tmp_path / f"example{number}.py").write_text(example)
+    strict = ["--strict", "--allow-untyped-defs", "--allow-untyped-calls", "--config-file="]
+    command = [sys.executable, "-m", "mypy", *strict, "--cache-dir", str(tmp_path), str(tmp_path)]
+    environment = {**os.environ, "MYPYPATH": str(PYTHON / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_wheel_is_installed_and_its_command_runs(live: Installation, tmp_path: Path) -> None:
     """Without the network: what the wheel needs is that of this environment."""
     source, env, wheels = (tmp_path / name for name in ("source", "env", "wheels"))
     shutil.copytree(PYTHON, source)  # a build leaves files in it
@@ -71,8 +86,8 @@ def test_a_wheel_is_installed_and_its_command_runs(installation: Installation, t
     install = [*pip, "--python", str(env / "bin" / "python"), "install", "-q", "--no-deps", "--no-index"]
     subprocess.run([*install, str(wheel)], check=True, timeout=300)
     environment = {
-        "TONEBRIDGE_URL": installation.url,
-        "TONEBRIDGE_API_KEY": installation.key,
+        "TONEBRIDGE_URL": live.url,
+        "TONEBRIDGE_API_KEY": live.key,
         "PYTHONPATH": sysconfig.get_path("purelib"),
     }
     command = [str(env / "bin" / "tonebridge"), "rewrite", "Fix it.", "--type", "soften"]
@@ -107,18 +122,18 @@ def built() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("built")
-def test_the_client_in_typescript_calls_every_operation(installation: Installation) -> None:
-    installation.proxy.requests.clear()
+def test_the_client_in_typescript_calls_every_operation(live: Installation) -> None:
+    live.proxy.requests.clear()
     npm(
         "test",
-        URL_OF_GATEWAY=installation.url,
-        URL_OF_PROXY=installation.proxy.url,
-        URL_OF_CONTROL=installation.control_url,
-        API_KEY=installation.key,
+        URL_OF_GATEWAY=live.url,
+        URL_OF_PROXY=live.proxy.url,
+        URL_OF_CONTROL=live.control_url,
+        API_KEY=live.key,
         METRICS_TOKEN=sdks.METRICS_TOKEN,
         OPERATIONS=json.dumps(list(sdks.operations().values())),
     )
-    assert sdks.called(installation.proxy.requests) == set(sdks.operations().values())
+    assert sdks.called(live.proxy.requests) == set(sdks.operations().values())
 
 
 TS_EXAMPLES = re.findall(
@@ -128,7 +143,7 @@ TS_EXAMPLES = re.findall(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("built")
-def test_the_examples_in_typescript_are_compiled_and_run(installation: Installation) -> None:
+def test_the_examples_in_typescript_are_compiled_and_run(live: Installation) -> None:
     assert len(TS_EXAMPLES) == 6
     # Below the package, which they import by its name.
     with tempfile.TemporaryDirectory(dir=TYPESCRIPT, prefix=".examples-") as folder:
@@ -146,8 +161,8 @@ def test_the_examples_in_typescript_are_compiled_and_run(installation: Installat
         npm("build", "--", "--project", folder)
         environment = {
             **os.environ,
-            "TONEBRIDGE_URL": installation.url,
-            "TONEBRIDGE_API_KEY": installation.key,
+            "TONEBRIDGE_URL": live.url,
+            "TONEBRIDGE_API_KEY": live.key,
         }
         for name in names:
             command = ["node", str(Path(folder, f"{name}.js"))]
@@ -193,3 +208,35 @@ def test_what_node_installs_is_locked() -> None:
             assert locked["integrity"].startswith("sha512-"), name
             resolved = locked.get("resolved", "https://registry.npmjs.org/")  # npm's own, unless it says so
             assert resolved.startswith("https://registry.npmjs.org/"), name
+
+
+_IN_A_BROWSER = """async ([url, apiKey]) => {
+  const { ToneBridge } = await import("/sdk/index.js");
+  const client = new ToneBridge({ url, apiKey, signing: { keyid: "k", secret: "s" } });
+  const plain = new ToneBridge({ url, apiKey });
+  const message = { text: `Fix it. ${Math.random()}`, transform_type: "soften", intensity: 2 };
+  const kinds = [];
+  for await (const event of plain.stream(message)) kinds.push(event.kind);
+  const socket = await plain.openSocket();
+  await socket.subscribe("jobs");
+  const { transformed_text: text } = await socket.transform(message);
+  socket.close();
+  const refused = await client.openSocket().catch((error) => error.message);
+  return [kinds.at(-1), text, refused];
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("built")
+def test_the_client_in_typescript_runs_in_a_browser(live: Installation, browser: "Browser") -> None:
+    page = browser.new_page()
+    page.route("**/sdk/**/*.js", lambda route: route.fulfill(path=_dist(route.request.url)))
+    page.goto(f"{live.url}/livez")  # the gateway's own page: another could not call it
+    last, text, refused = page.evaluate(_IN_A_BROWSER, [live.url, live.key])
+    page.close()
+    assert (last, text) == ("answer", "Please wait.")
+    assert "this WebSocket cannot be signed" in refused
+
+
+def _dist(url: str) -> Path:
+    return TYPESCRIPT / "dist" / url.partition("/sdk/")[2]

@@ -69,7 +69,7 @@ def _complete(document: dict[str, Any], bodies: Sequence[type[BaseModel]]) -> No
     for name in _OF_FASTAPI:
         schemas.pop(name, None)
     _, definitions = models_json_schema(
-        [(model, "validation") for model in (Problem, *bodies)],
+        [(Problem, "validation"), *((body, "validation") for body in bodies)],
         ref_template="#/components/schemas/{model}",
     )
     schemas |= {name: schema for name, schema in definitions["$defs"].items() if name not in schemas}

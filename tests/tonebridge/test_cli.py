@@ -24,12 +24,10 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(live: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`run(*arguments, stdin="", **environment)` runs the command with the owner's key, in this process."""
-    monkeypatch.setenv("TONEBRIDGE_URL", installation.url)
-    monkeypatch.setenv("TONEBRIDGE_API_KEY", installation.key)
+    monkeypatch.setenv("TONEBRIDGE_URL", live.url)
+    monkeypatch.setenv("TONEBRIDGE_API_KEY", live.key)
 
     def run(*arguments: str, stdin: str = "", **environment: str) -> Done:
         for name, value in environment.items():
@@ -44,12 +42,12 @@ def run(
     return run
 
 
-def test_the_command_is_a_process(installation: Installation) -> None:
+def test_the_command_is_a_process(live: Installation) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"),
-        "TONEBRIDGE_URL": installation.url,
-        "TONEBRIDGE_API_KEY": installation.key,
+        "TONEBRIDGE_URL": live.url,
+        "TONEBRIDGE_API_KEY": live.key,
     }
     command = [sys.executable, "-m", "tonebridge", "rewrite", "--type", "soften"]
     done = subprocess.run(

@@ -30,9 +30,15 @@ def test_events_are_read_however_they_are_cut(texts: list[str], sizes: list[int]
 
 def test_a_draft_is_what_a_person_sees() -> None:
     draft = Draft()
-    steps = [("delta", "Fix"), ("delta", " it"), ("replace", "Please"), ("delta", " fix it")]
+    steps = [
+        ("delta", "Fix"),
+        ("delta", " it"),
+        ("unknown", "x"),
+        ("replace", "Please"),
+        ("delta", " fix it"),
+    ]
     seen = [draft.take(kind, {"text": text}).draft for kind, text in steps]
-    assert seen == ["Fix", "Fix it", "Please", "Please fix it"]
+    assert seen == ["Fix", "Fix it", "Fix it", "Please", "Please fix it"]
     answer = {"transformed_text": "Please fix it."}
     last = draft.take("answer", answer)
     assert (last.kind, last.draft, last.answer) == (

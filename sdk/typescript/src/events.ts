@@ -16,7 +16,10 @@ export class Draft {
   text = "";
   hasBegun = false;
 
-  /** The event of a kind and its data; throws the error, if that is what it is. */
+  /**
+   * The event of a kind and its data; throws the error, if that is what it is. An event of a kind that this version does
+   * not know changes nothing.
+   */
   take(kind: string, data: unknown, retryAfterMs?: number): StreamEvent {
     if (kind === "error") throw fromProblem(data as object, { retryAfterMs });
     this.hasBegun = true;
@@ -25,9 +28,14 @@ export class Draft {
       this.text = answer.transformed_text;
       return { kind, text: this.text, draft: this.text, answer };
     }
-    const { text = "" } = data as { text?: string };
-    this.text = kind === "replace" ? text : this.text + text;
-    return { kind: kind === "replace" ? kind : "delta", text, draft: this.text };
+    const { text } = data as { text: string };
+    if (kind === "replace") {
+      this.text = text;
+      return { kind, text, draft: text };
+    }
+    const more = kind === "delta" ? text : "";
+    this.text += more;
+    return { kind: "delta", text: more, draft: this.text };
   }
 }
 

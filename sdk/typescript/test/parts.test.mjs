@@ -77,8 +77,9 @@ test("events are read however they are cut", async () => {
 
 test("a draft is what a person sees", () => {
   const draft = new Draft();
-  const steps = [["delta", "Fix"], ["delta", " it"], ["replace", "Please"], ["delta", " fix it"]];
-  assert.deepEqual(steps.map(([kind, text]) => draft.take(kind, { text }).draft), ["Fix", "Fix it", "Please", "Please fix it"]);
+  const steps = [["delta", "Fix"], ["delta", " it"], ["unknown", "x"], ["replace", "Please"], ["delta", " fix it"]];
+  const seen = steps.map(([kind, text]) => draft.take(kind, { text }).draft);
+  assert.deepEqual(seen, ["Fix", "Fix it", "Fix it", "Please", "Please fix it"]);
   assert.throws(() => draft.take("error", { status: 503, detail: "later" }), UnavailableError);
 });
 

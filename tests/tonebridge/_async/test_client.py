@@ -67,9 +67,9 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-async def client(kind: Kind, installation: Installation) -> AsyncIterator[Any]:
+async def client(kind: Kind, live: Installation) -> AsyncIterator[Any]:
     """A client of the proxy, with the owner's key."""
-    async with kind(installation.proxy.url, api_key=installation.key, retries=SOON) as client:
+    async with kind(live.proxy.url, api_key=live.key, retries=SOON) as client:
         yield client
 
 
@@ -84,17 +84,17 @@ def message() -> str:
     return f"Fix it. {uuid.uuid4()}"
 
 
-async def test_every_operation_is_called(client: Any, kind: Kind, installation: Installation) -> None:
-    installation.proxy.requests.clear()
+async def test_every_operation_is_called(client: Any, kind: Kind, live: Installation) -> None:
+    live.proxy.requests.clear()
     await rewrite_and_vote(client)
     await compare(client)
-    await do_jobs(client, installation)
-    await experiment(client, installation)
-    await manage_people(client, kind, installation)
+    await do_jobs(client, live)
+    await experiment(client, live)
+    await manage_people(client, kind, live)
     await manage_keys(client)
     await consent(client)
     await use_other_forms(client, kind)
-    assert sdks.called(installation.proxy.requests) == set(sdks.operations().values())
+    assert sdks.called(live.proxy.requests) == set(sdks.operations().values())
 
 
 async def rewrite_and_vote(client: Any) -> None:
@@ -122,7 +122,7 @@ async def compare(client: Any) -> None:
     assert own["message"] == person
 
 
-async def do_jobs(client: Any, installation: Installation) -> None:
+async def do_jobs(client: Any, live: Installation) -> None:
     items = [{"text": message(), "transform_type": "soften", "intensity": 1} for _ in range(3)]
     batch = await client.create_batch(items)
     seen: list[Any] = []
@@ -136,7 +136,7 @@ async def do_jobs(client: Any, installation: Installation) -> None:
     later = await client.create_batch(items, run_at=datetime.now(UTC) + timedelta(days=1))
     assert await client.cancel_batch(later["id"]) == {"cancelled": 3}
     killed = await client.create_batch(items, run_at=datetime.now(UTC) + timedelta(days=1))
-    installation.kill(killed["id"])
+    live.kill(killed["id"])
     dead = await client.list_jobs(state=["dead"], batch_id=killed["id"], limit=2)
     assert [job["state"] for job in dead] == ["dead", "dead"]
     (new,) = (await client.replay_job(dead[0]["id"]))["jobs"]
@@ -156,7 +156,7 @@ async def do_jobs(client: Any, installation: Installation) -> None:
     assert "thumb" in votes
 
 
-async def experiment(client: Any, installation: Installation) -> None:
+async def experiment(client: Any, live: Installation) -> None:
     outlook = await client.forecast_experiment(users_a_day=100, challengers=2)
     assert outlook
     assert (await client.list_metrics())["metrics"]
@@ -166,7 +166,7 @@ async def experiment(client: Any, installation: Installation) -> None:
         made = await client.draft_experiment(
             name, "People prefer it.", ["v2", "v3"], plan={}, target={"channels": ["chat"]}
         )
-        installation.set_status(made["id"], status)
+        live.set_status(made["id"], status)
         found = await client.get_experiment(made["id"])
         assert (found["name"], found["status"]) == (name, status)
         return str(made["id"])
@@ -184,7 +184,7 @@ async def experiment(client: Any, installation: Installation) -> None:
     assert len(await client.list_experiments(limit=7)) == 7
 
 
-async def manage_people(client: Any, kind: Kind, installation: Installation) -> None:
+async def manage_people(client: Any, kind: Kind, live: Installation) -> None:
     email, password = f"{uuid.uuid4()}@example.com", "correct horse battery"
     account = await client.register_account(email, password, name="Ann", role="viewer")
     await client.change_role(account["id"], "experimenter")
@@ -192,7 +192,7 @@ async def manage_people(client: Any, kind: Kind, installation: Installation) -> 
     assert listed[account["id"]]["role"] == "experimenter"
     tokens = await client.login(email, password)
     tokens = await client.refresh_session(tokens["refresh_token"])
-    async with kind(installation.proxy.url, token=tokens["access_token"], retries=SOON) as person:
+    async with kind(live.proxy.url, token=tokens["access_token"], retries=SOON) as person:
         assert (await person.get_me())["role"] == "experimenter"
         await person.change_password(password, f"{password} staple")
     tokens = await client.login(email, f"{password} staple")
@@ -266,74 +266,70 @@ async def test_a_stream_shows_each_draft_and_ends_with_the_answer(client: Any) -
 
 @pytest.mark.parametrize("fault", ["drop", "unavailable"])
 async def test_a_rewrite_whose_answer_is_lost_is_repeated_with_one_effect(
-    client: Any, installation: Installation, fault: Fault
+    client: Any, live: Installation, fault: Fault
 ) -> None:
     text = message()
-    keys = installation.count_keys()
-    installation.proxy.faults[:] = [fault]
+    keys = live.count_keys()
+    live.proxy.faults[:] = [fault]
     assert (await client.transform(text, "soften", 2))["transformed_text"].startswith("Please wait.")
-    assert installation.proxy.faults == []
-    assert installation.count_outputs(text) == 1
-    assert installation.count_keys() == keys + 1
+    assert live.proxy.faults == []
+    assert live.count_outputs(text) == 1
+    assert live.count_keys() == keys + 1
 
 
 @pytest.mark.parametrize("fault", ["drop", "unavailable"])
 async def test_a_vote_whose_answer_is_lost_is_repeated_with_one_effect(
-    client: Any, installation: Installation, fault: Fault
+    client: Any, live: Installation, fault: Fault
 ) -> None:
     answer = await client.transform(message(), "soften", 2)
-    installation.proxy.faults[:] = [fault]
-    votes = installation.count("SELECT count(*) FROM feedback")
+    live.proxy.faults[:] = [fault]
+    votes = live.count("SELECT count(*) FROM feedback")
     await client.give_feedback({"receipt": answer["receipt"], "kind": "rating", "stars": 4})
-    assert installation.proxy.faults == []
-    assert installation.count("SELECT count(*) FROM feedback") == votes + 1
+    assert live.proxy.faults == []
+    assert live.count("SELECT count(*) FROM feedback") == votes + 1
 
 
 @pytest.mark.parametrize("fault", ["drop", "unavailable"])
 async def test_a_batch_whose_answer_is_lost_is_stored_once(
-    client: Any, installation: Installation, fault: Fault, tmp_path: Path
+    client: Any, live: Installation, fault: Fault, tmp_path: Path
 ) -> None:
     file = tmp_path / "messages.jsonl"
     file.write_text(json.dumps({"text": message(), "transform_type": "soften", "intensity": 2}))
-    installation.proxy.faults[:] = [fault, fault]
-    before = installation.count("SELECT count(*) FROM job_batches")
+    live.proxy.faults[:] = [fault, fault]
+    before = live.count("SELECT count(*) FROM job_batches")
     await client.create_batch(file)
-    assert installation.proxy.faults == []
-    assert installation.count("SELECT count(*) FROM job_batches") == before + 1
+    assert live.proxy.faults == []
+    assert live.count("SELECT count(*) FROM job_batches") == before + 1
 
 
 async def test_a_stream_is_repeated_before_its_first_event_and_not_after_it(
-    client: Any, installation: Installation
+    client: Any, live: Installation
 ) -> None:
     text = message()
-    installation.proxy.faults[:] = ["drop"]
+    live.proxy.faults[:] = ["drop"]
     events = await read(client.stream(text, "soften", 2))
     assert events[-1].kind == "answer"
-    assert installation.proxy.faults == []
-    installation.proxy.faults[:] = ["cut"]
+    assert live.proxy.faults == []
+    live.proxy.faults[:] = ["cut"]
     with pytest.raises(UnreachableError):
         await read(client.stream(message(), "soften", 2))
 
 
-async def test_what_has_no_key_is_not_repeated_once_it_may_be_done(
-    client: Any, installation: Installation
-) -> None:
+async def test_what_has_no_key_is_not_repeated_once_it_may_be_done(client: Any, live: Installation) -> None:
     name = message()
-    installation.proxy.faults[:] = ["drop"]
+    live.proxy.faults[:] = ["drop"]
     with pytest.raises(UnreachableError) as caught:
         await client.create_key(name)
     assert caught.value.was_sent
     assert [key["name"] for key in await client.list_keys()].count(name) == 1
-    installation.proxy.faults[:] = ["unavailable"]
+    live.proxy.faults[:] = ["unavailable"]
     with pytest.raises(UnavailableError):
         await client.create_key(name)
 
 
-async def test_what_is_removed_already_by_a_lost_attempt_is_removed(
-    client: Any, installation: Installation
-) -> None:
+async def test_what_is_removed_already_by_a_lost_attempt_is_removed(client: Any, live: Installation) -> None:
     made = await client.create_key(message())
-    installation.proxy.faults[:] = ["drop"]
+    live.proxy.faults[:] = ["drop"]
     await client.delete_key(made["id"])
     with pytest.raises(NotFoundError):
         await client.delete_key(made["id"])
@@ -346,7 +342,7 @@ async def test_a_gateway_that_does_not_run_is_named(kind: Kind) -> None:
         assert not caught.value.was_sent
 
 
-async def test_errors_say_what_is_wrong(client: Any, kind: Kind, installation: Installation) -> None:
+async def test_errors_say_what_is_wrong(client: Any, kind: Kind, live: Installation) -> None:
     with pytest.raises(InvalidRequestError, match="422: intensity: ") as caught:
         await client.transform("Fix it.", "soften", 7)
     assert caught.value.fields.keys() == {"intensity"}
@@ -356,29 +352,29 @@ async def test_errors_say_what_is_wrong(client: Any, kind: Kind, installation: I
         await read(client.stream("Fix it.", "soften", 7))
     with pytest.raises(NotFoundError):
         await client.get_job(str(uuid.uuid4()))
-    async with kind(installation.url, api_key="wrong", retries=SOON) as stranger:
+    async with kind(live.url, api_key="wrong", retries=SOON) as stranger:
         with pytest.raises(UnauthorizedError):
             await stranger.get_me()
         with pytest.raises(ToneBridgeError, match="401: ") as shaped:
             await stranger.create_chat_completion("tonebridge/soften-2", [{"role": "user", "content": "x"}])
         assert shaped.value.status == 401
     member = await client.create_key("a member")
-    async with kind(installation.url, api_key=member["key"], retries=SOON) as poor:
+    async with kind(live.url, api_key=member["key"], retries=SOON) as poor:
         with pytest.raises(ForbiddenError):
             await poor.list_keys()
 
 
-async def test_a_wait_that_is_too_long_is_not_begun(client: Any, installation: Installation) -> None:
-    installation.proxy.faults[:] = ["unavailable"] * 2
+async def test_a_wait_that_is_too_long_is_not_begun(client: Any, live: Installation) -> None:
+    live.proxy.faults[:] = ["unavailable"] * 2
     retries = Retries(attempts=2, base_s=0)
     attempts = retries.begin(True)
     error = TooManyRequestsError("later", status=429, retry_after_s=3600)
     with pytest.raises(TooManyRequestsError):
         attempts.wait_s(error)
-    async with AsyncToneBridge(installation.proxy.url, api_key="k", retries=retries) as impatient:
+    async with AsyncToneBridge(live.proxy.url, api_key="k", retries=retries) as impatient:
         with pytest.raises(UnavailableError):
             await impatient.get_me()
-    assert installation.proxy.faults == []
+    assert live.proxy.faults == []
 
 
 @pytest.mark.parametrize("kind", [AsyncToneBridge, ToneBridge])

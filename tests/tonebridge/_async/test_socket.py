@@ -70,15 +70,15 @@ async def opened(is_asynchronous: bool, url: str, **named: Any) -> AsyncIterator
 
 
 @pytest.fixture
-async def socket(is_asynchronous: bool, installation: Installation) -> AsyncIterator[Any]:
-    async with opened(is_asynchronous, installation.proxy.url, api_key=installation.key) as socket:
+async def socket(is_asynchronous: bool, live: Installation) -> AsyncIterator[Any]:
+    async with opened(is_asynchronous, live.proxy.url, api_key=live.key) as socket:
         yield socket
 
 
 @pytest.fixture
-async def client(installation: Installation) -> AsyncIterator[AsyncToneBridge]:
+async def client(live: Installation) -> AsyncIterator[AsyncToneBridge]:
     """A client of its own connections, which do not break."""
-    async with AsyncToneBridge(installation.url, api_key=installation.key) as client:
+    async with AsyncToneBridge(live.url, api_key=live.key) as client:
         yield client
 
 
@@ -113,11 +113,11 @@ async def test_changes_of_a_channel_come_as_they_happen(socket: Any, client: Asy
 
 
 async def test_what_happens_while_the_connection_is_broken_is_not_missed(
-    socket: Any, client: AsyncToneBridge, installation: Installation
+    socket: Any, client: AsyncToneBridge, live: Installation
 ) -> None:
     await socket.subscribe("jobs")
     await read_until_done(socket, await make_batch(client))
-    installation.proxy.break_connections()
+    live.proxy.break_connections()
     seen = await read_until_done(socket, await make_batch(client))
     assert not any(isinstance(change, Reset) for change in seen)
 
@@ -131,13 +131,13 @@ async def test_a_cursor_that_is_too_old_is_handed_to_the_caller(socket: Any) -> 
 
 
 async def test_a_cursor_of_another_connection_goes_on(
-    socket: Any, client: AsyncToneBridge, installation: Installation, is_asynchronous: bool
+    socket: Any, client: AsyncToneBridge, live: Installation, is_asynchronous: bool
 ) -> None:
     await socket.subscribe("jobs")
     before = socket.cursors["jobs"]
     batch_id = await make_batch(client)
     await read_until_done(socket, batch_id)
-    async with opened(is_asynchronous, installation.url, api_key=installation.key) as other:
+    async with opened(is_asynchronous, live.url, api_key=live.key) as other:
         await other.subscribe("jobs", after=before)
         await read_until_done(other, batch_id)
 
@@ -169,28 +169,26 @@ async def test_a_stream_shows_drafts(socket: Any) -> None:
     assert events[-1].draft == "Please wait."
 
 
-async def test_a_rewrite_is_sent_again_when_the_connection_breaks(
-    socket: Any, installation: Installation
-) -> None:
+async def test_a_rewrite_is_sent_again_when_the_connection_breaks(socket: Any, live: Installation) -> None:
     text = message()
     answer = await socket.transform(text, "soften", 2, idempotency_key=text)
-    installation.proxy.break_connections()
+    live.proxy.break_connections()
     again = await socket.transform(text, "soften", 2, idempotency_key=text)
     assert again["answer_id"] == answer["answer_id"]
-    assert installation.count_outputs(text) == 1
+    assert live.count_outputs(text) == 1
 
 
-async def test_many_breaks_lose_no_rewrite(is_asynchronous: bool, installation: Installation) -> None:
+async def test_many_breaks_lose_no_rewrite(is_asynchronous: bool, live: Installation) -> None:
     texts = [message() for _ in range(10)]
-    url, retries = installation.proxy.url, Retries(attempts=50, base_s=0.01, total_s=60)
-    async with opened(is_asynchronous, url, api_key=installation.key, retries=retries) as socket:
+    url, retries = live.proxy.url, Retries(attempts=50, base_s=0.01, total_s=60)
+    async with opened(is_asynchronous, url, api_key=live.key, retries=retries) as socket:
         rewriting = asyncio.gather(*(socket.transform(text, "soften", 2) for text in texts))
         for _ in range(6):  # at any moment of the rewrites
-            installation.proxy.break_connections()
+            live.proxy.break_connections()
             await asyncio.sleep(0.03)
         await rewriting
     # A draft whose client has left may be written again; an answer is stored once.
-    await until(lambda: [installation.count_answers(text) for text in texts] == [1] * 10)
+    await until(lambda: [live.count_answers(text) for text in texts] == [1] * 10)
 
 
 async def test_errors_of_a_message_are_raised(socket: Any) -> None:
@@ -201,19 +199,17 @@ async def test_errors_of_a_message_are_raised(socket: Any) -> None:
     await socket.subscribe("jobs")  # the connection goes on
 
 
-async def test_a_key_that_is_not_in_force_opens_nothing(
-    is_asynchronous: bool, installation: Installation
-) -> None:
+async def test_a_key_that_is_not_in_force_opens_nothing(is_asynchronous: bool, live: Installation) -> None:
     with pytest.raises(UnauthorizedError):
-        async with opened(is_asynchronous, installation.url, api_key="wrong"):
+        async with opened(is_asynchronous, live.url, api_key="wrong"):
             pass
 
 
 async def test_a_key_that_ends_ends_the_socket(
-    is_asynchronous: bool, installation: Installation, client: AsyncToneBridge
+    is_asynchronous: bool, live: Installation, client: AsyncToneBridge
 ) -> None:
     made = await client.create_key("short", role="viewer")
-    async with opened(is_asynchronous, installation.proxy.url, api_key=made["key"]) as socket:
+    async with opened(is_asynchronous, live.proxy.url, api_key=made["key"]) as socket:
         await socket.subscribe("jobs")
         await client.delete_key(made["id"])
         with pytest.raises(UnauthorizedError):
@@ -223,9 +219,7 @@ async def test_a_key_that_ends_ends_the_socket(
             await socket.transform(message(), "soften", 1)
 
 
-async def test_a_gateway_that_is_gone_is_tried_for_a_while(
-    is_asynchronous: bool, installation: Installation
-) -> None:
+async def test_a_gateway_that_is_gone_is_tried_for_a_while(is_asynchronous: bool, live: Installation) -> None:
     with pytest.raises(UnreachableError, match="no WebSocket at ws://127"):
         async with opened(is_asynchronous, "http://127.0.0.1:1", api_key="k"):
             pass
@@ -242,6 +236,6 @@ async def test_closing_ends_the_loop_of_a_reader(socket: Any) -> None:
         assert await reading == []
 
 
-async def test_a_token_is_renewed(socket: Any, installation: Installation) -> None:
-    await socket.renew(installation.key)  # as for a token: the same caller
+async def test_a_token_is_renewed(socket: Any, live: Installation) -> None:
+    await socket.renew(live.key)  # as for a token: the same caller
     await socket.subscribe("releases")

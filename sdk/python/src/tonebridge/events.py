@@ -40,10 +40,10 @@ class Draft:
             answer: Answer = data
             self.text = answer["transformed_text"]
             return StreamEvent("answer", self.text, self.text, answer)
-        text = str(data.get("text", ""))
         if kind == "replace":
-            self.text = text
-            return StreamEvent("replace", text, text)
+            self.text = data["text"]
+            return StreamEvent("replace", self.text, self.text)
+        text = data["text"] if kind == "delta" else ""
         self.text += text
         return StreamEvent("delta", text, self.text)
 
