@@ -49,6 +49,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._port = port  # the gateway's
         self.faults: list[Fault] = []  # of the next responses
+        self.is_away = False  # connections are closed as soon as they are opened
         self.requests: list[tuple[str, str, int]] = []  # method, path and status
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.get_running_loop()
@@ -56,6 +57,9 @@ class Proxy:
 
     async def handle(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Serve a connection."""
+        if self.is_away:
+            to_client.close()
+            return
         gateway, to_gateway = await asyncio.open_connection("127.0.0.1", self._port)
         waiting: list[tuple[str, str]] = []
         writers = {to_client, to_gateway}
@@ -103,6 +107,12 @@ class Proxy:
                             await to_client.drain()
                             return
                 to_client.write(answered)
+
+    def go(self, is_away: bool) -> None:
+        """Open no connection from now on, and end those there are; or open them again."""
+        self.is_away = is_away
+        if is_away:
+            self.break_connections()
 
     def break_connections(self) -> None:
         """End all connections without a word."""
@@ -166,6 +176,7 @@ async def _control(installation: Installation, request: web.Request) -> web.Resp
         "fail": lambda *faults: installation.proxy.faults.extend(faults),
         "list_faults": lambda: installation.proxy.faults,
         "break_connections": installation.proxy.break_connections,
+        "go": installation.proxy.go,
         "count_outputs": installation.count_outputs,
         "count_answers": installation.count_answers,
         "count_keys": installation.count_keys,

@@ -150,7 +150,8 @@ def test_the_examples_in_typescript_are_compiled_and_run(live: Installation) -> 
         names = [f"example{number}" for number in range(len(TS_EXAMPLES))]
         for name, example in zip(names, TS_EXAMPLES, strict=True):
             Path(folder, f"{name}.ts").write_text(example)
-        options = {"rootDir": ".", "outDir": ".", "declaration": False, "types": ["node"]}
+        # With the types of Node alone, those of a browser are not needed.
+        options = {"rootDir": ".", "outDir": ".", "declaration": False, "types": ["node"], "lib": ["ES2022"]}
         config = {
             "extends": "../tsconfig.json",
             "compilerOptions": options,
@@ -196,6 +197,13 @@ def test_the_types_in_typescript_name_the_description_that_they_are_made_from() 
     first = (TYPESCRIPT / "src" / "generated" / "types.gen.ts").read_text(encoding="utf-8").split("\n")[0]
     digest = sha256(openapi_file.FILE.read_bytes()).hexdigest()
     assert first.endswith(f"openapi.json {digest}"), "`make sdk` renews them"
+
+
+def test_each_operation_has_a_method_in_typescript() -> None:
+    code = (TYPESCRIPT / "src" / "client.ts").read_text(encoding="utf-8")
+    methods = set(re.findall(r"^  (?:async )?\*?(\w+)\(", code, re.MULTILINE))
+    names = [re.sub("_([a-z])", lambda letter: letter[1].upper(), id) for id in sdks.operations().values()]
+    assert set(names) <= methods
 
 
 def test_what_node_installs_is_locked() -> None:

@@ -526,11 +526,13 @@ export class ToneBridge {
   }
 }
 
-interface Page {
+/** Which part of a list. */
+export interface Page {
   before?: string | undefined;
   limit?: number | undefined;
 }
 
+/** Which jobs. */
 export interface JobFilter {
   state?: readonly State[] | undefined;
   batchId?: string | undefined;

@@ -210,7 +210,7 @@ export class Socket implements AsyncIterable<Change | Reset> {
   /** Go on with a new token of the same caller, before the one in use expires. */
   async renew(token: string): Promise<void> {
     await this.#command({ type: "auth", token });
-    this.credentials.token = token;
+    if (this.credentials.token !== undefined) this.credentials.token = token;
   }
 
   /** Rewrite a message. */
@@ -317,6 +317,7 @@ export class Socket implements AsyncIterable<Change | Reset> {
     let failed = closed;
     for (;;) {
       if (failed !== undefined) await sleep(attempts.waitMs(failed));
+      if (this.#failure !== undefined) throw this.#failure; // it was closed meanwhile
       try {
         const wire = await this.#openWire();
         if (this.#isClosed) wire.close();

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import jwt
 import pytest
 
+from tests import gateways
 from tests.sdks import Installation
 from tests.streams import until
 from tonebridge import (
@@ -117,9 +119,12 @@ async def test_what_happens_while_the_connection_is_broken_is_not_missed(
 ) -> None:
     await socket.subscribe("jobs")
     await read_until_done(socket, await make_batch(client))
-    live.proxy.break_connections()
-    seen = await read_until_done(socket, await make_batch(client))
-    assert not any(isinstance(change, Reset) for change in seen)
+    live.proxy.go(is_away=True)
+    missed = await make_batch(client)
+    await client.wait_for_batch(missed, poll_s=0.02, timeout_s=60)
+    live.proxy.go(is_away=False)
+    seen = await read_until_done(socket, missed)
+    assert {change.data["id"] for change in seen} == {missed}, "what was read is not read again"
 
 
 async def test_a_cursor_that_is_too_old_is_handed_to_the_caller(socket: Any) -> None:
@@ -236,6 +241,27 @@ async def test_closing_ends_the_loop_of_a_reader(socket: Any) -> None:
         assert await reading == []
 
 
-async def test_a_token_is_renewed(socket: Any, live: Installation) -> None:
-    await socket.renew(live.key)  # as for a token: the same caller
-    await socket.subscribe("releases")
+async def test_a_token_is_renewed(is_asynchronous: bool, live: Installation, client: AsyncToneBridge) -> None:
+    kid = f"kid-{uuid.uuid4()}"
+    await client.add_signing_key(kid, "HS256", jwt.utils.base64url_encode(gateways.SECRET).decode())
+    first, second = (gateways.sign_token(kid, "ann", life_s) for life_s in (600, 1200))
+    await until_known(live, first)
+    async with opened(is_asynchronous, live.proxy.url, token=first) as socket:
+        await socket.subscribe("jobs")
+        await socket.renew(second)
+        await client.revoke_token(first)
+        live.proxy.break_connections()
+        await socket.subscribe("releases")  # it has connected again, with the second one
+        with pytest.raises(InvalidRequestError, match="another"):
+            await socket.renew(live.key)
+
+
+async def until_known(live: Installation, token: str) -> None:
+    """Wait until the gateway has read a signing key, by its next heartbeat."""
+    async with AsyncToneBridge(live.url, token=token) as person, asyncio.timeout(30):
+        while True:
+            try:
+                await person.get_me()
+                return
+            except UnauthorizedError:
+                await asyncio.sleep(0.02)

@@ -35,8 +35,6 @@ class Request:
             headers["Content-Type"] = self.content_type
         if self.idempotency_key is not None:
             headers["Idempotency-Key"] = self.idempotency_key
-        if self.bearer is not None:
-            headers["Authorization"] = f"Bearer {self.bearer}"
         return headers
 
 

@@ -1,5 +1,5 @@
 """The asynchronous client. `_sync` is made from it by `make sdk`: change this one.
 
-- `client`: a method for each operation; `operations`: what they have in common: `transport`, `streams`.
+- `client`: a method for each operation; `transport`: sends requests; `streams`: what comes in pieces.
 - `socket`: the WebSocket.
 """

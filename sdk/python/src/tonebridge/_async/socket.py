@@ -129,7 +129,8 @@ class AsyncSocket:
     async def renew(self, token: str) -> None:
         """Go on with a new token of the same caller, before the one in use expires."""
         await self._command({"type": "auth", "token": token})
-        self._credentials.token = token
+        if self._credentials.token is not None:
+            self._credentials.token = token
 
     async def transform(
         self,
@@ -263,6 +264,8 @@ class AsyncSocket:
             while True:
                 if failed is not None:
                     await sleep(attempts.wait_s(failed))
+                if self._failure is not None:  # it was closed meanwhile
+                    raise self._failure
                 try:
                     self._connection = await self._open()
                     break
@@ -271,6 +274,8 @@ class AsyncSocket:
         except ToneBridgeError as error:
             self._failure = error
             raise
+        if self._is_closed:
+            await self._connection.close()
         for replies in (*self._replies.values(), self._confirmations):
             replies.append(_LOST)
 
@@ -282,7 +287,6 @@ class AsyncSocket:
                 additional_headers=headers,
                 open_timeout=self._timeout_s,
                 max_size=_MAX_BYTES,
-                ping_interval=None,  # the gateway pings
             )
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise UnreachableError(f"no WebSocket at {self._url} ({error})", was_sent=False) from error

@@ -65,7 +65,9 @@ class AsyncTransport:
         )
         # The address as it is sent, which is what the signature is about.
         shown = self.credentials.headers(request.method, str(built.url), request.content)
-        built.headers = httpx.Headers({**shown, **built.headers})
+        if request.bearer is not None:
+            shown["Authorization"] = f"Bearer {request.bearer}"
+        built.headers.update(shown)
         try:
             response = await self._http.send(built, stream=True)
         except httpx.TransportError as error:

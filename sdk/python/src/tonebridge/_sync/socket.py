@@ -130,7 +130,8 @@ class Socket:
     def renew(self, token: str) -> None:
         """Go on with a new token of the same caller, before the one in use expires."""
         self._command({"type": "auth", "token": token})
-        self._credentials.token = token
+        if self._credentials.token is not None:
+            self._credentials.token = token
 
     def transform(
         self,
@@ -264,6 +265,8 @@ class Socket:
             while True:
                 if failed is not None:
                     sleep(attempts.wait_s(failed))
+                if self._failure is not None:  # it was closed meanwhile
+                    raise self._failure
                 try:
                     self._connection = self._open()
                     break
@@ -272,6 +275,8 @@ class Socket:
         except ToneBridgeError as error:
             self._failure = error
             raise
+        if self._is_closed:
+            self._connection.close()
         for replies in (*self._replies.values(), self._confirmations):
             replies.append(_LOST)
 
@@ -283,7 +288,6 @@ class Socket:
                 additional_headers=headers,
                 open_timeout=self._timeout_s,
                 max_size=_MAX_BYTES,
-                ping_interval=None,  # the gateway pings
             )
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise UnreachableError(f"no WebSocket at {self._url} ({error})", was_sent=False) from error
