@@ -30,7 +30,6 @@ _SYNCHRONOUS = [
     (r"\baiter_bytes\b", "iter_bytes"),
     (r"__a(enter|exit|iter|next)__", r"__\1__"),
     (r"websockets\.asyncio\.client", "websockets.sync.client"),
-    (r"another\n(\s+)task\b", r"another\n\1thread"),
     (r"another task\b", "another thread"),
     (r"The asynchronous client\. `_sync` is made from it by `make sdk`: change this one\.",
      "The synchronous client, made from `_async` by `make sdk`: change that one."),
