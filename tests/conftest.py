@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -20,6 +21,9 @@ from data import database
 from data.tables import GATEWAY_LOGIN, Organisation
 from pipelines.local import running, servers
 from tests import ports, taggers, tiny
+
+if TYPE_CHECKING:
+    from tests.sdks import Installation
 
 pytest_plugins = ("pytester", "tests.dashboards")
 ports.install_guard()
@@ -233,3 +237,12 @@ def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
     with running(settings, "inference") as processes:
         processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
         yield settings
+
+
+@pytest.fixture(scope="session")
+def live(local: Settings, new_database: Callable[..., str]) -> Iterator["Installation"]:
+    """A running installation for the tests of the SDKs, with v1 as its champion."""
+    from tests import sdks
+
+    with sdks.running(local, new_database()) as live:
+        yield live

@@ -43,10 +43,11 @@ def delta(text: str, kind: Literal["delta", "replace"] = "delta") -> bytes:
 
 def answer(text: str, version: str) -> bytes:
     """The last event of the inference service."""
-    return events.encode("answer", json.dumps(_reply([text], version)).encode())
+    return events.encode("answer", json.dumps(reply([text], version)).encode())
 
 
-def _reply(texts: list[str], version: str) -> dict[str, Any]:
+def reply(texts: list[str], version: str) -> dict[str, Any]:
+    """The inference service's answer to a list."""
     items = [{"text": text, "facts_missing": [], "tokens": 3, "finished": True} for text in texts]
     return {"items": items, "version": version}
 
@@ -88,14 +89,14 @@ class Service:
         """`POST /rewrite`."""
         body = await request.json()
         self.lists += 1
-        reply = _reply([self.list_text] * len(body["items"]), body["spec"]["version"])
-        return web.json_response(reply, status=self.list_status)
+        document = reply([self.list_text] * len(body["items"]), body["spec"]["version"])
+        return web.json_response(document, status=self.list_status)
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Service]:
+async def serving(service: Service | None = None) -> AsyncIterator[Service]:
     """A scripted service on a port."""
-    service, app = Service(), web.Application()
+    service, app = service or Service(), web.Application()
     app.router.add_post("/stream", service.stream)
     app.router.add_post("/rewrite", service.rewrite)
     server = TestServer(app)

@@ -35,6 +35,7 @@ def test_a_docstring_names_every_file_and_folder_and_nothing_else(folder: Path) 
 
 
 TESTS = ROOT / "tests"
+ROOTS = (ROOT, ROOT / "sdk" / "python" / "src")  # of the rooms, and of the SDK
 OF_SEVERAL_MODULES = ("behaviour", "chaos", "invariants", "security")
 FILES = sorted(
     file.relative_to(TESTS)
@@ -50,7 +51,7 @@ def test_the_files_of_tests_are_found() -> None:
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_the_path_of_a_file_of_tests_is_that_of_a_module(file: Path) -> None:
     named = file.parent / file.stem.removeprefix("test_")
-    modules = [ROOT / f"{module}.py" for module in (named, file.parent)]
-    assert any(module.is_file() for module in [*modules, ROOT / named / "__init__.py"]), (
+    modules = [root / f"{module}.py" for root in ROOTS for module in (named, file.parent, named / "__init__")]
+    assert any(module.is_file() for module in modules), (
         "name it for the module that it tests, or put it into a folder with that name"
     )

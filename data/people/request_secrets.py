@@ -19,7 +19,7 @@ MOST = 2
 
 
 @dataclass(frozen=True, slots=True)
-class ListedSecret:
+class ListedRequestSecret:
     """A secret in the list of a key, without the secret itself. Its id is the `keyid` of signatures."""
 
     id: str
@@ -50,7 +50,7 @@ async def create(
 
 async def list_secrets(
     connection: AsyncConnection, organisation_id: uuid.UUID, key_id: str
-) -> list[ListedSecret] | None:
+) -> list[ListedRequestSecret] | None:
     """The secrets of an API key, the newest first, with the revoked ones; None when the organisation has no
     such key.
     """
@@ -61,7 +61,7 @@ async def list_secrets(
         (key_id, organisation_id),
     )
     rows = await cursor.fetchall()
-    return [ListedSecret(*row) for row in rows if row[0] is not None] if rows else None
+    return [ListedRequestSecret(*row) for row in rows if row[0] is not None] if rows else None
 
 
 async def revoke(

@@ -9,4 +9,5 @@
 - `tasks`: ends background tasks. `backlog`: counts the jobs of the queue for Prometheus.
 - `message_files`: reads the messages of a batch, as JSON, JSON Lines or CSV.
 - `problems`: errors as the API answers them; `manual`: the page of the API; `home`: the first page.
+- `description`: the API's OpenAPI document; `openapi_file`: writes it for the SDKs.
 """

@@ -19,10 +19,12 @@ from fastapi import Depends, FastAPI
 
 from configs.settings import Settings
 from serving import source
-from serving.gateway import home, manual, parts, problems
+from serving.gateway import description, home, manual, parts, problems
 from serving.gateway.dependencies import admitted
 from serving.gateway.graph import endpoint
+from serving.gateway.graph.endpoint import GraphQLRequest
 from serving.gateway.graph.sockets import Subscriptions
+from serving.gateway.message_files import Messages
 from serving.gateway.online import completions as openai_form
 from serving.gateway.online import telemetry
 from serving.gateway.online.front import GRAPHQL_PATH, Front
@@ -81,6 +83,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
         description="Rewrites workplace messages, and learns from what people think of the rewrites.",
         version="0.1.0",
         lifespan=lifespan,
+        generate_unique_id_function=description.name_operation,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.api_docs else None,
@@ -89,6 +92,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     )
     front = Front(app, codecs={openai_form.PATH: openai_form.Exchange})
     problems.install(app)
+    description.install(app, GraphQLRequest, Messages)
     endpoint.install(app, front)
     source.trust_proxies(app, settings.trusted_proxies)
     home.install(app, settings)

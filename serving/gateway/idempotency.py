@@ -7,9 +7,11 @@ over after `_ABANDONED_S`. Failures are not stored: they may be tried again.
 A claim belongs to one person: an answer carries a receipt, and colleagues may choose the same key.
 """
 
+import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import blake2b
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -20,6 +22,7 @@ from serving.gateway.auth import Caller
 from serving.gateway.problems import InProgressError, InvalidError, ReusedKeyError, UnavailableError
 
 _ABANDONED_S = 30
+_T = TypeVar("_T")
 
 
 class Idempotency:
@@ -53,24 +56,39 @@ class Idempotency:
         organisation_id, (person, _) = caller.identity.organisation_id, caller.user(user_id)
         name = f"{person}:{blake2b(key, digest_size=16).hexdigest()}"
         digest = blake2b(request, digest_size=16).digest()
-        try:
+        has_claimed = False
+
+        async def claim() -> tuple[int, bytes] | None:
+            nonlocal has_claimed
             stored = await self._claim(organisation_id, name, digest)
-            if stored is not None:
-                return stored
+            has_claimed = stored is None
+            return stored
+
+        # The client of a stream may leave at any moment, and ask again. Only `do` is given up then: a claim
+        # that is neither released nor answered would refuse the repetition until it counts as abandoned.
+        try:
             try:
+                stored = await _complete(claim())
+                if stored is not None:
+                    return stored
                 status, body = await do()
             except BaseException:
-                await self._execute(
-                    organisation_id,
-                    "DELETE FROM idempotent_requests WHERE organisation_id = %s AND key = %s",
-                    (organisation_id, name),
-                )
+                if has_claimed:
+                    await _complete(
+                        self._execute(
+                            organisation_id,
+                            "DELETE FROM idempotent_requests WHERE organisation_id = %s AND key = %s",
+                            (organisation_id, name),
+                        )
+                    )
                 raise
-            await self._execute(
-                organisation_id,
-                "UPDATE idempotent_requests SET status = %s, body = %s"
-                " WHERE organisation_id = %s AND key = %s",
-                (status, body, organisation_id, name),
+            await _complete(
+                self._execute(
+                    organisation_id,
+                    "UPDATE idempotent_requests SET status = %s, body = %s"
+                    " WHERE organisation_id = %s AND key = %s",
+                    (status, body, organisation_id, name),
+                )
             )
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise UnavailableError("idempotency_unverifiable") from error
@@ -108,3 +126,13 @@ class Idempotency:
         async with self._pool.connection() as connection, connection.transaction():
             await speak_for(connection, organisation_id)
             await connection.execute(statement, values)
+
+
+async def _complete(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do work to its end; a cancellation in the meantime is raised after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

@@ -49,7 +49,7 @@ def install(app: FastAPI, front: Front) -> None:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": GraphQLRequest.model_json_schema()}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GraphQLRequest"}}},
         }
     },
     responses={
@@ -59,7 +59,7 @@ def install(app: FastAPI, front: Front) -> None:
         }
     },
 )
-async def execute(request: Request, parts: InjectedParts, caller: Authenticated) -> Response:
+async def graphql(request: Request, parts: InjectedParts, caller: Authenticated) -> Response:
     """Execute a GraphQL document: what the other routes read, rewrites and votes. docs/graphql.md has
     examples and limits.
     """

@@ -21,7 +21,7 @@ class Query:
         """The caller, and their role."""
         context = info.context
         async with context.connection() as connection:
-            return await accounts.me(context.parts, context.caller, connection)
+            return await accounts.get_me(context.parts, context.caller, connection)
 
     @strawberry.field(graphql_type=list[objects.Batch] | None)
     async def batches(self, info: Info, first: int = 50, before: uuid.UUID | None = None) -> Any:

@@ -216,7 +216,7 @@ class AssistantMessage(BaseModel):
     refusal: None = None
 
 
-class Choice(BaseModel):
+class CompletionChoice(BaseModel):
     """The one answer."""
 
     index: Literal[0] = 0
@@ -253,7 +253,7 @@ class Completion(BaseModel):
     object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
-    choices: list[Choice]
+    choices: list[CompletionChoice]
     usage: Usage
     system_fingerprint: Annotated[str, Field(description="the version that wrote the text")]
     tonebridge: Details
@@ -389,7 +389,7 @@ class Exchange:
             id=f"chatcmpl-{fields['answer_id']}",
             created=int(time.time()),
             model=self._model,
-            choices=[Choice(message=AssistantMessage(content=fields["transformed_text"]))],
+            choices=[CompletionChoice(message=AssistantMessage(content=fields["transformed_text"]))],
             usage=Usage(
                 prompt_tokens=work.prompt_tokens,
                 completion_tokens=work.tokens,

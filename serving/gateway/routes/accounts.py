@@ -130,7 +130,7 @@ async def login(request: Request, response: Response, parts: InjectedParts, body
 
 
 @router.post("/refresh")
-async def refresh(response: Response, parts: InjectedParts, body: ToRefresh) -> Tokens:
+async def refresh_session(response: Response, parts: InjectedParts, body: ToRefresh) -> Tokens:
     """Exchange a refresh token for the next one and an access token. A token that was used before ends the
     session: somebody else may have a copy.
     """
@@ -149,7 +149,9 @@ async def logout(parts: InjectedParts, body: ToRefresh) -> None:
 
 
 @account_router.post("/auth/register", status_code=201)
-async def register(parts: InjectedParts, body: NewAccount, administrator: Administrator) -> MadeAccount:
+async def register_account(
+    parts: InjectedParts, body: NewAccount, administrator: Administrator
+) -> MadeAccount:
     """Make an account for a person of your organisation. Tell them the password, and to change it."""
     check_gives(administrator, body.role)
     # It waits with strangers: an organisation that makes many accounts must not keep people from signing in.
@@ -162,7 +164,7 @@ async def register(parts: InjectedParts, body: NewAccount, administrator: Admini
 
 
 @account_router.get("/auth/me")
-async def me(parts: InjectedParts, caller: Authenticated, connection: Connection) -> Me:
+async def get_me(parts: InjectedParts, caller: Authenticated, connection: Connection) -> Me:
     """The caller: name, organisation and role."""
     identity = caller.identity
     organisation = await identities.find_name(connection, identity.organisation_id)

@@ -23,7 +23,7 @@ from data.reasons import reason, render
 from serving.gateway import message_files, rate
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
-from serving.gateway.message_files import CSV, JSON, JSON_LINES, Messages
+from serving.gateway.message_files import CSV, JSON, JSON_LINES
 from serving.gateway.online import queued
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import InvalidError, NotFoundError, TooManyRequestsError
@@ -53,13 +53,12 @@ _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            JSON: {"schema": Messages.model_json_schema(ref_template="#/components/schemas/{model}")},
+            JSON: {"schema": {"$ref": "#/components/schemas/Messages"}},
             JSON_LINES: {"schema": {"type": "string", "description": "a message of `items` in each line"}},
             CSV: {"schema": {"type": "string", "description": "a header with the names of the fields"}},
         },
     }
 }
-_UPLOAD["requestBody"]["content"][JSON]["schema"].pop("$defs", None)
 
 
 @router.post("", status_code=202, openapi_extra=_UPLOAD)
@@ -161,7 +160,7 @@ async def cancel_batch(caller: Authenticated, connection: Connection, batch_id: 
         }
     },
 )
-async def get_results(
+async def get_batch_results(
     parts: InjectedParts,
     caller: Authenticated,
     batch_id: uuid.UUID,

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/v1/comparisons", tags=["comparisons"])
 UserName = Annotated[UserId | None, Field(description="your name for the person; a token leaves it out")]
 
 
-class Wanted(BaseModel):
+class WantedComparison(BaseModel):
     """The message to compare rewrites of: your own, or if you leave it out, a shipped one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,7 +43,7 @@ class Wanted(BaseModel):
     user_id: UserName = None
 
 
-class Who(BaseModel):
+class Judge(BaseModel):
     """The person who compares."""
 
     model_config = ConfigDict(extra="forbid")
@@ -51,7 +51,7 @@ class Who(BaseModel):
     user_id: UserName = None
 
 
-class Next(Compared):
+class NextComparison(Compared):
     """Two rewrites in random order, and their message. Vote with the receipt."""
 
     message: str
@@ -81,13 +81,15 @@ def _person(caller: Caller, user_id: str | None) -> uuid.UUID:
 
 
 @router.post("/next")
-async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | None = None) -> Next:
+async def get_next_comparison(
+    parts: InjectedParts, caller: Authenticated, body: WantedComparison | None = None
+) -> NextComparison:
     """The newest comparison that the person has neither voted on nor skipped; if there is none, a new one.
 
     A new one is a pair that others have judged, if one needs more judges. With your own message it is a pair
     for that message, which nobody else sees. The number of such comparisons without a vote is limited.
     """
-    body = body or Wanted()
+    body = body or WantedComparison()
     own = _own(body)
     parts.directory.require_postgres()
     organisation_id, user_id = caller.identity.organisation_id, _person(caller, body.user_id)
@@ -169,7 +171,7 @@ async def _make_pair(
     return Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
 
 
-def _own(body: Wanted) -> Message | None:
+def _own(body: WantedComparison) -> Message | None:
     """The person's own message; InvalidError when it is not whole."""
     if body.text is not None and body.transform_type is not None and body.intensity is not None:
         return Message(body.text, body.transform_type, body.intensity, body.user_id)
@@ -180,9 +182,9 @@ def _own(body: Wanted) -> Message | None:
     return None
 
 
-def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) -> Next:
+def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) -> NextComparison:
     receipt = online.sign_comparison(caller, user_id, offered.id, offered.policy, offered.first.id)
-    return Next(
+    return NextComparison(
         comparison_id=offered.id,
         receipt=receipt,
         policy=offered.policy,
@@ -195,8 +197,8 @@ def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) 
 
 
 @router.post("/{comparison_id}/skip", status_code=204)
-async def skip(
-    parts: InjectedParts, comparison_id: uuid.UUID, caller: Authenticated, body: Who | None = None
+async def skip_comparison(
+    parts: InjectedParts, comparison_id: uuid.UUID, caller: Authenticated, body: Judge | None = None
 ) -> None:
     """Choose nothing: the person is not offered this comparison again."""
     user_id = _person(caller, body.user_id if body else None)
@@ -205,7 +207,7 @@ async def skip(
 
 
 @router.get("/progress")
-async def get_progress(
+async def get_comparison_progress(
     parts: InjectedParts,
     caller: Authenticated,
     connection: Connection,

@@ -71,7 +71,7 @@ error in OpenAI's shape.
         **_ERRORS,
     },
 )
-async def complete(
+async def create_chat_completion(
     body: CompletionRequest, caller: Authenticated, idempotency_key: IdempotencyKey = None
 ) -> Completion:
     """Rewrite a message, for clients of OpenAI's API. It counts as a rewrite of `/api/v1/transform`."""

@@ -101,7 +101,7 @@ class ShippedChallenger(RequiredReason):
     challenger: Version | None = None
 
 
-class Asked(BaseModel):
+class StoredDecision(BaseModel):
     """A stored decision, which is carried out within seconds; the experiment then has its outcome."""
 
     decision_id: uuid.UUID
@@ -176,7 +176,7 @@ DecidedOnce = Annotated[DecideOnce, Depends()]
 
 
 @router.post("", status_code=201, response_model=WholeExperiment)
-async def draft(parts: InjectedParts, once: DecidedOnce, body: NewExperiment) -> Any:
+async def draft_experiment(parts: InjectedParts, once: DecidedOnce, body: NewExperiment) -> Any:
     """Draft an experiment: its plan is frozen, and nobody is in it before it is started."""
     planned = _plan(body.plan, own_metrics.load(parts.settings.metrics_file))
     target = Target.model_validate(body.target.model_dump())
@@ -226,7 +226,7 @@ class DraftPlan(BaseModel):
 
 
 @router.post("/outlook")
-async def forecast(
+async def forecast_experiment(
     body: DraftPlan, caller: Viewer, connection: Connection, parts: InjectedParts
 ) -> outlook.Outlook:
     """What a plan can show, by recent traffic: users and days needed, and whether its margins can be excluded
@@ -277,7 +277,7 @@ class Decide:
                 _check_challenger(experiment, request)
                 decision_id = await decisions.ask(connection, request)
             happens = _what_happens(experiment, request)
-            return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
+            return StoredDecision(decision_id=decision_id, happens=happens).model_dump_json().encode()
 
         return await self._once(body, 202, do)
 
@@ -322,43 +322,43 @@ def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> st
     )
 
 
-@router.post("/{experiment_id}/start", status_code=202, response_model=Asked)
-async def start(decide: Deciding, body: OptionalReason | None = None) -> Any:
+@router.post("/{experiment_id}/start", status_code=202, response_model=StoredDecision)
+async def start_experiment(decide: Deciding, body: OptionalReason | None = None) -> Any:
     """Start a draft, with the first step of its ramp; or continue after a pause, with the same people."""
     return await decide(Action.START, body)
 
 
-@router.post("/{experiment_id}/ramp", status_code=202, response_model=Asked)
-async def ramp(decide: Deciding, body: NewShare) -> Any:
+@router.post("/{experiment_id}/ramp", status_code=202, response_model=StoredDecision)
+async def ramp_experiment(decide: Deciding, body: NewShare) -> Any:
     """Raise the share of users in the experiment, or continue after a pause. A lower share is refused."""
     return await decide(Action.RAMP, body)
 
 
-@router.post("/{experiment_id}/pause", status_code=202, response_model=Asked)
-async def pause(decide: Deciding, body: OptionalReason | None = None) -> Any:
+@router.post("/{experiment_id}/pause", status_code=202, response_model=StoredDecision)
+async def pause_experiment(decide: Deciding, body: OptionalReason | None = None) -> Any:
     """Pause: the champion answers everybody, and nothing is counted or decided until it continues."""
     return await decide(Action.PAUSE, body)
 
 
-@router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
-async def ship(decide: Deciding, body: ShippedChallenger) -> Any:
+@router.post("/{experiment_id}/ship", status_code=202, response_model=StoredDecision)
+async def ship_challenger(decide: Deciding, body: ShippedChallenger) -> Any:
     """Make a challenger the champion, whatever the evidence is; the experiment ends."""
     return await decide(Action.SHIP, body)
 
 
-@router.post("/{experiment_id}/drop", status_code=202, response_model=Asked)
-async def drop(decide: Deciding, body: DroppedChallenger) -> Any:
+@router.post("/{experiment_id}/drop", status_code=202, response_model=StoredDecision)
+async def drop_challenger(decide: Deciding, body: DroppedChallenger) -> Any:
     """Withdraw one of several challengers; the experiment goes on with the others."""
     return await decide(Action.DROP, body)
 
 
-@router.post("/{experiment_id}/rollback", status_code=202, response_model=Asked)
-async def rollback(decide: Deciding, body: RequiredReason) -> Any:
+@router.post("/{experiment_id}/rollback", status_code=202, response_model=StoredDecision)
+async def roll_back_experiment(decide: Deciding, body: RequiredReason) -> Any:
     """Withdraw all challengers; the experiment ends."""
     return await decide(Action.ROLL_BACK, body)
 
 
-@router.post("/{experiment_id}/discard", status_code=202, response_model=Asked)
-async def discard(decide: Deciding, body: OptionalReason | None = None) -> Any:
+@router.post("/{experiment_id}/discard", status_code=202, response_model=StoredDecision)
+async def discard_experiment(decide: Deciding, body: OptionalReason | None = None) -> Any:
     """Discard a draft: it ends without having started, and stays in the list."""
     return await decide(Action.DISCARD, body)

@@ -4,6 +4,7 @@ import math
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from serving.gateway.online import telemetry
@@ -22,13 +23,13 @@ class Ready(BaseModel):
 
 
 @router.get("/livez")
-async def livez() -> dict[str, str]:
+async def check_live() -> dict[str, str]:
     """The process runs."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses={503: {"model": Ready}})
-async def readyz(parts: InjectedParts, response: Response) -> Ready:
+async def check_ready(parts: InjectedParts, response: Response) -> Ready:
     """Whether a version is released, and this gateway has the newest routing."""
     if parts.directory.is_ready and not parts.is_draining():
         return Ready(ready=True, detail=f"epoch {parts.directory.current()[0]}")
@@ -47,8 +48,8 @@ def _why_not_ready(parts: Parts) -> str:
     return "no version has been released yet"
 
 
-@router.get("/metrics")
-async def metrics(
+@router.get("/metrics", response_class=PlainTextResponse)
+async def get_gateway_metrics(
     parts: InjectedParts, authorization: Annotated[str, Header(description="Bearer and the token")] = ""
 ) -> Response:
     """All metrics of this gateway, for Prometheus, with the token `TONEBRIDGE_METRICS_TOKEN`."""

@@ -110,7 +110,7 @@ async def create_export(
     response_class=StreamingResponse,
     responses={200: {"description": "JSON Lines, compressed", "content": {_GZIP: {}}}},
 )
-async def get_file(parts: InjectedParts, caller: Authenticated, job_id: uuid.UUID) -> Response:
+async def get_export_file(parts: InjectedParts, caller: Authenticated, job_id: uuid.UUID) -> Response:
     """The file of an export: a vote in each line, with the message and the rewrite; for admins. An erasure in
     the organisation deletes it.
     """
@@ -178,7 +178,7 @@ async def replay_job(caller: Authenticated, connection: Connection, job_id: uuid
 
 
 @router.post("/replay", status_code=202)
-async def replay_kind(parts: InjectedParts, caller: Authenticated, body: Replay) -> Replayed:
+async def replay_jobs(parts: InjectedParts, caller: Authenticated, body: Replay) -> Replayed:
     """Try all dead jobs of a kind again, for admins: at most 10,000 in one request, the oldest first."""
     _check_admin(caller)
     async with (

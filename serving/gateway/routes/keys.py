@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from data.people import identities, request_secrets
 from data.people.identities import KID_PATTERN, Algorithm, ListedKey, RefusedKeyError, Role
-from data.people.request_secrets import ListedSecret
+from data.people.request_secrets import ListedRequestSecret
 from data.reasons import reason
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
@@ -39,14 +39,14 @@ class MadeKey(BaseModel):
     key: str
 
 
-class MadeSecret(BaseModel):
+class MadeRequestSecret(BaseModel):
     """A new secret. No other response has it. The bytes of its text are the key of HMAC."""
 
     id: Annotated[str, Field(description="the `keyid` of signatures")]
     secret: str
 
 
-class Signatures(BaseModel):
+class SignaturePolicy(BaseModel):
     """Whether a key accepts signed requests only."""
 
     model_config = ConfigDict(extra="forbid")
@@ -145,9 +145,9 @@ async def delete_key(key_id: KeyId, caller: Administrator, connection: Connectio
 
 
 @router.post("/keys/{key_id}/secrets", status_code=201)
-async def create_secret(
+async def create_request_secret(
     response: Response, key_id: KeyId, caller: Administrator, connection: Connection
-) -> MadeSecret:
+) -> MadeRequestSecret:
     """Make a secret that signs requests with an API key (docs/signatures.md). Store it: it is shown only
     once. A key has at most two, so that they rotate without a gap.
     """
@@ -156,11 +156,13 @@ async def create_secret(
     made = await request_secrets.create(connection, caller.identity.organisation_id, key_id, roles)
     if made is None:
         raise NotFoundError("unknown_key")
-    return MadeSecret(id=made[0], secret=made[1])
+    return MadeRequestSecret(id=made[0], secret=made[1])
 
 
 @router.get("/keys/{key_id}/secrets")
-async def list_secrets(key_id: KeyId, caller: Administrator, connection: Connection) -> list[ListedSecret]:
+async def list_request_secrets(
+    key_id: KeyId, caller: Administrator, connection: Connection
+) -> list[ListedRequestSecret]:
     """The secrets of an API key, the newest first, with the revoked ones, without what they sign with."""
     listed = await request_secrets.list_secrets(connection, caller.identity.organisation_id, key_id)
     if listed is None:
@@ -169,7 +171,7 @@ async def list_secrets(key_id: KeyId, caller: Administrator, connection: Connect
 
 
 @router.delete("/keys/{key_id}/secrets/{secret_id}", status_code=204, response_class=Response)
-async def delete_secret(
+async def delete_request_secret(
     key_id: KeyId, secret_id: KeyId, caller: Administrator, connection: Connection
 ) -> None:
     """Revoke a secret: within a second no gateway accepts its signatures. The last one of a key that requires
@@ -183,7 +185,7 @@ async def delete_secret(
 
 @router.put("/keys/{key_id}/signatures", status_code=204, response_class=Response)
 async def require_signatures(
-    parts: InjectedParts, key_id: KeyId, body: Signatures, caller: Administrator
+    parts: InjectedParts, key_id: KeyId, body: SignaturePolicy, caller: Administrator
 ) -> None:
     """Let an API key accept signed requests only, or unsigned ones, too: within a second on all gateways."""
     roles = Role(caller.identity.role).included

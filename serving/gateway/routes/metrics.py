@@ -25,7 +25,7 @@ class ListedSegment(BaseModel):
     expression: str
 
 
-class Listed(BaseModel):
+class ListedMetrics(BaseModel):
     """The metrics and segments that the next draft gets. A running experiment keeps those of its plan."""
 
     metrics: list[ListedMetric]
@@ -33,10 +33,10 @@ class Listed(BaseModel):
 
 
 @router.get("")
-async def list_metrics(parts: InjectedParts, caller: Viewer) -> Listed:
+async def list_metrics(parts: InjectedParts, caller: Viewer) -> ListedMetrics:
     """The metrics that a draft may name as primary metric or as guardrail, with their definitions."""
     own = own_metrics.load(parts.settings.metrics_file)
-    return Listed(
+    return ListedMetrics(
         metrics=[
             ListedMetric(name=name, is_own=name in own.metrics, **metric.model_dump())
             for name, metric in {**metrics.load(), **own.metrics}.items()

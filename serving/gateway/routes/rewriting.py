@@ -40,7 +40,7 @@ class Entry(BaseModel):
     problem: dict[str, object] | None = None
 
 
-class Batch(BaseModel):
+class BatchAnswer(BaseModel):
     """The entries, in the order of the messages."""
 
     items: list[Entry]
@@ -74,8 +74,8 @@ async def transform(
     raise AssertionError("this route is for the API's page; serving/gateway/online/front.py answers it")
 
 
-@router.post(_BATCH, response_model=Batch)
-async def batch(
+@router.post(_BATCH, response_model=BatchAnswer)
+async def transform_many(
     parts: InjectedParts,
     body: BatchRequest,
     caller: Admitted,
@@ -100,7 +100,7 @@ async def compare(parts: InjectedParts, body: CompareRequest, caller: Admitted) 
 
 
 async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tuple[int, bytes]:
-    """Status and JSON of a `Batch`; UnavailableError when every message failed with 503."""
+    """Status and JSON of a `BatchAnswer`; UnavailableError when every message failed with 503."""
     semaphore = asyncio.Semaphore(_CONCURRENT)
 
     async def rewrite(item: TransformRequest) -> EncodedAnswer:

@@ -94,13 +94,13 @@ class MadeWebhook(BaseModel):
     secret: Annotated[str, Field(description="whsec_..., with which libraries of Standard Webhooks verify")]
 
 
-class NewSecret(BaseModel):
+class NewWebhookSecret(BaseModel):
     """The new secret of a webhook. The former one signs, too, for a day."""
 
     secret: str
 
 
-class Enqueued(BaseModel):
+class EnqueuedDeliveries(BaseModel):
     """The new deliveries, which a worker sends."""
 
     deliveries: list[uuid.UUID]
@@ -179,13 +179,13 @@ async def delete_webhook(caller: Administrator, connection: Connection, webhook_
 
 
 @router.post("/{webhook_id}/secret")
-async def rotate_secret(
+async def rotate_webhook_secret(
     response: Response,
     parts: InjectedParts,
     caller: Administrator,
     connection: Connection,
     webhook_id: uuid.UUID,
-) -> NewSecret:
+) -> NewWebhookSecret:
     """Make a new secret. For a day deliveries have a signature by each of both, so no receiver fails while
     you change it there. A third one ends the first at once.
     """
@@ -194,17 +194,19 @@ async def rotate_secret(
         former_for = timedelta(hours=parts.webhooks.former_secret_hours)
         secret = await subscriptions.rotate_secret(connection, webhook_id, former_for)
     response.headers["Cache-Control"] = "no-store"
-    return NewSecret(secret=secret)
+    return NewWebhookSecret(secret=secret)
 
 
 @router.post("/{webhook_id}/test", status_code=202)
-async def send_test(caller: Administrator, connection: Connection, webhook_id: uuid.UUID) -> Enqueued:
+async def send_test_event(
+    caller: Administrator, connection: Connection, webhook_id: uuid.UUID
+) -> EnqueuedDeliveries:
     """Send an event of type `webhook.test`. The log shows what became of it."""
     organisation_id = caller.identity.organisation_id
     async with transaction_of(connection, organisation_id):
         _check_room(await _find(connection, webhook_id))
         delivery_id = await deliveries.send_test(connection, organisation_id, caller.name, webhook_id)
-    return Enqueued(deliveries=[delivery_id])
+    return EnqueuedDeliveries(deliveries=[delivery_id])
 
 
 @router.get("/{webhook_id}/deliveries")
@@ -227,24 +229,26 @@ async def list_deliveries(
 @router.post("/{webhook_id}/deliveries/{delivery_id}/replay", status_code=202)
 async def replay_delivery(
     caller: Administrator, connection: Connection, webhook_id: uuid.UUID, delivery_id: uuid.UUID
-) -> Enqueued:
+) -> EnqueuedDeliveries:
     """Send a delivery again that arrived or is dead: the same event, under the same `webhook-id`."""
     async with transaction_of(connection, caller.identity.organisation_id):
         _check_room(await _find(connection, webhook_id))
         new_id = await deliveries.send_again(connection, caller.name, webhook_id, delivery_id)
     if new_id is None:
         raise NotFoundError("delivery_not_ended")
-    return Enqueued(deliveries=[new_id])
+    return EnqueuedDeliveries(deliveries=[new_id])
 
 
 @router.post("/{webhook_id}/replay", status_code=202)
 async def replay_dead_deliveries(
     caller: Administrator, connection: Connection, webhook_id: uuid.UUID
-) -> Enqueued:
+) -> EnqueuedDeliveries:
     """Send all dead deliveries of a webhook again, at most 10,000 in one request, the oldest first."""
     async with transaction_of(connection, caller.identity.organisation_id):
         await _find(connection, webhook_id)
-        return Enqueued(deliveries=await deliveries.send_dead_again(connection, caller.name, webhook_id))
+        return EnqueuedDeliveries(
+            deliveries=await deliveries.send_dead_again(connection, caller.name, webhook_id)
+        )
 
 
 def _check_room(webhook: Webhook) -> None:

@@ -80,7 +80,7 @@ SOURCES = [
     (objects.Experiment, drafts.WholeExperiment),
     (objects.Metric, metrics.ListedMetric),
     (objects.Segment, metrics.ListedSegment),
-    (objects.Metrics, metrics.Listed),
+    (objects.Metrics, metrics.ListedMetrics),
     (objects.Unchanged, answering.Unchanged),
     (objects.Answer, answering.Answer),
     (objects.FeedbackStored, feedback.FeedbackStored),
