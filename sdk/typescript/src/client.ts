@@ -136,6 +136,9 @@ export class ToneBridge {
       throw new TypeError(`give the gateway's address, such as https://tone.example.com, not ${url}`);
     }
     if (apiKey !== undefined && token !== undefined) throw new TypeError("give an API key or a token, not both");
+    if (token !== undefined && signing !== undefined) {
+      throw new TypeError("a token has no secret to sign with: give the API key of the secret");
+    }
     const credentials: Credentials = { apiKey, token, signing };
     const fetch = options.fetch ?? globalThis.fetch;
     const retries = { ...RETRIES, ...options.retries };

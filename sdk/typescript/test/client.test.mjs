@@ -13,7 +13,7 @@ import {
   UnavailableError,
   UnreachableError,
 } from "tonebridge";
-import { connect, control, message, METRICS_TOKEN, read, retries, until } from "./installation.mjs";
+import { connect, control, message, METRICS_TOKEN, read, until } from "./installation.mjs";
 
 const client = connect();
 const soften = (text = message(), more = {}) => ({ text, transform_type: "soften", intensity: 2, ...more });
@@ -294,5 +294,6 @@ test("a caller may give up", async () => {
 test("a client needs an address and one caller", () => {
   assert.throws(() => new ToneBridge({ url: "localhost" }), /give the gateway's address/);
   assert.throws(() => new ToneBridge({ url: "http://x", apiKey: "k", token: "t" }), /not both/);
-  assert.equal(retries.baseMs, 1);
+  const signing = { keyid: "id", secret: "secret" };
+  assert.throws(() => new ToneBridge({ url: "http://x", token: "t", signing }), /no secret to sign with/);
 });

@@ -440,6 +440,8 @@ def test_a_client_needs_an_address_and_one_caller(
         kind()
     with pytest.raises(ValueError, match="not both"):
         kind("http://x", api_key="k", token="t")
+    with pytest.raises(ValueError, match="no secret to sign with"):
+        kind("http://x", token="t", signing=("id", "secret"))
     monkeypatch.setenv("TONEBRIDGE_API_KEY", "from the environment")
     shown = kind("http://x")._transport.credentials
     assert (shown.shown, kind("http://x", token="t")._transport.credentials.shown) == (

@@ -109,6 +109,8 @@ class ToneBridge:
             raise ValueError(f"give the gateway's address, such as https://tone.example.com, not {url!r}")
         if api_key is not None and token is not None:
             raise ValueError("give an API key or a token, not both")
+        if token is not None and signing is not None:
+            raise ValueError("a token has no secret to sign with: give the API key of the secret")
         if api_key is None and token is None:
             api_key = os.environ.get("TONEBRIDGE_API_KEY")
         self._timeout_s, self._is_own = timeout_s, http is None
