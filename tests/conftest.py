@@ -239,9 +239,11 @@ def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
         yield settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(local: Settings, new_database: Callable[..., str]) -> Iterator["Installation"]:
-    """A running installation for the tests of the SDKs, with v1 as its champion."""
+    """A running installation for the tests of the SDKs, with v1 as its champion. It ends with its file: its
+    thread draws random numbers, which Hypothesis would take for those of a test.
+    """
     from tests import sdks
 
     with sdks.running(local, new_database()) as live:
