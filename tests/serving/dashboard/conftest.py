@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from configs.settings import Settings
 from tests.dashboards import Installation, own_settings, with_gateway
-from tests.gateways import ONLY_A_CHAMPION, publish
 from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.serving.dashboard import rows
 
@@ -40,11 +40,11 @@ def sending(
 ) -> Iterator[Installation]:
     """A worker sends events to webhooks, which may be on this machine."""
     settings = own_settings(local, new_database(), tmp_path_factory.mktemp("sending"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TONEBRIDGE_WEBHOOK_NETWORKS", json.dumps([str(network) for network in LOOPBACK]))
-        with with_gateway(settings, "worker") as installation:
-            publish(installation.engine, ONLY_A_CHAMPION)  # a worker begins when there is one
-            yield installation
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # other installations start later, without it
+            patch.setenv("TONEBRIDGE_WEBHOOK_NETWORKS", json.dumps([str(network) for network in LOOPBACK]))
+            installation = stack.enter_context(with_gateway(settings, "worker"))
+        yield installation
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ async def test_a_writer_of_answers_that_loses_a_cancellation_still_stops(pool: A
             await wait()
 
     wait = LosesOneCancellation()
-    writer = Writer(pool)
+    writer = Writer(pool, {})
     writer.start()
     await wait.has_begun.wait()
     await writer.stop()
