@@ -110,3 +110,22 @@ def test_a_person_at_a_terminal_is_told_what_to_write(
     with pytest.raises(SystemExit, match=str(cli.MISUSED)):
         cli.main(["rewrite", "--type", "soften"])
     assert "give a message" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error_to_show(live: Installation) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "tonebridge", "rewrite", "Fix it.", "--type", "soften", "--json"],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ,
+            "TONEBRIDGE_URL": live.url,
+            "TONEBRIDGE_API_KEY": live.key,
+            "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"),
+        },
+        timeout=60,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (cli.FAILED, b"")

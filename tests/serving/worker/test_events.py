@@ -58,6 +58,19 @@ async def test_answers_and_votes_have_their_texts_and_people(
     assert "receipt" not in str(by_type)
 
 
+async def test_a_person_whom_no_request_names_has_no_name(
+    installation: Installation, receiver: Receiver
+) -> None:
+    _, key = installation.a_tenant()
+    made = await installation.subscribe(key, receiver.url, "answer.created")
+    body = {"text": "Fix it.", "transform_type": "soften", "intensity": 2}
+    await installation.client.post("/api/v1/transform", json=body, headers=key)
+    await installation.parts.answers.flush()
+    async with running(make_worker(installation)):
+        await wait_until_sent(installation, key, made["id"])
+    assert receiver.received[0].event["data"]["answers"][0]["external_id"] is None
+
+
 async def test_nothing_of_an_erased_person_is_sent(installation: Installation, receiver: Receiver) -> None:
     tenant, key = installation.a_tenant()
     made = await installation.subscribe(key, receiver.url, "answer.created", "feedback.given")

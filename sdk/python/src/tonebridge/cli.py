@@ -39,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ToneBridge(url, retries=_RETRIES) as client:
             _rewrite(client, text, options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads standard output has left, as `head` does. At its end Python would say so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except ValueError as error:  # the address
         print(f"tonebridge: TONEBRIDGE_URL: {error}", file=sys.stderr)
         return MISUSED
