@@ -25,8 +25,9 @@ _DOCUMENT: TypeAdapter[Batch | ListedJob] = TypeAdapter(Batch | ListedJob)
 # output that an erasure deleted has no answer either.
 _ANSWERS = """
     SELECT a.id AS answer_id, a.user_id, nullif(u.external_id, '-') AS external_id, u.key_id,
-        a.experiment_id, a.variant, a.epoch, a.cache, a.fell_back AS fallback, a.locale, a.channel, o.id AS output_id, o.version, o.transform_type,
-        o.intensity, o.message, o.text AS transformed_text, o.facts_missing, o.unchanged
+        a.experiment_id, a.variant, a.epoch, a.cache, a.fell_back AS fallback, a.locale, a.channel,
+        o.id AS output_id, o.version, o.transform_type, o.intensity, o.message, o.text AS transformed_text,
+        o.facts_missing, o.unchanged
     FROM own_answers a JOIN outputs o ON o.id = a.output_id JOIN users u ON u.id = a.user_id
     WHERE a.id = ANY(%s) ORDER BY a.id
 """
@@ -34,8 +35,8 @@ _ANSWERS = """
 _VOTE = """
     SELECT f.id AS vote_id, f.kind, f.thumb_up, f.rating, f.text, f.reason, f.preferred_output_id,
         f.comparison_id, f.user_id, nullif(u.external_id, '-') AS external_id, u.key_id, f.experiment_id,
-        f.variant, f.epoch, f.created_at, f.updated_at, o.id AS output_id, o.version, o.transform_type, o.intensity, o.message,
-        o.text AS transformed_text
+        f.variant, f.epoch, f.created_at, f.updated_at, o.id AS output_id, o.version, o.transform_type,
+        o.intensity, o.message, o.text AS transformed_text
     FROM feedback f JOIN outputs o ON o.id = f.output_id JOIN users u ON u.id = f.user_id WHERE f.id = %s
 """
 
