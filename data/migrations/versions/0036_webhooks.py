@@ -29,7 +29,8 @@ $$
 """
 
 # `of_organisation` is NULL for what happens to the whole installation; whoever may not hear of that cannot
-# subscribe to it. All webhooks get the same event, under the same id.
+# subscribe to it. All webhooks get the same event, under the same id. They are locked against deletion: one
+# that is deleted meanwhile would fail the transaction that the event is about.
 _PUBLISH = f"""
 CREATE FUNCTION publish_event(of_organisation uuid, event text, subject jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -42,7 +43,7 @@ BEGIN
         SELECT id, organisation_id FROM webhooks
         WHERE disabled_at IS NULL AND event = ANY (events)
             AND (of_organisation IS NULL OR organisation_id = of_organisation)
-        ORDER BY id
+        ORDER BY id FOR KEY SHARE
     LOOP
         IF (SELECT count(*) FROM (
             SELECT FROM jobs WHERE webhook_id = hook.id AND state IN ('waiting', 'running') LIMIT {_MOST_OPEN}

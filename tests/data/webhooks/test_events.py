@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, insert, text
 from sqlalchemy.exc import ProgrammingError
 
 from data import database
-from data.jobs import queue
 from data.reasons import reason
 from data.tables import (
     Decision,
@@ -111,7 +110,9 @@ def add_answers(connection: Connection, organisation_id: uuid.UUID, number: int)
     return ids
 
 
-def test_answers_are_told_by_hundreds_to_their_organisation(engine: Engine, organisation: uuid.UUID) -> None:
+def test_answers_are_enqueued_by_hundreds_to_their_organisation(
+    engine: Engine, organisation: uuid.UUID
+) -> None:
     hook = subscribe(engine, organisation, EventType.ANSWER_CREATED)
     other = subscribe(engine, an_organisation(engine), EventType.ANSWER_CREATED)
     deaf = subscribe(engine, organisation, EventType.FEEDBACK_GIVEN)
@@ -119,13 +120,13 @@ def test_answers_are_told_by_hundreds_to_their_organisation(engine: Engine, orga
     with engine.begin() as connection:
         ids = add_answers(connection, organisation, 250)
     # Deliveries of the same millisecond are in any order.
-    told = sorted(event.subject["answer_ids"] for event in read(engine, hook))
-    assert [len(part) for part in told] == [100, 100, 50]
-    assert [id for part in told for id in part] == ids
+    lists = sorted(event.subject["answer_ids"] for event in read(engine, hook))
+    assert [len(answer_ids) for answer_ids in lists] == [100, 100, 50]
+    assert [id for answer_ids in lists for id in answer_ids] == ids
     assert read(engine, other) == read(engine, deaf) == read(engine, disabled) == []
 
 
-def test_what_is_rolled_back_is_not_told(engine: Engine, organisation: uuid.UUID) -> None:
+def test_what_is_rolled_back_is_not_enqueued(engine: Engine, organisation: uuid.UUID) -> None:
     hook = subscribe(engine, organisation, EventType.ANSWER_CREATED)
     with engine.connect() as connection:
         add_answers(connection, organisation, 1)
@@ -133,7 +134,7 @@ def test_what_is_rolled_back_is_not_told(engine: Engine, organisation: uuid.UUID
     assert read(engine, hook) == []
 
 
-def test_votes_are_told_when_they_are_given_and_when_they_change(
+def test_votes_are_enqueued_when_they_are_given_and_when_they_change(
     engine: Engine, organisation: uuid.UUID
 ) -> None:
     hook = subscribe(engine, organisation, EventType.FEEDBACK_GIVEN)
@@ -158,7 +159,7 @@ def test_votes_are_told_when_they_are_given_and_when_they_change(
     assert [event.subject for event in read(engine, hook)] == 2 * [{"vote_id": str(vote)}]
 
 
-def test_what_happens_to_the_installation_is_told(engine: Engine, organisation: uuid.UUID) -> None:
+def test_what_happens_to_the_installation_is_enqueued(engine: Engine, organisation: uuid.UUID) -> None:
     hook = subscribe(engine, organisation, *events.OF_THE_INSTALLATION)
     experiment, waiting = new_id(), new_id()
     why = [reason("people_prefer_champion")]
@@ -200,15 +201,15 @@ def test_what_happens_to_the_installation_is_told(engine: Engine, organisation: 
         connection.execute(
             text("UPDATE decisions SET outcome = 'done', done_at = now() WHERE id = :id"), {"id": waiting}
         )
-    told = {(event.type.value, key) for event in read(engine, hook) for key in [_name(event)]}
-    assert told == {
+    named = {(event.type.value, _name(event)) for event in read(engine, hook)}
+    assert named == {
         ("version.refused", f"{name}-refused"),
         ("version.released", name),
         ("snapshot.refused", "bad"),
         ("snapshot.refused", "fine"),
         ("experiment.decided", str(waiting)),
     }
-    assert len(read(engine, hook)) == len(told)
+    assert len(read(engine, hook)) == len(named)
     (decided,) = [e for e in read(engine, hook) if e.type is EventType.EXPERIMENT_DECIDED]
     assert (decided.subject["action"], decided.subject["outcome"]) == ("ship", "done")
     assert decided.subject["reasons"][0]["code"] == "people_prefer_champion"
@@ -226,14 +227,14 @@ async def use(engine: Engine, organisation_id: uuid.UUID, number: int, quotas: d
         await answers.store(connection, [], written={organisation_id: number}, quotas=quotas)
 
 
-async def test_a_quota_is_told_at_four_fifths_and_at_its_end_once(
+async def test_a_quota_is_enqueued_at_four_fifths_and_at_its_end_once(
     engine: Engine, organisation: uuid.UUID
 ) -> None:
     hook = subscribe(engine, organisation, EventType.QUOTA_NEAR)
     for number in (79, 1, 0, 10, 9, 1, 5):
         await use(engine, organisation, number, {"free": 100})
-    told = sorted((event.subject["share"], event.subject["answers"]) for event in read(engine, hook))
-    assert told == [(0.8, 80), (1, 100)]
+    shares = sorted((event.subject["share"], event.subject["answers"]) for event in read(engine, hook))
+    assert shares == [(0.8, 80), (1, 100)]
     unlimited = an_organisation(engine, "scale")
     other = subscribe(engine, unlimited, EventType.QUOTA_NEAR)
     await use(engine, unlimited, 1_000_000, {"free": 100, "scale": None})
@@ -278,7 +279,9 @@ def test_too_many_waiting_deliveries_are_counted_and_not_enqueued(
         assert connection.execute(query, {"id": hook}).one() == (2, 10_000)
 
 
-def test_two_workers_that_end_a_batch_together_tell_it_once(engine: Engine, organisation: uuid.UUID) -> None:
+def test_two_workers_that_end_a_batch_together_enqueue_one_event(
+    engine: Engine, organisation: uuid.UUID
+) -> None:
     """Each ends its half in a transaction that is open while the other one ends its half."""
     hook = subscribe(engine, organisation, EventType.JOB_DONE)
     batch = new_id()
@@ -312,6 +315,40 @@ def test_two_workers_that_end_a_batch_together_tell_it_once(engine: Engine, orga
         first.commit()
         thread.join()
     assert [event.subject for event in read(engine, hook)] == [{"batch_id": str(batch), "job_id": None}]
+
+
+def test_a_webhook_that_is_deleted_meanwhile_fails_nobody(engine: Engine, organisation: uuid.UUID) -> None:
+    hook = subscribe(engine, organisation, EventType.FEEDBACK_GIVEN)
+    with engine.begin() as connection:
+        person, output = make_output(connection, organisation)
+    errors: list[Exception] = []
+
+    def vote() -> None:
+        values = {
+            "id": new_id(),
+            "organisation_id": organisation,
+            "user_id": person,
+            "output_id": output,
+            "kind": "thumb",
+            "thumb_up": True,
+        }
+        try:
+            with engine.begin() as connection:
+                connection.execute(insert(Feedback).values(values))
+        except Exception as error:
+            errors.append(error)
+
+    with engine.connect() as deleting:
+        deleting.execute(text("DELETE FROM webhooks WHERE id = :id"), {"id": hook})
+        thread = threading.Thread(target=vote)
+        thread.start()
+        _wait_for_a_lock(engine)
+        deleting.commit()
+        thread.join()
+    assert errors == []
+    with engine.connect() as connection:
+        query = text("SELECT count(*) FROM feedback WHERE output_id = :id")
+        assert connection.execute(query, {"id": output}).scalar_one() == 1
 
 
 def _wait_for_a_lock(engine: Engine) -> None:
@@ -359,4 +396,3 @@ def test_a_process_that_faces_strangers_can_publish_nothing_and_sees_its_tenant_
 def test_a_payload_is_read_as_it_was_written() -> None:
     event = Event(str(uuid.uuid4()), EventType.JOB_DONE, datetime.now(UTC), {"job_id": "x"})
     assert events.parse(event.encode()) == event
-    assert queue.Kind.WEBHOOK == "webhook"
