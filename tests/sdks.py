@@ -273,7 +273,7 @@ def called(requests: list[tuple[str, str, int]]) -> set[str]:
         (method, re.compile(re.sub(r"\\\{\w+\\\}", "([^/]+|tonebridge/[^/]+)", re.escape(path)))): id
         for (method, path), id in operations().items()
     }
-    found = set()
+    ids = set()
     for method, path, status in requests:
         if status < 400:
             plain = path.partition("?")[0]
@@ -282,5 +282,5 @@ def called(requests: list[tuple[str, str, int]]) -> set[str]:
                 for (m, pattern), id in templates.items()
                 if m == method and pattern.fullmatch(plain)
             ]
-            found.add(min(matches)[1])  # a path without an id comes before one with an id
-    return found
+            ids.add(min(matches)[1])  # a path without an id comes before one with an id
+    return ids

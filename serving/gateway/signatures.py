@@ -101,18 +101,21 @@ def verify(head: Head, caller: Caller, origin: bytes | None, now_s: float) -> Si
 
     `origin` is that of the target URI. Without one it is `http://` and the Host header.
     """
-    found = _find(head.headers)
-    if found.keys().isdisjoint(_HEADERS):
+    present = _find(head.headers)
+    if present.keys().isdisjoint(_HEADERS):
         if caller.identity.requires_signatures:
             raise SignatureError("signature_needed")
         return None
     if caller.subject is not None:
         raise SignatureError("signature_of_token")
     for name, written in _HEADERS.items():
-        if name not in found:
+        if name not in present:
             raise SignatureError("signature_incomplete", header=written)
-    label, params, keyid, nonce, created = _read_input(found[b"signature-input"])
-    signature, digest = _SIGNATURE.fullmatch(found[b"signature"]), _DIGEST.fullmatch(found[b"content-digest"])
+    label, params, keyid, nonce, created = _read_input(present[b"signature-input"])
+    signature, digest = (
+        _SIGNATURE.fullmatch(present[b"signature"]),
+        _DIGEST.fullmatch(present[b"content-digest"]),
+    )
     if signature is None or signature[1] != label:
         raise SignatureError("signature_malformed", label=label.decode())
     if digest is None:
@@ -122,29 +125,29 @@ def verify(head: Head, caller: Caller, origin: bytes | None, now_s: float) -> Si
         raise SignatureError("signature_keyid_unknown")
     if abs(now_s - created) > WINDOW_S:
         raise SignatureError("signature_time_wrong", seconds=round(created - now_s), limit=WINDOW_S)
-    uri = (origin or b"http://" + found.get(b"host", b"")) + head.target
+    uri = (origin or b"http://" + present.get(b"host", b"")) + head.target
     # RFC 9421, 2.5: each component on a line of its own, the parameters last, without a line break at the end
     base = b'"@method": %b\n"@target-uri": %b\n"content-digest": %b\n"@signature-params": %b' % (
-        head.method, uri, found[b"content-digest"], params,
+        head.method, uri, present[b"content-digest"], params,
     )  # fmt: skip
     expected = b2a_base64(hmac.digest(secret, base, "sha256"), newline=False)
     if not hmac.compare_digest(signature[2], expected):
-        shown = uri[:300].decode("latin-1")
-        raise SignatureError("signature_wrong", method=head.method.decode("latin-1"), uri=shown)
+        method, beginning = head.method.decode("latin-1"), uri[:300].decode("latin-1")
+        raise SignatureError("signature_wrong", method=method, uri=beginning)
     return Signature(keyid, nonce, created, digest[1])
 
 
 def _find(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """The headers of a signature, and Host; SignatureError when a signed request has one of them twice."""
-    found: dict[bytes, bytes] = {}
+    present: dict[bytes, bytes] = {}
     repeated = None
     for name, value in headers:
         if name in _FOUND:
-            repeated = name if name in found else repeated
-            found[name] = value
-    if repeated is not None and not found.keys().isdisjoint(_HEADERS):
+            repeated = name if name in present else repeated
+            present[name] = value
+    if repeated is not None and not present.keys().isdisjoint(_HEADERS):
         raise SignatureError("signature_header_repeated", header=_HEADERS.get(repeated, "Host"))
-    return found
+    return present
 
 
 def _read_input(value: bytes) -> tuple[bytes, bytes, str, str, int]:

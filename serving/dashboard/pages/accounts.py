@@ -106,6 +106,7 @@ def _page(
     return here.page(
         "accounts.html",
         status,
+        here=router.prefix,
         me=here.me,
         accounts=_list(here) if may_administer else [],
         may_administer=may_administer,

@@ -103,6 +103,7 @@ def _page(
     return here.page(
         "compare.html",
         status,
+        here=router.prefix,
         pair=pair,
         unchanged=_read_reasons(pair) if pair else {},
         state=state,

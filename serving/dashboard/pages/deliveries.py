@@ -96,14 +96,14 @@ def _page(
     query = wanted | ({"before": before} if before else {})
     listed = here.ask("GET", f"{address}/deliveries?{urlencode(query | {'limit': _LISTED + 1})}")
     deliveries = _DELIVERIES.validate_python(listed)
-    shown = deliveries[:_LISTED]
-    older = urlencode(wanted | {"before": shown[-1].id}) if len(deliveries) > _LISTED else None
+    page = deliveries[:_LISTED]
+    older = urlencode(wanted | {"before": page[-1].id}) if len(deliveries) > _LISTED else None
     return here.page(
         "webhook.html",
         status,
         here=f"{address}?{urlencode(query)}" if query else address,
         webhook=webhook,
-        deliveries=shown,
+        deliveries=page,
         states=STATES,
         state=state,
         before=before,

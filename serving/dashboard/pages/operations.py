@@ -202,6 +202,7 @@ def _page(here: Visit, problem: Markup | None = None, status: int = 200) -> Resp
     return here.page(
         "operations.html",
         status,
+        here=router.prefix,
         problem=problem,
         epoch=epoch,
         routing=live.routing if live else None,

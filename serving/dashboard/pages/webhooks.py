@@ -188,7 +188,7 @@ def _page(
     return here.page(
         "webhooks.html",
         status,
-        here=WEBHOOKS,
+        here=router.prefix,
         webhooks=webhooks,
         urgent=[webhook for webhook in webhooks if needs_attention(webhook)],
         emails={f"account:{account['id']}": account["email"] for account in accounts},

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
 from serving.dashboard.app import create_app
-from tests.dashboards import Installation, SignIn
+from tests.dashboards import Installation, SignIn, csrf_token
 from tests.logins import as_dashboard
 from tests.serving.dashboard.texts import text_at
 
@@ -42,3 +42,23 @@ def test_reasons_are_in_the_language_of_the_reader(filled: Installation) -> None
     assert "40 人が 80 回の比較の 90%（信頼水準 95% で 85% から 95%）で、先に表示された文を" in pages["/data"]
     assert "2 人以上が評価した出力は 0 件で、30 件必要です。" in pages["/data"]
     assert 'lang="en"' not in html[html.index("<main") :]
+
+
+@pytest.mark.parametrize(
+    ("page", "path", "fields"),
+    [
+        ("/accounts", "/accounts/password", {"password": "not this", "new_password": "another battery"}),
+        ("/compare", "/compare/message", {"text": ""}),
+        ("/operations", "/operations/jobs/replay", {"kind": "unknown"}),
+    ],
+)
+def test_after_a_refused_form_the_language_can_be_changed(
+    empty: Installation, page: str, path: str, fields: dict[str, str]
+) -> None:
+    with empty.client("admin") as client:
+        csrf = csrf_token(client, page)
+        refused = client.post(path, data={"csrf": csrf, **fields})
+        assert refused.status_code >= 400
+        assert f'name="to" value="{page}"' in refused.text
+        changed = client.post("/look", data={"language": "ja", "to": page})
+    assert 'lang="ja"' in changed.text

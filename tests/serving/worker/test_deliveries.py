@@ -273,7 +273,7 @@ async def test_days_of_failure_disable_a_webhook_and_a_delivery_between_them_doe
         assert (await wait_for_end(installation, key, made["id"], delivery_id))["state"] == "done"
 
 
-async def test_a_batch_is_told_once_when_its_last_job_ends(
+async def test_a_batch_has_one_event_when_its_last_job_ends(
     installation: Installation, receiver: Receiver, worker: Worker
 ) -> None:
     """The whole worker, which rewrites and delivers."""

@@ -64,10 +64,10 @@ class AsyncTransport:
             request.method, self.url + request.path, content=request.content, headers=request.headers()
         )
         # The address as it is sent, which is what the signature is about.
-        shown = self.credentials.headers(request.method, str(built.url), request.content)
+        headers = self.credentials.headers(request.method, str(built.url), request.content)
         if request.bearer is not None:
-            shown["Authorization"] = f"Bearer {request.bearer}"
-        built.headers.update(shown)
+            headers["Authorization"] = f"Bearer {request.bearer}"
+        built.headers.update(headers)
         try:
             response = await self._http.send(built, stream=True)
         except httpx.TransportError as error:
