@@ -482,8 +482,9 @@ class Webhook(Base):
     created_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
     created_at: Mapped[Created]
     failing_since: Mapped[Moment | None] = mapped_column(
-        comment="the first failed attempt since the last delivery"
+        comment="the first failed attempt since the last delivery, or since two days without one"
     )
+    failed_at: Mapped[Moment | None] = mapped_column(comment="the last failed attempt")
     failures: Mapped[int] = mapped_column(server_default="0", comment="since the last delivery")
     retry_at: Mapped[Moment | None] = mapped_column(comment="until then nothing is sent to it")
     skipped: Mapped[int] = mapped_column(

@@ -21,6 +21,7 @@ from data.webhooks.events import EventType
 
 _SECRET_BYTES = 32  # Standard Webhooks: 24 to 64
 _PREFIX = "whsec_"
+GAP = timedelta(days=2)  # without an attempt; longer than any wait between two attempts of a delivery
 
 
 class TooManyWebhooksError(ReasonedError):
@@ -192,16 +193,26 @@ async def record(
 ) -> list[uuid.UUID]:
     """Record what deliveries showed. A webhook that has only failed for `disabled_after` is disabled, because
     of `why`. Returns the ids of those that are disabled now and were not before.
+
+    A failure two days after the one before begins anew: what happened between them is unknown. So a receiver
+    that hears of something once a week is not disabled by one bad moment in each of two weeks.
     """
     disabled = []
     for health in sorted(healths):
         cursor = await connection.execute(
             "UPDATE webhooks SET"
-            " failing_since = CASE WHEN NOT %(ok)s THEN coalesce(failing_since, now()) END,"
+            " failing_since = CASE WHEN %(ok)s THEN NULL"
+            " WHEN failed_at > now() - %(gap)s THEN coalesce(failing_since, now()) ELSE now() END,"
+            " failed_at = CASE WHEN NOT %(ok)s THEN now() END,"
             " failures = CASE WHEN %(ok)s THEN 0 ELSE failures + 1 END,"
             " retry_at = CASE WHEN %(pause)s > 0 THEN now() + make_interval(secs => %(pause)s) END"
             " WHERE id = %(id)s",
-            {"id": health.webhook_id, "ok": health.has_delivered, "pause": health.pause_s},
+            {
+                "id": health.webhook_id,
+                "ok": health.has_delivered,
+                "gap": GAP,
+                "pause": health.pause_s,
+            },
         )
         because = health.disabled_reason or why
         cursor = await connection.execute(

@@ -265,8 +265,9 @@ def upgrade() -> None:
             "failing_since",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="the first failed attempt since the last delivery",
+            comment="the first failed attempt since the last delivery, or since two days without one",
         ),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True, comment="the last failed attempt"),
         sa.Column(
             "failures", sa.Integer(), server_default="0", nullable=False, comment="since the last delivery"
         ),

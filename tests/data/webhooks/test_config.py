@@ -5,7 +5,7 @@ import random
 import pytest
 
 from data.jobs import queue
-from data.webhooks import config
+from data.webhooks import config, subscriptions
 
 _DAY_S = 86_400
 _DELIVERIES = 20_000
@@ -33,6 +33,13 @@ def test_deliveries_outlive_an_outage_of_a_day_and_mostly_one_of_two(totals_s: l
     assert share_after(totals_s, 1) == pytest.approx(0.999, abs=0.001)
     assert share_after(totals_s, 2) == pytest.approx(0.79, abs=0.01)
     assert sum(totals_s) / _DELIVERIES / _DAY_S == pytest.approx(2.4, abs=0.05)
+
+
+def test_no_wait_between_two_attempts_is_a_gap() -> None:
+    """A longer one would begin the days of failure anew, and no webhook would ever be disabled."""
+    settings = config.load()
+    longest_s = max(settings.longest_retry_s, settings.longest_pause_s, settings.longest_retry_after_s)
+    assert longest_s < subscriptions.GAP.total_seconds()
 
 
 def test_a_webhook_is_disabled_after_its_deliveries_are_dead(totals_s: list[float]) -> None:

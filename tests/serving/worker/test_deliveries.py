@@ -250,14 +250,18 @@ async def test_days_of_failure_disable_a_webhook_and_a_delivery_between_them_doe
     receiver.status = 500
     days = timedelta(days=config.load().disabled_after_days)
 
-    def fail_since(ago: timedelta) -> None:
+    def fail_since(ago: timedelta, last: timedelta = timedelta()) -> None:
         with installation.engine.begin() as connection:
-            connection.execute(text("UPDATE webhooks SET failing_since = now() - :ago"), {"ago": ago})
+            connection.execute(
+                text("UPDATE webhooks SET failing_since = now() - :ago, failed_at = now() - :last"),
+                {"ago": ago, "last": last},
+            )
 
     once = FAST.model_copy(update={"most_attempts": 1})
     async with running(make_worker(installation, once)):
-        for ago in (timedelta(), days - timedelta(minutes=5)):
-            fail_since(ago)
+        week = timedelta(days=7)
+        for ago, last in ((timedelta(),) * 2, (days - timedelta(minutes=5), timedelta()), (week, week)):
+            fail_since(ago, last)
             await wait_for_end(installation, key, made["id"], await send_test(installation, key, made["id"]))
             assert (await find_webhook(installation, key, made["id"]))["disabled_at"] is None
         fail_since(days + timedelta(minutes=5))
