@@ -146,15 +146,15 @@ def visit(
     return painted
 
 
-def sign_in(browser: Browser, base: str) -> str:
-    """Sign in, and return the session's cookie."""
+def sign_in(browser: Browser, base: str, email: str = _EMAIL, password: str = _PASSWORD) -> str:
+    """Sign in to a site, and return the session's cookie."""
     context = browser.new_context(base_url=base)
     page = context.new_page()
     page.goto("/sign-in")
-    page.fill("[name=email]", _EMAIL)
-    page.fill("[name=password]", _PASSWORD)
+    page.fill("[name=email]", email)
+    page.fill("[name=password]", password)
     page.click("button.main")
-    page.wait_for_url("**/experiments")
+    page.wait_for_url(lambda url: "/sign-in" not in url)
     value = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "tonebridge_session")
     context.close()
     return value

@@ -8,13 +8,14 @@ labelled (`data/seed/labels`), or such scores with a known fault. The tables are
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import norm
 from tqdm import tqdm
 
+from data.corpus import ReadRewrite
 from data.reasons import reason
 from models import scoreboard, scoring
 from models.gate import Margins, gate
@@ -27,13 +28,15 @@ Rows = list[Scores]
 Fault = Callable[[Rows, np.random.Generator], Rows]
 
 
-def read_scores() -> dict[str, Rows]:
-    """The scores of the labelled rewrites by system, in the order of their messages; also of copies."""
-    labels = read_labels()
-    texts: dict[str, list[str]] = {}
+def score_labelled(labels: Iterable[ReadRewrite]) -> dict[str, Rows]:
+    """The scores of labelled rewrites by system, in the order of their messages; also of copies.
+
+    Each system has to have one rewrite of each message.
+    """
+    texts: dict[str, dict[str, str]] = {}  # by system and message
     cases: dict[str, Case] = {}
     for row in labels:
-        texts.setdefault(row.system, []).append(row.rewrite)
+        texts.setdefault(row.system, {})[row.message] = row.rewrite
         cases[row.message] = Case(
             id=row.message,
             text=row.text,
@@ -42,9 +45,10 @@ def read_scores() -> dict[str, Rows]:
             must_keep=(),
             reference="",
         )
-    texts["copy"] = [case.text for case in cases.values()]
+    texts["copy"] = {message: case.text for message, case in cases.items()}
     scores = {}
-    for system, rewrites in texts.items():
+    for system, by_message in texts.items():
+        rewrites = [by_message[message] for message in cases]
         meanings = scoring.meaning([case.text for case in cases.values()], rewrites)
         scores[system] = [
             scoreboard.score_case(case, rewrite, meaning, log_perplexity=0.0)
@@ -189,7 +193,7 @@ def simulate_judges(times: int) -> list[dict[str, float]]:
 def main(quick: bool) -> None:
     """Simulate all, print the tables, and write them unless `quick`."""
     times, lines = (20, 4) if quick else (100, 15)
-    scores = read_scores()
+    scores = score_labelled(read_labels())
     nights: dict[str, dict[str, float]] = {}
     for name in tqdm(CHALLENGERS, desc="challengers"):
         nights[name] = {

@@ -1,11 +1,11 @@
-"""Whether the outlook of a plan keeps its promise: simulated traffic through `experiments.outlook`, and then
-experiments between equal versions.
+"""Whether the outlook of a plan keeps its promise: simulated traffic through `experiments.forecasting`, and
+then experiments between equal versions.
 
     .venv/bin/python -m benchmarks.outlook --out docs/results/outlook.json
 
 The outlook promises a day by which the loss of a margin is excluded with the plan's power, if both versions
-are equal. In each run, users of 28 days become a history as in `history.measure`, the outlook reads it, and
-an experiment follows. Sums, estimates, intervals and margins come from the code that real experiments use
+are equal. In each run, users of 28 days become a history as in `recent_users.measure`, the outlook reads it,
+and an experiment follows. Sums, estimates, intervals and margins come from the code that real experiments use
 (`analysis.between_users`); the users are simulated, and there is one analysis a day. The plan is that of
 `configs/experiment.yaml` with its ramp, but without `minimum_days`, which would hide days that are too early.
 A promise is kept when at least 80 % of the experiments exclude the margin by the promised day.
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from tqdm import tqdm
 
-from experiments import analysis, history, metrics, outcomes, outlook
+from experiments import analysis, forecasting, metrics, outcomes, recent_users
 from experiments import plan as plans
 from experiments.aa_tests import compute_rate
 from experiments.analysis import ArmStatistics
@@ -39,7 +39,7 @@ from experiments.plan import Plan
 
 _PEOPLE = 2**15  # of whom the users are drawn
 _MOST_DAYS = 150  # of an experiment
-_MOST_SAMPLED = 20_000  # as `history.measure`
+_MOST_SAMPLED = 20_000  # as `recent_users.measure`
 _SUMS = len(Sums._fields)
 _BINS = len(BINS_MS) + 1
 _BIN_COLUMNS = ("x", "xx", "xy")  # of the latencies of each bin
@@ -188,12 +188,12 @@ def _build_bins(columns: Array) -> dict[int, Sums]:
 
 def draw_history(rng: np.random.Generator, case: Case, people: sparse.csr_array, plan: Plan) -> History:
     """The history of 28 days of traffic."""
-    arrivals = rng.poisson(case.users_a_day, history.DAYS).tolist()
+    arrivals = rng.poisson(case.users_a_day, recent_users.DAYS).tolist()
     metric = metrics.load()[case.metric]
     closed = min(sum(arrivals[: -math.ceil(plan.window_hours / 24)]), _MOST_SAMPLED)
     stored = outcomes.LATENCY if metric.kind == "quantile" else case.metric
     past = PastUsers(arrivals, closed, {stored: _build_bins(_draw_sums(rng, people, closed))})
-    measured = history.summarise(past, plan, {case.metric: metric}, _NOW)
+    measured = recent_users.summarise(past, plan, {case.metric: metric}, _NOW)
     assert measured is not None, "the installation has users"
     return measured
 
@@ -271,7 +271,7 @@ def run(case: Case, seed: int, experiments: int, progress: "tqdm[Any]") -> dict[
     first_days: list[int | None] = []
     for _ in range(experiments):
         past = draw_history(rng, case, people_before, plan)
-        margin = outlook.forecast(plan, {case.metric: metrics.load()[case.metric]}, past, {}).margins[
+        margin = forecasting.forecast(plan, {case.metric: metrics.load()[case.metric]}, past, {}).margins[
             case.metric
         ]
         promised.append(margin.days)

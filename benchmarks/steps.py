@@ -28,8 +28,9 @@ from data.traffic import receipts
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
 from serving.gateway.online import decoding
-from serving.gateway.online.front import PATH, Front, Turn
+from serving.gateway.online.front import PATH, Front
 from serving.gateway.online.protocol import HotProtocol
+from serving.gateway.online.turns import Turn
 from serving.gateway.parts import Parts, parts_of
 from serving.protocol import Door
 

@@ -23,6 +23,10 @@ C = TypeVar("C", bound=StageConfig)
 Fault = Mapping[str, Any]  # as one of pydantic's `ValidationError.errors()`: type, loc, msg, ctx, and input
 
 
+class StartError(Exception):
+    """A process must not start; the message says what to do, and quotes nothing that is secret."""
+
+
 class ConfigError(ValueError):
     """A yaml file or an override is no valid config. `path` is the file, and `faults` name its wrong fields.
 

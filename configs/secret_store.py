@@ -43,6 +43,8 @@ class Secrets(StageConfig):
     redis_password: SecretStr = Field(default_factory=_random)
     prefect_password: SecretStr = Field(default_factory=_random)
     mlflow_password: SecretStr = Field(default_factory=_random)
+    channel_secret: SecretStr = Field(default_factory=_random)
+    inbound_secret: SecretStr = Field(default_factory=_random)
 
 
 def load_or_create(state: Path) -> Secrets:

@@ -97,7 +97,8 @@ class ReadRewrite(Line):
     """A system's rewrite of a message with the labels of two blind readers.
 
     `third` settles where the two differ. `message` is the id of the message in the seed corpus. `policy` is
-    the digest of the weights that wrote the rewrite (`models.loading.policy_digest`), if any did.
+    the digest of the weights that wrote the rewrite (`models.loading.policy_digest`), if any did; for a
+    version of edits without the rules, which may have changed since.
     """
 
     message: str
@@ -217,7 +218,7 @@ class Personal(Line):
     @property
     def half(self) -> Literal["dev", "test"]:
         """The half of the data, by a hash of the text: rules are made from `dev` and measured on both."""
-        return "dev" if blake2b(self.text.encode(), digest_size=1).digest()[0] % 2 else "test"
+        return half_of(self.text)
 
     @model_validator(mode="after")
     def _labels_are_in_the_text(self) -> Self:
@@ -227,6 +228,61 @@ class Personal(Line):
                 raise ValueError(f"{span.text!r} is not at {span.start}, after the label before it")
             end = span.end
         return self
+
+
+Word = Annotated[str, Field(min_length=1)]
+
+
+class AnalysisLabels(_Row):
+    """What a reader says a message does, and by which of its words; `data/seed/analysis/guideline.md`."""
+
+    tone: Literal["harsh", "curt", "neutral", "warm"]
+    directness: Literal["direct", "softened", "hidden", "none"]
+    hard: bool
+    priority: Literal["urgent", "normal", "low", "none"]
+    deadlines: tuple[Word, ...]
+    vague: tuple[Word, ...]
+    unclear: tuple[Word, ...]
+    terms: tuple[Word, ...]
+    hurts: tuple[Word, ...]
+    sarcasm: bool
+    hedges: tuple[Word, ...]
+    passive: tuple[Word, ...]
+    transform: TransformType | Literal["none"]
+    also: tuple[TransformType, ...]
+
+    @property
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """The listed words by field."""
+        fields = ("deadlines", "vague", "unclear", "terms", "hurts", "hedges", "passive")
+        return {name: getattr(self, name) for name in fields}
+
+
+class AnalysedMessage(Line):
+    """What two blind readers say of a message of another part of the seed corpus."""
+
+    text: Text
+    first: AnalysisLabels
+    second: AnalysisLabels
+
+    @property
+    def half(self) -> Literal["dev", "test"]:
+        """The half of the data, by a hash of the text, as in `Personal`."""
+        return half_of(self.text)
+
+    @model_validator(mode="after")
+    def _words_are_in_the_text(self) -> Self:
+        for labels in (self.first, self.second):
+            for name, words in labels.words.items():
+                for word in words:
+                    if word not in self.text:
+                        raise ValueError(f"{name}: {word!r} is not in the message")
+        return self
+
+
+def half_of(text: str) -> Literal["dev", "test"]:
+    """The half of labelled data to which a text belongs, by its hash: rules are made from `dev`."""
+    return "dev" if blake2b(text.encode(), digest_size=1).digest()[0] % 2 else "test"
 
 
 L = TypeVar("L", bound=Line)

@@ -10,10 +10,10 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -39,8 +39,11 @@ class Reason(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    code: str
-    values: Mapping[str, Value] = {}
+    code: Annotated[str, Field(description="code in the catalogue", examples=["version_cannot_answer"])]
+    values: Annotated[
+        Mapping[str, Value],
+        Field(description="what the sentence is about, by name", examples=[{"version": "v1"}]),
+    ] = {}
 
     def render(self, language: Language = "en", quote: Callable[[str], str] = str) -> str:
         """The sentence in a language; `quote` is applied to each value that is text."""

@@ -21,7 +21,8 @@ class TransformType(StrEnum):
 
 
 Intensity = Annotated[
-    int, Field(ge=0, le=3, strict=True, description="0 barely touches the message, 3 is strongest")
+    int,
+    Field(ge=0, le=3, strict=True, description="0 barely touches the message, 3 is strongest", examples=[2]),
 ]
 
 Engine = Literal["ctranslate2", "transformers", "openai", "llamacpp"]
@@ -52,6 +53,9 @@ PROTECTED = Protection(masks=True, retries=5)  # for releases, by the table in d
 
 class Spec(BaseModel):
     """Everything that determines the output of a message.
+
+    A new field is left out of the JSON while it has its default (`Field(exclude_if=...)`), as in a routing:
+    during an upgrade the former release reads the specs of this one, and it refuses unknown fields.
 
     Equal specs give the same text for a message and seed. Greedy text may differ in a word if, in another
     batch, int8 rounding decides between tokens of nearly equal probability.
@@ -100,6 +104,24 @@ class Spec(BaseModel):
         return blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
+class TermRule(StrEnum):
+    """What rewrites do with a term of a dictionary."""
+
+    KEEP = "keep"  # leave it as it is
+    EXPLAIN = "explain"  # explain it by the wording
+    REPLACE = "replace"  # say the wording in its place
+
+
+class Term(BaseModel):
+    """A term of a dictionary; `wording` explains it, or is said in its place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    term: Annotated[str, Field(min_length=1, max_length=100)]
+    rule: TermRule
+    wording: Annotated[str, Field(max_length=300, description="empty for `keep`")] = ""
+
+
 class Role(StrEnum):
     """What a part of a message does in it."""
 
@@ -131,10 +153,14 @@ class Need(StrEnum):
 Split = Literal["train", "validation"]
 
 
+# An error of theirs is in the log of a flow's run, which Prefect stores: so it quotes no text.
+_OF_TEXTS = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
 class Demonstration(BaseModel):
     """A message and a good rewrite of it: from the seed, or from a person's edit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _OF_TEXTS
 
     text: str
     transform_type: TransformType
@@ -149,7 +175,7 @@ class PreferencePair(BaseModel):
     `stars` is the difference of their mean ratings; None if people compared the two directly.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _OF_TEXTS
 
     text: str
     transform_type: TransformType
@@ -165,7 +191,7 @@ class PreferencePair(BaseModel):
 class Label(BaseModel):
     """A rewrite that a person rated as good or bad: unpaired feedback, as for KTO."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _OF_TEXTS
 
     text: str
     transform_type: TransformType

@@ -35,6 +35,8 @@ from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from data.reasons import Reason, dump, load
 
+LAST_ID = uuid.UUID(int=2**128 - 1)  # no other id is greater
+
 
 def new_id() -> uuid.UUID:
     """A time-ordered UUIDv7."""
@@ -127,13 +129,28 @@ class Organisation(Base):
     trains_by_default: Mapped[bool] = mapped_column(
         server_default="true", comment="consent of its people who have not answered"
     )
+    origins: Mapped[list[str]] = mapped_column(
+        ARRAY(Text),
+        server_default="{}",
+        comment="of the web pages that may use its tokens, and its keys without a list of their own",
+    )
+    origins_revision: Mapped[int] = mapped_column(
+        server_default="0", comment="counts the changes of origins, for gateways to notice"
+    )
     created_at: Mapped[Created]
+
+
+_PREFERRED = "for clients to preselect; NULL: no preference"
 
 
 class User(Base):
     """A person: a JWT's subject, or an id that an API key asserts, scoped to that key."""
 
     __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("preferred_language IN ('en', 'ja')", name="preferred_language"),
+        CheckConstraint("preferred_intensity BETWEEN 0 AND 3", name="preferred_intensity"),
+    )
 
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
@@ -142,6 +159,12 @@ class User(Base):
     consents_to_training: Mapped[bool | None] = mapped_column(
         comment="NULL: not answered, so the organisation's default applies"
     )
+    preferred_language: Mapped[str | None] = mapped_column(String(2), comment=_PREFERRED)
+    preferred_transform_type: Mapped[str | None] = mapped_column(String(20), comment=_PREFERRED)
+    preferred_intensity: Mapped[int | None] = mapped_column(SmallInteger, comment=_PREFERRED)
+    tour_closed: Mapped[bool | None] = mapped_column(
+        comment="of the web app, for new people; NULL: it was never closed"
+    )
     created_at: Mapped[Created]
 
 
@@ -149,6 +172,10 @@ class ApiKey(Base):
     """An API key: the public id finds it; of the secret only the SHA-256 is stored."""
 
     __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("NOT is_browser OR (role = 'member' AND NOT requires_signatures)", name="browser"),
+        Index("ix_api_keys_listed", "organisation_id", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
@@ -162,6 +189,20 @@ class ApiKey(Base):
     signing_revision: Mapped[int] = mapped_column(
         server_default="0",
         comment="counts the changes of requires_signatures and of the key's secrets, for gateways to notice",
+    )
+    is_browser: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="whether it is in web pages, where everybody reads it: it may only rewrite and vote",
+    )
+    origins: Mapped[list[str] | None] = mapped_column(
+        ARRAY(Text), comment="of the web pages that may use it; NULL: those of its organisation"
+    )
+    origins_revision: Mapped[int] = mapped_column(
+        server_default="0",
+        comment="counts the changes of origins and of rewrites_a_day, for gateways to notice",
+    )
+    rewrites_a_day: Mapped[int | None] = mapped_column(
+        comment="the quota of a key that is in web pages; NULL: the default of these keys, none of others"
     )
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
@@ -190,6 +231,7 @@ class StoredSigningKey(Base):
     __table_args__ = (
         CheckConstraint("algorithm IN ('HS256', 'EdDSA')", name="algorithm"),
         UniqueConstraint("kid", "key"),  # so that a signature belongs to one organisation
+        Index("ix_signing_keys_listed", "organisation_id", "created_at", "kid"),
     )
 
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -199,6 +241,29 @@ class StoredSigningKey(Base):
     role: Mapped[str] = mapped_column(String(20), comment="role of every token that this key signs")
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
+
+
+class KeyChange(Base):
+    """Who made, changed or revoked a key, a secret or a token: see `data.people.key_changes`. Gateways only
+    add rows.
+    """
+
+    __tablename__ = "key_changes"
+    __table_args__ = (Index("ix_key_changes_listed", "organisation_id", "id"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    action: Mapped[str] = mapped_column(String(40))
+    key_id: Mapped[str | None] = mapped_column(String(16), comment="the API key; NULL: it is about none")
+    secret_id: Mapped[str | None] = mapped_column(String(64), comment="the secret of the API key")
+    kid: Mapped[str | None] = mapped_column(String(64), comment="the signing key, or that of the token")
+    jti: Mapped[str | None] = mapped_column(String(200), comment="the token, as in `revoked_tokens`")
+    origins: Mapped[list[str] | None] = mapped_column(
+        ARRAY(Text), comment="the new list; NULL: none, or that of the organisation"
+    )
+    rewrites_a_day: Mapped[int | None] = mapped_column(comment="the new quota of a key for web pages")
+    changed_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    changed_at: Mapped[Created]
 
 
 class RevokedToken(Base):
@@ -251,12 +316,15 @@ class AccountSession(Base):
     source: Mapped[bytes | None] = mapped_column(
         LargeBinary, comment="keyed digest of the e-mail address and the network address at sign-in"
     )
+    device: Mapped[str | None] = mapped_column(
+        String(60), comment="as the client described it at sign-in; NULL: it did not"
+    )
     created_at: Mapped[Created]
     refreshed_at: Mapped[Created]
     expires_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]
     ended_because: Mapped[str | None] = mapped_column(
-        String(20), comment="signed_out, reused or password_changed"
+        String(20), comment="signed_out, reused, password_changed or ended_elsewhere"
     )
 
 
@@ -314,14 +382,37 @@ class Output(Base):
     cost_usd: Mapped[float | None] = mapped_column(
         comment="the price of these tokens; 0 for a model of ours; NULL: not counted"
     )
+    dictionary_digest: Mapped[str] = mapped_column(
+        String(32), server_default="", comment="of the terms of dictionaries that the message has; '': none"
+    )
+    has_dictionary_words: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="whether the text may have wordings of a dictionary; no snapshot has such a text",
+    )
+    release: Mapped[str | None] = mapped_column(
+        String(64), comment="of the inference service that wrote it; NULL: an earlier one"
+    )
     created_at: Mapped[Created]
+
+
+class Withdrawal(Base):
+    """A release whose outputs left the caches: the gateways empty theirs when there is a new row."""
+
+    __tablename__ = "withdrawals"
+
+    id: Mapped[Id]
+    release: Mapped[str] = mapped_column(String(64))
+    withdrawn_at: Mapped[Moment] = mapped_column(server_default=func.clock_timestamp())
 
 
 class Answer(Base):
     """One reply to one person: ids only. Partitioned by the day in the id; see `data.traffic.answers`."""
 
     __tablename__ = "answers"
-    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+    __table_args__ = (
+        Index("ix_answers_of_user", "user_id", "id"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
 
     id: Mapped[Id]
     output_id: Mapped[uuid.UUID]
@@ -371,7 +462,10 @@ class JobBatch(Base):
     """Messages that one request gave to the queue; each of them is a job."""
 
     __tablename__ = "job_batches"
-    __table_args__ = (UniqueConstraint("organisation_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "key"),
+        Index("ix_job_batches_listed", "organisation_id", "id"),
+    )
 
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
@@ -421,6 +515,11 @@ class Job(Base):
             "webhook_id",
             postgresql_where=text("webhook_id IS NOT NULL AND state IN ('waiting', 'running')"),
         ),
+        Index(
+            "ix_jobs_open_of_inbound",
+            "user_id",
+            postgresql_where=text("kind = 'inbound' AND state IN ('waiting', 'running')"),
+        ),
     )
 
     id: Mapped[Id]
@@ -451,6 +550,26 @@ class Job(Base):
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Created]
     done_at: Mapped[Moment | None] = mapped_column(comment="when it got its last state")
+
+
+class JobChange(Base):
+    """Who tried dead jobs again, cancelled a batch or took an export: see `data.jobs.changes`. Gateways only
+    add rows.
+    """
+
+    __tablename__ = "job_changes"
+    __table_args__ = (Index("ix_job_changes_listed", "organisation_id", "id"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    action: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(20), comment="of the jobs")
+    jobs: Mapped[int] = mapped_column(comment="how many")
+    job_id: Mapped[uuid.UUID | None] = mapped_column(comment="the only one; NULL: there may be several")
+    batch_id: Mapped[uuid.UUID | None] = mapped_column(comment="the batch that they are of")
+    webhook_id: Mapped[uuid.UUID | None] = mapped_column(comment="the webhook that they deliver to")
+    changed_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    changed_at: Mapped[Created]
 
 
 class JobFile(Base):
@@ -492,6 +611,180 @@ class Webhook(Base):
     )
     disabled_at: Mapped[Moment | None]
     disabled_reason: Mapped[Reason | None] = mapped_column(StoredReason, comment="NULL: a person disabled it")
+
+
+class ChannelInstallation(Base):
+    """A workspace of a chat platform that an organisation has connected: see `data.channels`."""
+
+    __tablename__ = "channel_installations"
+    __table_args__ = (UniqueConstraint("platform", "workspace"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    platform: Mapped[str] = mapped_column(String(20))
+    workspace: Mapped[str] = mapped_column(String(200), comment="the platform's id of it")
+    name: Mapped[str] = mapped_column(String(200))
+    key_id: Mapped[str] = mapped_column(
+        ForeignKey("api_keys.id"), comment="the API key that vouches for its people"
+    )
+    sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="the platform's token and that key, encrypted: see serving/channels/vault.py"
+    )
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(100)))
+    installed_by: Mapped[LongText] = mapped_column(comment="as in `decisions`, or operator")
+    installed_at: Mapped[Created]
+
+
+class ChannelLink(Base):
+    """A person of a chat platform who has agreed to be a user: see `data.channels`."""
+
+    __tablename__ = "channel_links"
+    __table_args__ = (Index(None, "user_id"),)
+
+    installation_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("channel_installations.id", ondelete="CASCADE"), primary_key=True
+    )
+    person: Mapped[str] = mapped_column(String(200), primary_key=True, comment="the platform's id of them")
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    user_id: Mapped[uuid.UUID]
+    language: Mapped[str] = mapped_column(String(2), comment="in which the platform shows itself to them")
+    agreed_at: Mapped[Created]
+    wants_proposals: Mapped[bool] = mapped_column(
+        server_default=false(), comment="whether rules are tried on what they write in channels"
+    )
+
+
+class InboundWebhook(Base):
+    """Where another tool sends messages, and where their rewrites go: see `data.inbound`."""
+
+    __tablename__ = "inbound_webhooks"
+    __table_args__ = (
+        CheckConstraint("verification IN ('standard', 'hub', 'token')", name="verification"),
+        CheckConstraint("reply_form IN ('text', 'answer')", name="reply_form"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"), comment="the API key that rewrites for it")
+    sealed_key: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="that key, encrypted: see serving/channels/inbound/credentials.py"
+    )
+    name: Mapped[str] = mapped_column(String(200))
+    verification: Mapped[str] = mapped_column(String(10))
+    secret: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="what verifies its requests, encrypted; of a token the SHA-256"
+    )
+    former_secret: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="what verifies them too, until a time"
+    )
+    former_until: Mapped[Moment | None]
+    text_pointer: Mapped[str] = mapped_column(String(1000), comment="RFC 6901")
+    transform_type: Mapped[str] = mapped_column(String(20))
+    intensity: Mapped[int] = mapped_column(SmallInteger)
+    reply_url: Mapped[str] = mapped_column(Text)
+    reply_form: Mapped[str] = mapped_column(String(10))
+    delivers_unchanged: Mapped[bool]
+    created_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    created_at: Mapped[Created]
+    failures: Mapped[int] = mapped_column(server_default="0", comment="since the last delivery")
+    retry_at: Mapped[Moment | None] = mapped_column(comment="until then nothing is sent to it")
+
+
+class DictionaryTerm(Base):
+    """A term of an organisation or of a person: see `data.people.dictionaries`."""
+
+    __tablename__ = "dictionary_terms"
+    __table_args__ = (
+        CheckConstraint("rule IN ('keep', 'explain', 'replace')", name="rule"),
+        CheckConstraint("(rule = 'keep') = (wording = '')", name="wording"),
+        UniqueConstraint("organisation_id", "user_id", "folded", postgresql_nulls_not_distinct=True),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(comment="whose term it is; NULL: the organisation's")
+    term: Mapped[str] = mapped_column(String(100))
+    folded: Mapped[str] = mapped_column(String(100), comment="the same for spellings that differ in case")
+    rule: Mapped[str] = mapped_column(String(10))
+    wording: Mapped[str] = mapped_column(
+        String(300), comment="explains the term, or is said in its place; '' of a term that is kept"
+    )
+    created_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    created_at: Mapped[Created]
+
+
+class Dictionary(Base):
+    """The revision of a dictionary, for gateways to notice its changes. A trigger writes it."""
+
+    __tablename__ = "dictionaries"
+    __table_args__ = (UniqueConstraint("organisation_id", "user_id", postgresql_nulls_not_distinct=True),)
+
+    revision: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="increases in the order of the commits"
+    )
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(comment="whose it is; NULL: the organisation's")
+
+
+class TransformRule(Base):
+    """A rule that proposes a rewrite of a message: see `data.rules`."""
+
+    __tablename__ = "transform_rules"
+    __table_args__ = (Index(None, "organisation_id", "user_id"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(comment="whose rule it is; NULL: the organisation's")
+    name: Mapped[str] = mapped_column(String(200))
+    conditions: Mapped[list[Any]] = mapped_column(JSONB, comment="all must hold")
+    transform_type: Mapped[str] = mapped_column(String(20))
+    intensity: Mapped[int] = mapped_column(SmallInteger)
+    priority: Mapped[int] = mapped_column(SmallInteger, comment="1 is tried first")
+    enabled: Mapped[bool]
+    created_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    created_at: Mapped[Created]
+
+
+class RuleChange(Base):
+    """Who changed a rule, and how: the audit of `transform_rules`. Gateways only add rows."""
+
+    __tablename__ = "rule_changes"
+    __table_args__ = (
+        CheckConstraint("former IS NOT NULL OR present IS NOT NULL", name="change"),
+        Index(None, "organisation_id", "user_id"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(comment="whose rule it is; NULL: the organisation's")
+    rule_id: Mapped[uuid.UUID] = mapped_column(comment="the rule may be deleted")
+    former: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="the rule before; NULL: it is new"
+    )
+    present: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="the rule since then; NULL: it is deleted"
+    )
+    changed_by: Mapped[LongText] = mapped_column(comment="as in `decisions`; a token's subject may be long")
+    changed_at: Mapped[Created]
+
+
+class AppFeedback(Base):
+    """What a person says about the app itself: see `data.people.app_feedback`."""
+
+    __tablename__ = "app_feedback"
+    __table_args__ = (
+        CheckConstraint("about IN ('idea', 'problem', 'praise')", name="about"),
+        Index("ix_app_feedback_listed", "organisation_id", "id"),
+        Index("ix_app_feedback_of_person", "user_id", "created_at"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID]
+    about: Mapped[str] = mapped_column(String(10))
+    comment: Mapped[str] = mapped_column(Text)
+    may_answer: Mapped[bool] = mapped_column(comment="admins are shown who wrote it only then")
+    created_at: Mapped[Created]
 
 
 class Comparison(Base):
@@ -605,6 +898,7 @@ class Experiment(Base):
             " 'discarded')",
             name="status",
         ),
+        Index("ix_experiments_listed", "created_at", "id"),
     )
 
     id: Mapped[Id]
@@ -700,10 +994,12 @@ class Failure(Base):
 
 
 class ExperimentUnit(Base):
-    """A unit (a user or an organisation) of an experiment: the arm and the time of its first exposure.
+    """An organisation in an experiment between organisations: the arm and the time of its first exposure.
 
-    Its experiment has no foreign key: the check of each of 50,000 new rows takes longer than their insertion,
-    and the refresh that inserts them holds the experiment's row.
+    Users have no rows: `experiments.outcomes` finds them in `exposures`, since the upkeep of another index of
+    ten million users took longer than the rest of what an analysis stores. Rows of users are of former
+    releases, and unused (migration 0052). There is no foreign key: the refresh that inserts rows holds the
+    experiment's row.
     """
 
     __tablename__ = "units"
@@ -721,10 +1017,11 @@ class ExperimentUnit(Base):
 
 
 class OpenUnit(Base):
-    """A unit whose observation window is open: its outcomes are not counted yet.
+    """A unit (a user or an organisation) of an experiment whose observation window is open: its outcomes are
+    not counted yet.
 
-    This table is separate from `units` because updating one row among ten million costs many times as much.
-    It has no foreign key either.
+    Its experiment has no foreign key: the check of each of 50,000 new rows takes longer than their insertion,
+    and the refresh that inserts them holds the experiment's row.
     """
 
     __tablename__ = "open_units"
@@ -932,7 +1229,9 @@ class Snapshot(Base):
     __tablename__ = "snapshots"
 
     digest: Mapped[str] = mapped_column(String(32), primary_key=True)
-    path: Mapped[str] = mapped_column(Text)
+    path: Mapped[str] = mapped_column(
+        Text, comment="below the state folder; absolute outside of it; empty after an erasure of everything"
+    )
     counts: Mapped[Json]
     high_water: Mapped[int] = mapped_column(
         BigInteger, comment="transaction id; the snapshot has every vote of older transactions that counts"
@@ -997,10 +1296,22 @@ class Lineage(Base):
 
 
 class Erasure(Base):
-    """A person's request to be forgotten: first the work order; when it is finished, the record of it."""
+    """A person's request to be forgotten: first the work order; when it is finished, the record of it. The
+    function `request_erasure` of the database stores it.
+    """
 
     __tablename__ = "erasures"
-    __table_args__ = (Index(None, "purged_at"), Index(None, "user_id"))
+    __table_args__ = (
+        Index(None, "purged_at"),
+        Index(None, "user_id"),
+        Index(
+            "uq_erasures_open",
+            "organisation_id",
+            "user_id",
+            unique=True,
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
 
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
@@ -1011,6 +1322,48 @@ class Erasure(Base):
     )
     finished_at: Mapped[Moment | None]
     counts: Mapped[Json] = mapped_column(comment="numbers of removed items so far, by kind")
+    keeps_account: Mapped[bool] = mapped_column(
+        server_default="false", comment="the person goes on: their account and its sessions stay"
+    )
+
+
+class OutputErasure(Base):
+    """A person's request to forget one output; their account and everything else of theirs stay. The function
+    `request_output_erasure` of the database stores it.
+    """
+
+    __tablename__ = "output_erasures"
+    __table_args__ = (
+        Index(None, "purged_at"),
+        Index(None, "user_id", "output_id"),
+        Index(
+            "uq_output_erasures_open",
+            "user_id",
+            "output_id",
+            unique=True,
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID]
+    output_id: Mapped[uuid.UUID]
+    requested_at: Mapped[Created]
+    purged_at: Mapped[Moment | None] = mapped_column(
+        comment="when gateways were last asked to empty their caches"
+    )
+    finished_at: Mapped[Moment | None]
+    counts: Mapped[Json] = mapped_column(
+        server_default="{}", comment="numbers of removed items so far, by kind"
+    )
+    votes: Mapped[Names] = mapped_column(
+        server_default="[]", comment="ids of the removed votes, by which rows of snapshots are found"
+    )
+    versions: Mapped[Names] = mapped_column(
+        server_default="[]",
+        comment="versions that were trained on these votes: an erasure of the person issues their orders",
+    )
 
 
 class VersionOrder(Base):

@@ -14,18 +14,20 @@ expires, later decisions would overtake the interrupted one.
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from psycopg import AsyncConnection, Connection
 from psycopg.errors import UniqueViolation
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from pydantic import Field
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from data.fields import Id, RequestedBy, Time
 from data.reasons import Reason, ReasonedError, dump, load, reason, render
 from data.tables import Decision, new_id
 from data.traffic import routing
@@ -86,17 +88,26 @@ class Command(NamedTuple):
 class ListedDecision:
     """A decision with its rendered reason, as the API returns it."""
 
-    id: uuid.UUID
-    action: str
-    parameters: dict[str, Any]
-    reason: str  # `reasons` in English
-    reasons: list[Reason]
-    requested_by: str
-    created_at: datetime
-    claimed_at: datetime | None
-    done_at: datetime | None
-    outcome: str | None
-    failure: list[Reason]
+    id: Annotated[Id, Field(description="the decision")]
+    action: Annotated[str, Field(description="what was decided", examples=["draft"])]
+    parameters: Annotated[
+        dict[str, Any],
+        Field(description="share, challenger, or what else the action needs", examples=[{"share": 0.1}]),
+    ]
+    reason: Annotated[
+        str, Field(description="`reasons` in English", examples=["People prefer the summaries of v2."])
+    ]
+    reasons: Annotated[list[Reason], Field(description="why, as codes and values")]
+    requested_by: RequestedBy
+    created_at: Annotated[Time, Field(description="when it was requested")]
+    claimed_at: Annotated[
+        Time | None, Field(description="when it began to be carried out; null before", examples=[None])
+    ]
+    done_at: Annotated[
+        Time | None, Field(description="when it was carried out, or failed; null before", examples=[None])
+    ]
+    outcome: Annotated[str | None, Field(description="what became of it; null before", examples=["done"])]
+    failure: Annotated[list[Reason], Field(description="why it failed; empty when it did not", examples=[[]])]
 
 
 def scope_key(organisation_id: uuid.UUID, key: str) -> str:

@@ -2,18 +2,19 @@
 
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from pydantic import Field
 
+from data.fields import Id, Time, VersionName
 from data.reasons import Reason, ReasonedError, written
 from data.records import PROTECTED, Spec
-from data.tables import new_id
+from data.tables import LAST_ID, new_id
 from data.traffic import routing
 from data.traffic.routing import Target
 from experiments import decisions
@@ -30,10 +31,16 @@ class UnknownVersionError(ReasonedError, LookupError):
 class ListedArm:
     """A variant, and the version that answers its users."""
 
-    name: str
-    version: str
-    is_baseline: bool
-    dropped_at: datetime | None  # when a challenger was withdrawn while the experiment went on
+    name: Annotated[str, Field(description="name of the variant", examples=["v2"])]
+    version: Annotated[VersionName, Field(description="the version that answers its users")]
+    is_baseline: Annotated[bool, Field(description="it is what the challengers are compared with")]
+    dropped_at: Annotated[
+        Time | None,
+        Field(
+            description="when the challenger was withdrawn while the experiment went on; null: it was not",
+            examples=[None],
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +49,44 @@ class ListedExperiment:
     `is_sample` marks an experiment with simulated data. `plan_faults` say why its plan is not valid.
     """
 
-    id: uuid.UUID
-    name: str
-    hypothesis: str
+    id: Annotated[Id, Field(description="the experiment")]
+    name: Annotated[str, Field(description="its name", examples=["Shorter summaries"])]
+    hypothesis: Annotated[
+        str, Field(description="what it is to show", examples=["People prefer the summaries of v2."])
+    ]
     status: Status
-    is_sample: bool
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    variants: list[ListedArm]
-    plan_faults: list[Reason]
+    is_sample: Annotated[bool, Field(description="its data are simulated")]
+    created_at: Annotated[Time, Field(description="when it was drafted")]
+    started_at: Annotated[Time | None, Field(description="when it was started; null before", examples=[None])]
+    ended_at: Annotated[Time | None, Field(description="when it ended; null before", examples=[None])]
+    variants: Annotated[
+        list[ListedArm], Field(description="the arms: challengers, and once started the baseline")
+    ]
+    plan_faults: Annotated[
+        list[Reason], Field(description="why its plan is not valid any more; empty: it is", examples=[[]])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class WholeExperiment(ListedExperiment):
     """An experiment, the share of users who are in it now (0 to 1), and its decisions, the newest first."""
 
-    plan: dict[str, Any]
-    target: dict[str, Any]
-    share: float
-    decisions: list[ListedDecision]
+    plan: Annotated[
+        dict[str, Any],
+        Field(
+            description="the whole plan (configs/experiment.yaml), frozen when it was drafted",
+            examples=[{"primary": "satisfaction", "maximum_days": 28}],
+        ),
+    ]
+    target: Annotated[
+        dict[str, Any],
+        Field(
+            description="the messages that it is about, as in `NewTarget`",
+            examples=[{"transform_types": ["summarize"], "organisations": [], "locales": [], "channels": []}],
+        ),
+    ]
+    share: Annotated[float, Field(description="share of the users who are in it now, 0 to 1", examples=[0.0])]
+    decisions: Annotated[list[ListedDecision], Field(description="its decisions, the newest first")]
 
 
 class Draft(NamedTuple):
@@ -150,15 +175,27 @@ _LISTED = sql.SQL(
     " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants,"
     " e.plan"
 )
-_NEWEST = sql.SQL("SELECT {} FROM experiments e ORDER BY e.created_at DESC, e.id DESC LIMIT %s").format(
-    _LISTED
-)
+_NEWEST = sql.SQL(
+    "SELECT {} FROM experiments e WHERE e.status = ANY(%(statuses)s) AND (e.created_at, e.id) < ("
+    " CASE WHEN %(before)s::uuid IS NULL THEN 'infinity'"
+    " ELSE (SELECT created_at FROM experiments WHERE id = %(before)s) END, coalesce(%(before)s, %(last)s))"
+    " ORDER BY e.created_at DESC, e.id DESC LIMIT %(most)s"
+).format(_LISTED)
 _WHOLE = sql.SQL("SELECT {}, e.target FROM experiments e WHERE e.id = ANY(%s)").format(_LISTED)
 
 
-async def list_newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
-    """List at most `most` experiments, the newest first."""
-    cursor = await connection.cursor(row_factory=dict_row).execute(_NEWEST, (most,))
+async def list_newest(
+    connection: AsyncConnection,
+    most: int,
+    *,
+    statuses: Collection[Status] = tuple(Status),
+    before: uuid.UUID | None = None,
+) -> list[ListedExperiment]:
+    """List at most `most` experiments with one of these statuses, the newest first; with `before`, those
+    after that one.
+    """
+    params = {"statuses": list(statuses), "before": before, "last": LAST_ID, "most": most}
+    cursor = await connection.cursor(row_factory=dict_row).execute(_NEWEST, params)
     rows = [_parse_row(row) for row in await cursor.fetchall()]
     return [
         ListedExperiment(**{name: value for name, value in row.items() if name != "plan"}) for row in rows

@@ -94,7 +94,7 @@ class _Combined(NamedTuple):
 Pair = tuple[Estimate, Estimate]  # baseline and challenger in one epoch
 
 
-def _has_variance(pair: Pair) -> bool:
+def has_variance(pair: Pair) -> bool:
     """Return whether both arms have a variance: without one, an epoch has no standard error."""
     return all(arm.variance is not None for arm in pair)
 
@@ -128,11 +128,19 @@ def _holds_enough(arm: Sequence[Estimate], fewest_users: int) -> bool:
 
     The number of users does not tell it: one of 500 users may have written most messages, and an event may
     have happened to two of 10,000. With only a minimum number of users, arms of 95 % and 5 %, heavy users and
-    rare events name a false winner in up to 31 % of the experiments (docs/calibration.md).
+    rare events name a false winner in up to 14 % of the experiments (docs/calibration.md).
+    """
+    users, information = sum_information(arm)
+    return users >= fewest_users and (information is None or information >= 1)
+
+
+def sum_information(arm: Sequence[Estimate]) -> tuple[float, float | None]:
+    """The effective users of an arm's epochs together, and their information (`Estimate`); None where the
+    users alone decide.
     """
     users = sum(epoch.users if epoch.effective_users is None else epoch.effective_users for epoch in arm)
     information = [epoch.information for epoch in arm if epoch.information is not None]
-    return users >= fewest_users and (not information or sum(information) >= 1)
+    return users, sum(information) if information else None
 
 
 def compare_arms(
@@ -150,7 +158,7 @@ def compare_arms(
     users' past is known, both arms are adjusted for it first, epoch by epoch (`estimators.adjust_for_past`).
     The interval is cut at `largest`, the largest possible difference.
     """
-    usable = [pair for pair in pairs if _has_variance(pair)]
+    usable = [pair for pair in pairs if has_variance(pair)]
     if not usable or not all(_holds_enough(arm, fewest_users) for arm in zip(*usable, strict=True)):
         return None
     without_past = [adjust_for_past(*pair) for pair in usable]
@@ -191,14 +199,14 @@ def compare_arms(
     )
 
 
-def bound_loss_of_share(pairs: Sequence[Pair], alpha: float, better: Better) -> float:
+def bound_loss_of_share(pairs: Sequence[Pair], alpha: float, better: Better, times: float = 1.0) -> float:
     """The largest loss in a share that the data do not exclude, for events too rare for `compare_arms`.
 
     The share of each arm is a rate of wins, with the confidence sequence of `sequential.win_rate_interval`.
     It holds at all analyses at once, for no event at all, and for values between 0 and 1, which vary less
     than events do. A ratio has Kish's number of users, and epochs are weighted as in `compare_arms`; both
     make it an approximation. The unfavourable ends of both arms have an error of `alpha` together. 1 without
-    users.
+    users. `times` computes it as if so many times as many users had the same shares.
     """
     usable = [pair for pair in pairs if all(arm.users for arm in pair)]
     if not usable:
@@ -209,7 +217,7 @@ def bound_loss_of_share(pairs: Sequence[Pair], alpha: float, better: Better) -> 
     def bound(arm: Sequence[Estimate]) -> Interval:
         rate = min(float(weight @ [epoch.mean for epoch in arm]), 1.0)  # rounding may exceed it
         effective = [epoch.users if epoch.effective_users is None else epoch.effective_users for epoch in arm]
-        users = 1 / float(weight**2 @ (1 / np.array(effective)))
+        users = times / float(weight**2 @ (1 / np.array(effective)))
         events = rate * users
         return sequential.win_rate_interval(events, users - events, alpha / 2, _PRIOR_EVENTS)
 

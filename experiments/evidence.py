@@ -21,6 +21,7 @@ from experiments.effects import Effect
 from experiments.lifecycle import Action
 from experiments.ranking import Ranking
 from experiments.recommendation import Decision
+from experiments.running import Running
 
 MOST_POINTS = 300  # points of a curve: more than a screen can show
 
@@ -145,12 +146,13 @@ class Met(NamedTuple):
     requirement: Reason
     is_met: bool
     since: datetime | None  # the first analysis from which on it was met; None: it was not met at the last
-    days: float | None  # until then, since the start of the experiment
+    days: float | None  # until then, since the start of the experiment, without its pauses
 
 
-def find_met_since(analyses: Sequence[Dated], challenger: str, started_at: datetime) -> list[Met]:
+def find_met_since(analyses: Sequence[Dated], challenger: str, periods: Running) -> list[Met]:
     """Since when a challenger has met each requirement to ship without a break, the first one met first.
-    `analyses` are in the order of time; those without the challenger are left out.
+    `analyses` are in the order of time; those without the challenger are left out. `periods` are those in
+    which the experiment let users in.
     """
     assessed = [
         (at, evidence.decision.by_challenger[challenger].requirements)
@@ -165,7 +167,7 @@ def find_met_since(analyses: Sequence[Dated], challenger: str, started_at: datet
             if place >= len(requirements) or not requirements[place].is_met:
                 break
             since = at
-        days = None if since is None else (since - started_at) / timedelta(days=1)
+        days = None if since is None else periods.lasted(since) / timedelta(days=1)
         results.append(Met(requirement.state, requirement.is_met, since, days))
     return sorted(results, key=lambda met: math.inf if met.days is None else met.days)
 

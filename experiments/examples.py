@@ -9,7 +9,7 @@ the organisation's measured users: fewer rows would reveal whose they are.
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select, text
@@ -89,7 +89,8 @@ _LISTED = """
     ORDER BY arms.variant, v.place
 """
 _FAILURES = """
-    SELECT variant, uuid_extract_timestamp(id)::date AS day, sum(failures)::bigint AS requests
+    SELECT variant, (uuid_extract_timestamp(id) AT TIME ZONE 'UTC')::date AS day,
+        sum(failures)::bigint AS requests
     FROM measured_failures
     WHERE experiment_id = :experiment_id AND id >= :first AND id < :last
         AND uuid_extract_timestamp(id) >= entered_at
@@ -196,7 +197,7 @@ def list_answers(
             arms[row["variant"]] = replace(arm, users=row["users"])
             continue
         values = {name: row[name] for name in Example.__slots__}
-        values["at"] = row["at"] if row["is_own"] else row["at"].date()
+        values["at"] = row["at"] if row["is_own"] else row["at"].astimezone(UTC).date()
         example = Example(**values)
         arms[row["variant"]] = ArmExamples(row["users"], row["answers"], [*arm.examples, example])
     return arms

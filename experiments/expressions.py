@@ -8,15 +8,15 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from data.reasons import ReasonedError
+from experiments.columns import Column, Expression, Type
 
-Type = Literal["number", "boolean", "text"]
 LONGEST = 500  # characters of an expression
 _LONGEST_SQL = 20_000  # characters of its SQL: `sqrt` and `ln` repeat what they contain
 _MOST_DIGITS = 15  # of a number, before and after the decimal point
@@ -58,21 +58,6 @@ _ARGUMENTS: Mapping[type[exp.Expr], set[str]] = {
 
 class ExpressionError(ReasonedError, ValueError):
     """A text is no expression over the known columns."""
-
-
-class Column(NamedTuple):
-    """A column that an expression may name: its SQL, and the type of its values."""
-
-    sql: str
-    type: Type
-
-
-class Expression(NamedTuple):
-    """An expression as SQL, the type of its values, and the columns that it names."""
-
-    sql: str
-    type: Type
-    columns: frozenset[str]
 
 
 class _Part(NamedTuple):

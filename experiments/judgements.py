@@ -226,9 +226,9 @@ def compare(
 
 def decide(votes: ComparisonResult, judged: SurrogateResult | None, plan: Plan) -> ComparisonResult:
     """The comparison that decides: that of votes and judge if the plan says so, there is one, and the judge
-    has not changed; else that of the votes alone.
+    has not changed; else that of the votes alone. How many votes it takes with a judge is not known.
     """
     if not plan.surrogate or judged is None or not judged.is_judge_steady:
         return votes
     kept = ("win_rate", "interval", "lowest_to_ship", "decision")
-    return votes.model_copy(update={name: getattr(judged, name) for name in kept})
+    return votes.model_copy(update={name: getattr(judged, name) for name in kept} | {"progress": None})

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
-from experiments import history, power
+from experiments import power, recent_users
 from experiments.analysis import ExperimentResult
 from experiments.plan import Plan
 from experiments.unit_values import Floats, UnitValues
@@ -95,9 +95,9 @@ def list_sights(session: Session, plan: Plan, users: float, now: datetime | None
     power, by the traffic of the last weeks. The metric that sees the smallest part of its mean comes first.
     Metrics in which recent users do not differ are absent, and so are all without traffic.
 
-    The caller rolls back (`history.measure`).
+    The caller rolls back (`recent_users.measure`).
     """
-    past = history.measure(session, plan, plan.all_metrics, now or datetime.now(UTC))
+    past = recent_users.measure(session, plan, plan.all_metrics, now or datetime.now(UTC))
     sights = []
     for name, metric in past.metrics.items() if past else ():
         if metric.spread is None or not metric.with_value:

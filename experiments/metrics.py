@@ -8,16 +8,19 @@ quantities (`experiments.expressions`).
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 import configs
 from data.reasons import ReasonedError
-from experiments import expressions
-from experiments.expressions import Column, Expression
+from experiments.columns import Column, Expression
+
+if TYPE_CHECKING:
+    from experiments.known_values import Value
 
 FILE = Path(__file__).parent.parent / "configs" / "metrics.yaml"
 
@@ -73,9 +76,17 @@ class MetricError(ReasonedError, ValueError):
     """The fields of a metric do not fit together."""
 
 
+def read(text: str, columns: Mapping[str, Column]) -> Expression:
+    """An expression over columns; errors as `expressions.parse`."""
+    # Imported here: the shipped metrics are plain quantities, and the parser takes 8 MB of a gateway.
+    from experiments import expressions
+
+    return expressions.parse(text, columns)
+
+
 @cache
 def _parse(text: str) -> Expression:
-    return expressions.parse(text, COLUMNS)
+    return read(text, COLUMNS)
 
 
 def _check(text: str) -> str:
@@ -98,22 +109,49 @@ class Metric(configs.StageConfig):
     quantile    quantile of the latency of misses in milliseconds, over all misses of all users
     """
 
-    kind: Literal["proportion", "mean", "ratio", "quantile"]
-    of: Measured | None = None
-    per: Measured | None = None
-    q: Annotated[float | None, Field(gt=0, lt=1)] = None
-    cap: Annotated[float | None, Field(gt=0, description="upper limit of a user's quantity")] = None
+    kind: Annotated[
+        Literal["proportion", "mean", "ratio", "quantile"], Field(description="how it is computed")
+    ]
+    of: Annotated[
+        Measured | None,
+        Field(
+            description="the quantity, or an expression over quantities; of a ratio, the numerator",
+            examples=["complaints"],
+        ),
+    ] = None
+    per: Annotated[
+        Measured | None, Field(description="denominator of a ratio; null for other kinds", examples=[None])
+    ] = None
+    q: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="the quantile, 0 to 1; null for other kinds", examples=[None]),
+    ] = None
+    cap: Annotated[
+        float | None, Field(gt=0, description="upper limit of a user's quantity", examples=[None])
+    ] = None
     cap_percentile: Annotated[
         float | None,
-        Field(gt=0, lt=1, description="the cap is this percentile of users before the start (`caps`)"),
+        Field(
+            gt=0,
+            lt=1,
+            description="the cap is this percentile of users before the start (`caps`)",
+            examples=[None],
+        ),
     ] = None
     usual: Annotated[float, Field(ge=0, description="covariate of a mean for a user without a past")] = 0.0
     share: Annotated[
         bool,
         Field(description="a user's value lies between 0 and 1: a value beyond counts as the nearer end"),
     ] = False
-    better: Literal["higher", "lower"]
-    says: Annotated[str, Field(min_length=1, description="description for people")]
+    better: Annotated[Literal["higher", "lower"], Field(description="which values are better")]
+    says: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="description for people",
+            examples=["share of users who complained about an answer"],
+        ),
+    ]
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Metric":
@@ -152,10 +190,19 @@ class Metric(configs.StageConfig):
 
     @property
     def is_of_voters(self) -> bool:
-        """Whether only users who voted within their window have a value."""
-        if self.kind != "mean" or self.of is None:
+        """Whether only users who voted within their window count: a mean that is NULL for all others, or a
+        ratio with a denominator of 0 for them. The time to the first vote itself is none: it shows whether
+        these metrics can be believed.
+        """
+        deciding = {"mean": self.of, "ratio": self.per}.get(self.kind)
+        if deciding is None or (self.kind == "mean" and deciding == VOTE_TIMING):
             return False
-        return self.of in _OF_VOTES or (self.is_expression and not _OF_VOTERS_ONLY.isdisjoint(self.columns))
+        if deciding in _QUANTITIES:
+            return deciding in _OF_VOTES | _OF_VOTERS_ONLY
+        value = _evaluate_for_non_voter(deciding)
+        if self.kind == "mean" or value is None:
+            return value is None
+        return value in (0, False) or (self.share and isinstance(value, Decimal) and value < 0)
 
     @property
     def is_expression(self) -> bool:
@@ -250,6 +297,15 @@ def _to_sql(measured: str) -> str:
     return f"({parsed.sql})::int" if parsed.type == "boolean" else f"({parsed.sql})"
 
 
+@cache
+def _evaluate_for_non_voter(text: str) -> "Value":
+    """The value of an expression for a user who did not vote within the window."""
+    from experiments import known_values  # as in `read`
+
+    known = {name: None if name in _OF_VOTERS_ONLY else Decimal(0) for name in _OF_VOTES | _OF_VOTERS_ONLY}
+    return known_values.evaluate(text, known)
+
+
 def _to_sql_before_entry(measured: str) -> str | None:
     """The same for the time before entry; None when a column has no counterpart of that time."""
     if measured in _QUANTITIES:
@@ -257,7 +313,7 @@ def _to_sql_before_entry(measured: str) -> str | None:
     named = _parse(measured).columns
     if not named or not named <= _WITH_PAST:
         return None
-    parsed = expressions.parse(measured, {name: BEFORE[f"before_{name}"] for name in named})
+    parsed = read(measured, {name: BEFORE[f"before_{name}"] for name in named})
     return f"({parsed.sql})::int" if parsed.type == "boolean" else f"({parsed.sql})"
 
 

@@ -24,10 +24,11 @@ LATENCY = "latency"  # metric name of the latency sums, one row for each bin; al
 ENTERED, SINCE_ENTRY = "entered", "since_entry"
 _MOST_DAYS = 6  # votes on later days after the entry count as of this one
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
-# A unit is counted this share of its window after the window's end: an hour after the usual 72. By then its
-# rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
-# (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
-GRACE = 1 / 72
+# A unit is counted this share of its window after the window's end: an hour after the usual 72.
+_GRACE = 1 / 72
+# A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions (migration 0024).
+# Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
+_LATEST_VOTE = timedelta(seconds=30)
 
 # Enough for a batch: with the usual 4 MB its sorts and hash tables go to disk. With the usual cost of a
 # random page, that of disks with heads, Postgres reads the votes of all users instead of the batch's.
@@ -42,63 +43,92 @@ _SELECT_NEW_EXPOSURES = text("""
     WHERE experiment_id = :experiment_id AND transaction >= CAST(:since AS xid8)
       AND transaction < CAST(:until AS xid8)
 """)
-# Changes units, and adds the number of changed units of each arm to a counter: one statement, so that both
-# agree.
-_CHANGE_AND_COUNT = """
-    WITH changed AS ({change} RETURNING {table}.epoch, {table}.variant)
+# Adds the number of units of each arm to a counter.
+_COUNT_UNITS = """
     INSERT INTO arm_counts (experiment_id, epoch, variant, {counter})
-    SELECT :experiment_id, epoch, variant, count(*) FROM changed GROUP BY epoch, variant
+    SELECT :experiment_id, epoch, variant, count(*) FROM {units} GROUP BY epoch, variant
     ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET
         {counter} = arm_counts.{counter} + excluded.{counter}
 """
-_CREATE_ENTERED = text("""
-    CREATE TEMP TABLE entered (unit_id uuid, period int, variant text) ON COMMIT DROP
+# Selects those units of the new exposures that entered at an earlier refresh. Users are found by the primary
+# key of their exposures, so nothing is stored for them: another index of ten million random keys would cost
+# more than all other writes of a refresh. A user whom two arms have served has moved already; else the arm of
+# any earlier exposure is the unit's.
+_SELECT_KNOWN_USERS = text("""
+    CREATE TEMP TABLE known ON COMMIT DROP AS
+    SELECT unit_id, period, (array_agg(seen.epoch ORDER BY exposed_at, answer_id))[1] AS epoch,
+           min(seen.variant) AS variant, min(seen.variant) <> max(seen.variant) AS is_moved
+    FROM (SELECT DISTINCT unit_id, period FROM new_exposures ORDER BY unit_id, period) AS exposed
+    CROSS JOIN LATERAL (
+        SELECT e.epoch, e.variant, e.exposed_at, e.answer_id FROM exposures e
+        WHERE e.experiment_id = :experiment_id AND e.user_id = unit_id
+          AND e.transaction < CAST(:since AS xid8) AND (NOT :is_holdout OR e.epoch = period)
+        OFFSET 0
+    ) AS seen
+    GROUP BY unit_id, period
 """)
-# Inserts and counts new units by their first exposure: it alone sets a unit's arm and epoch.
-_ENTER = text("""
-    WITH new_units AS (
-        INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
-        SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
-               exposed_at
-        FROM new_exposures ORDER BY unit_id, period, exposed_at, answer_id
-        ON CONFLICT DO NOTHING RETURNING *
-    ), counted AS (
-        INSERT INTO arm_counts (experiment_id, epoch, variant, exposed)
-        SELECT experiment_id, epoch, variant, count(*) FROM new_units GROUP BY experiment_id, epoch, variant
-        ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET
-            exposed = arm_counts.exposed + excluded.exposed
-    ), opened AS (
-        INSERT INTO open_units (experiment_id, unit_id, period, epoch, variant, entered_at)
-        SELECT experiment_id, unit_id, period, epoch, variant, entered_at FROM new_units
+# Organisations have no such index, since there are few of them: they have rows of their own.
+_SELECT_KNOWN_ORGANISATIONS = text("""
+    CREATE TEMP TABLE known ON COMMIT DROP AS
+    SELECT unit_id, period, units.epoch, units.variant, units.moved AS is_moved
+    FROM units JOIN (SELECT DISTINCT unit_id, period FROM new_exposures) AS exposed USING (unit_id, period)
+    WHERE experiment_id = :experiment_id
+""")
+# Selects the new units by their first exposure: it alone sets a unit's arm and epoch.
+_SELECT_ENTERING = text("""
+    CREATE TEMP TABLE entering ON COMMIT DROP AS
+    SELECT DISTINCT ON (unit_id, period) unit_id, period, epoch, variant, exposed_at AS entered_at
+    FROM new_exposures
+    WHERE NOT EXISTS (
+        SELECT FROM known WHERE known.unit_id = new_exposures.unit_id AND known.period = new_exposures.period
     )
-    INSERT INTO entered SELECT unit_id, period, variant FROM new_units
+    ORDER BY unit_id, period, exposed_at, answer_id
 """)
-# Marks units that another arm served, too: they mix the arms, and a validity check limits their share. Most
-# exposures are the first ones of their units; they are left out before the others look for their units.
-_MOVE = """
-    UPDATE units SET moved = true FROM (
-        SELECT unit_id, period, new_exposures.variant
-        FROM new_exposures LEFT JOIN entered USING (unit_id, period)
-        WHERE entered.variant IS DISTINCT FROM new_exposures.variant OFFSET 0
-    ) AS others
-    WHERE units.experiment_id = :experiment_id AND units.unit_id = others.unit_id
-      AND units.period = others.period AND units.variant <> others.variant AND NOT units.moved
-"""
-# Removes the units of this round from the open ones, so that no later refresh counts them again.
-_CLOSE = """
-    DELETE FROM open_units USING closing
-    WHERE open_units.experiment_id = :experiment_id AND open_units.unit_id = closing.unit_id
-      AND open_units.period = closing.period
-"""
-# Selects a batch of units whose windows have closed, the oldest first: so in-sample units enter in a fixed
-# order. Windows are in seconds: a day of an interval is 23 or 25 hours when the session's clocks change.
-_SELECT_CLOSING = text("""
-    CREATE TEMP TABLE closing ON COMMIT DROP AS
-    SELECT unit_id, period, epoch, variant, entered_at,
-           entered_at + make_interval(secs => :window_s) AS closes_at
-    FROM open_units
-    WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
-    ORDER BY entered_at, unit_id LIMIT :most
+_OPEN = text("""
+    INSERT INTO open_units (experiment_id, unit_id, period, epoch, variant, entered_at)
+    SELECT :experiment_id, unit_id, period, epoch, variant, entered_at FROM entering
+""")
+# Selects units that another arm serves, too, since these exposures: they mix the arms, and a validity check
+# limits their share.
+_SELECT_MOVING = text("""
+    CREATE TEMP TABLE moving ON COMMIT DROP AS
+    SELECT DISTINCT unit_id, period, arm.epoch, arm.variant
+    FROM (
+        SELECT unit_id, period, epoch, variant FROM entering
+        UNION ALL
+        SELECT unit_id, period, epoch, variant FROM known WHERE NOT is_moved
+    ) AS arm
+    JOIN new_exposures USING (unit_id, period)
+    WHERE new_exposures.variant <> arm.variant
+""")
+_STORE_ORGANISATIONS = text("""
+    INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
+    SELECT :experiment_id, unit_id, period, epoch, variant, entered_at FROM entering
+""")
+_MOVE_ORGANISATIONS = text("""
+    UPDATE units SET moved = true FROM moving
+    WHERE units.experiment_id = :experiment_id AND units.unit_id = moving.unit_id
+      AND units.period = moving.period
+""")
+_CREATE_CLOSING = text("""
+    CREATE TEMP TABLE closing (
+        unit_id uuid, period int, epoch int, variant text, entered_at timestamptz, closes_at timestamptz
+    ) ON COMMIT DROP
+""")
+# Takes a batch of units whose windows have closed from the open ones, the oldest first: so in-sample units
+# enter in a fixed order, and no later refresh counts them again. Windows are in seconds: a day of an interval
+# is 23 or 25 hours when the session's clocks change.
+_CLOSE = text("""
+    WITH closed AS (
+        DELETE FROM open_units WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM open_units
+            WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
+            ORDER BY entered_at, unit_id LIMIT :most
+        )) RETURNING *
+    )
+    INSERT INTO closing
+    SELECT unit_id, period, epoch, variant, entered_at, entered_at + make_interval(secs => :window_s)
+    FROM closed
 """)
 # Collects statistics: Postgres has none on a new temporary table, and plans badly without them.
 _ANALYZE = text("ANALYZE closing")
@@ -207,22 +237,30 @@ OWN_QUANTITIES = _JOIN_QUANTITIES.format(
     own_arm=OWN_ARM.format(table="f"),
 )
 _COUNT_QUANTITIES = text(f"CREATE TEMP TABLE quantities ON COMMIT DROP AS {OWN_QUANTITIES}")
-# Assigns each unit to segments by what is known when it enters: its first answer, its votes before, and the
-# day (UTC). A unit without an answer has no segment by an answer. Apart from organisations, of which an
-# erasure deletes one, and days, a kind has a bounded number of values: those that are stored already, then
-# those of the most units. The others are one segment.
-_SEGMENTS = """
-    CREATE TEMP TABLE segments ON COMMIT DROP AS
+# Computes the sums of a metric by segment: by what is known of a unit when it enters, its first answer, its
+# votes before, and the day (UTC). A unit without an answer has no segment by an answer. Apart from
+# organisations, of which an erasure deletes one, and days, a kind has a bounded number of values: those that
+# are stored already, then those of the most units. The others are one segment. Units that are in the same
+# segments of all kinds are summed up first, since there are far fewer such sums than units.
+_SEGMENT_SUMS = """
     WITH firsts AS (
         SELECT DISTINCT ON (unit_id, period) unit_id, period, organisation_id, output_id,
                lower(locale) AS locale, channel
         FROM window_answers ORDER BY unit_id, period, id
     ),
+    alike AS (
+        SELECT epoch, variant, kind_values, count(*) AS units, {sums}
+        FROM (
+            SELECT epoch, variant, ARRAY[{kind_values}] AS kind_values, {values}
+            FROM quantities LEFT JOIN firsts USING (unit_id, period)
+            LEFT JOIN (SELECT id AS output_id, transform_type FROM outputs) AS made USING (output_id)
+            OFFSET 0
+        ) AS unit_values
+        GROUP BY epoch, variant, kind_values
+    ),
     valued AS (
-        SELECT unit_id, period, kind, kind || '=' || left(value, {longest}) AS segment
-        FROM quantities LEFT JOIN firsts USING (unit_id, period)
-        LEFT JOIN (SELECT id AS output_id, transform_type FROM outputs) AS made USING (output_id)
-        CROSS JOIN LATERAL (VALUES {values}) AS unit_segments(kind, value)
+        SELECT epoch, variant, kind, kind || '=' || left(value, {longest}) AS segment, units, {metric}
+        FROM alike CROSS JOIN LATERAL unnest(ARRAY[{kinds}], kind_values) AS by_kind(kind, value)
         WHERE value IS NOT NULL
     ),
     stored AS (
@@ -231,16 +269,19 @@ _SEGMENTS = """
     ),
     ranked AS (
         SELECT segment, row_number() OVER (PARTITION BY kind ORDER BY is_stored, units DESC, segment) AS place
-        FROM (SELECT kind, segment, count(*) AS units FROM valued GROUP BY kind, segment) AS counted
+        FROM (SELECT kind, segment, sum(units) AS units FROM valued GROUP BY kind, segment) AS counted
         FULL JOIN stored USING (kind, segment)
         WHERE segment <> kind || '={others}'
+    ),
+    bounded AS (
+        SELECT valued.*, CASE
+            WHEN kind IN ('organisation', '{entered}')
+                OR segment IN (SELECT segment FROM ranked WHERE place <= {most})
+            THEN segment ELSE kind || '={others}' END AS shown
+        FROM valued
     )
-    SELECT unit_id, period,
-           CASE WHEN kind = 'organisation' OR segment IN (SELECT segment FROM ranked WHERE place <= {most})
-                THEN segment ELSE kind || '={others}' END AS segment
-    FROM valued
-    UNION ALL
-    SELECT unit_id, period, '{entered}=' || (entered_at AT TIME ZONE 'UTC')::date FROM closing
+    SELECT epoch, variant, '{name}' AS metric, shown AS segment, 0 AS bin, {totals}
+    FROM bounded GROUP BY epoch, variant, shown HAVING sum(n) > 0
 """
 _SHIPPED_SEGMENTS = {
     "transform_type": "transform_type",
@@ -248,6 +289,7 @@ _SHIPPED_SEGMENTS = {
     "locale": "locale",
     "channel": "channel",
 }
+_DAY_OF_ENTRY = "(entered_at AT TIME ZONE 'UTC')::date::text"
 _MOST_VALUES = 20  # of a kind of segment
 OTHERS = "other"  # the segment of all further values
 _LONGEST_VALUE = 50  # characters: `metric_sums.segment` holds 80
@@ -276,11 +318,11 @@ _ADD_SUMS = f"""
 # Computes the sums of some metrics in one scan of the batch. Each metric has columns of its own: a row for
 # each unit and metric would take twice as long. OFFSET 0 computes an expression once for its five sums.
 _SUMS = """
-    SELECT epoch, variant, metric, segment, 0 AS bin, {columns}
+    SELECT epoch, variant, metric, '' AS segment, 0 AS bin, {columns}
     FROM (
-        SELECT epoch, variant, segment, {sums}
-        FROM (SELECT epoch, variant, {segment} AS segment, {values} FROM {units} OFFSET 0) AS unit_values
-        GROUP BY epoch, variant, segment
+        SELECT epoch, variant, {sums}
+        FROM (SELECT epoch, variant, {values} FROM quantities OFFSET 0) AS unit_values
+        GROUP BY epoch, variant
     ) AS totals
     CROSS JOIN LATERAL (VALUES {metrics}) AS by_metric(metric, {columns})
     WHERE n > 0
@@ -326,12 +368,12 @@ def refresh(
     window, what happens in that arm counts, in later epochs of the experiment too; what happens in another
     arm does not. In a holdout a unit enters each epoch anew, and only what happens in that epoch counts,
     since each epoch has another champion. Outcomes are counted once, at the first refresh after the window
-    has closed and its late rows have had time to arrive (`GRACE`); a vote that changed since counts as it
-    was when the window closed. Then the unit is in-sample. Units become in-sample in the order in which their
-    windows close, and their outcomes never change, so later analyses only add data. Only sums are stored, and
-    each refresh adds to them: its cost grows with the new data, not with the experiment. The sums also
-    contain the covariates of the time before the window (`experiments.estimators`), and the primary metric by
-    segment of the users.
+    has closed and its late rows have had time to arrive (`compute_grace`); a vote that changed since counts
+    as it was when the window closed. Then the unit is in-sample. Units become in-sample in the order in which
+    their windows close, and their outcomes never change, so later analyses only add data. Only sums are
+    stored, and each refresh adds to them: its cost grows with the new data, not with the experiment. The sums
+    also contain the covariates of the time before the window (`experiments.estimators`), and the primary
+    metric by segment of the users.
 
     Units are closed in rounds of `batch_units`. Sums are exact numbers: the same rows give the same bits in
     any order.
@@ -348,18 +390,25 @@ def refresh(
         "is_holdout": is_holdout,
     }
     capped = fix_caps(session, row, plan, measured, is_organisation=is_organisation, now=now)
-    entered_until = now - (1 + GRACE) * plan.window
+    entered_until = now - plan.window - compute_grace(plan)
     # In a holdout the past belongs to the arm, too: users keep theirs from one epoch to the next.
     past = timedelta() if is_holdout else plan.past
     durations = {"window_s": plan.window.total_seconds(), "past_s": past.total_seconds()}
     session.execute(SET_COSTS)
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
-    session.execute(_CREATE_ENTERED)
-    session.execute(_ENTER, parameters)
-    session.execute(text("ANALYZE new_exposures, entered"))
-    session.execute(_change_and_count(_MOVE, "moved", "units"), parameters)
-    session.execute(text("DROP TABLE new_exposures, entered"))
+    known = _SELECT_KNOWN_ORGANISATIONS if is_organisation else _SELECT_KNOWN_USERS
+    session.execute(known, {**parameters, "since": str(row.seen_until)})
+    session.execute(_SELECT_ENTERING)
+    session.execute(text("ANALYZE new_exposures, known, entering"))
+    session.execute(_OPEN, parameters)
+    session.execute(_SELECT_MOVING)
+    session.execute(_count_units("exposed", "entering"), parameters)
+    session.execute(_count_units("moved", "moving"), parameters)
+    if is_organisation:
+        session.execute(_STORE_ORGANISATIONS, parameters)
+        session.execute(_MOVE_ORGANISATIONS, parameters)
+    session.execute(text("DROP TABLE new_exposures, known, entering, moving"))
     row.seen_until = int(until)
     session.flush()
     sum_queries = _build_sum_queries(plan, with_uncapped(capped))
@@ -367,14 +416,13 @@ def refresh(
         _ANALYZE,
         text(_SELECT_ANSWERS.format(own_arm=OWN_ARM.format(table="a"))),
         *sum_queries,
-        _change_and_count(_CLOSE, "closed", "open_units"),
+        _count_units("closed", "closing"),
     )
     closed = 0
     while True:
-        session.execute(
-            _SELECT_CLOSING,
-            {**parameters, **durations, "entered_until": entered_until, "most": batch_units},
-        )
+        session.execute(_CREATE_CLOSING)
+        batch = {"entered_until": entered_until, "most": batch_units}
+        session.execute(_CLOSE, {**parameters, **durations, **batch})
         count, begin, end = session.execute(_SPAN).one()
         if count:
             if past:
@@ -383,7 +431,7 @@ def refresh(
             span = {"begin": begin, "end": end, "ends_ms": list(BINS_MS)}
             for query in queries:
                 session.execute(query, {**parameters, **durations, **ids, **span})
-            session.execute(text("DROP TABLE window_answers, quantities, segments"))
+            session.execute(text("DROP TABLE window_answers, quantities"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)
         if count < batch_units:
@@ -435,7 +483,7 @@ def sum_past(
         "past_s": plan.past.total_seconds(),
         "ends_ms": list(BINS_MS),
     }
-    entered_until = now - (1 + GRACE) * plan.window
+    entered_until = now - plan.window - compute_grace(plan)
     session.execute(_SAMPLE_CLOSED, {**parameters, "entered_until": entered_until, "most": most})
     closed, begin, end = session.execute(_SPAN).one()
     sums: dict[str, dict[int, Sums]] = defaultdict(dict)
@@ -471,23 +519,10 @@ def sum_past(
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
     yield _COUNT_QUANTITIES
-    kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments)
-    yield text(
-        _SEGMENTS.format(
-            values=", ".join(f"('{kind}', {value})" for kind, value in kinds.items()),
-            longest=_LONGEST_VALUE,
-            most=_MOST_VALUES,
-            others=OTHERS,
-            entered=ENTERED,
-        )
-    )
     queries = list(_sum_all(measured))
     if plan.primary in measured and measured[plan.primary].kind != "quantile":
-        primary = measured[plan.primary]
-        units = f"(SELECT * FROM quantities WHERE {primary.x} IS NOT NULL) AS with_value"  # noqa: S608
-        queries.append(
-            _sum_up({plan.primary: primary}, f"{units} JOIN segments USING (unit_id, period)", "segment")
-        )
+        kinds = _SHIPPED_SEGMENTS | own_metrics.to_sql(plan.own_segments) | {ENTERED: _DAY_OF_ENTRY}
+        queries.append(_sum_up_segments(plan.primary, measured[plan.primary], kinds))
     hours = "extract(epoch FROM f.created_at - closing.entered_at) / 3600"
     day = f"least(floor({hours} / 24)::int, {_MOST_DAYS})"
     by_day = _FEEDBACK.format(prefix="", part=day, where=_IN_WINDOW, moment="closing.closes_at")
@@ -500,18 +535,25 @@ def _sum_all(measured: Mapping[str, Metric]) -> Iterator[str]:
     """The queries that sum up all metrics over the users in `quantities`."""
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
     if summed:
-        yield _sum_up(summed, "quantities", "''")
+        yield _sum_up(summed)
     if any(metric.kind == "quantile" for metric in measured.values()):
         yield _LATENCIES.format(latency=LATENCY)
 
 
-def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
-    """The query that sums up some metrics. What several metrics have, such as the denominator of two ratios,
-    is computed once.
+class _Columns(NamedTuple):
+    """The SQL of the columns with which the sums of metrics are computed. What several metrics have, such as
+    the denominator of two ratios, is computed once.
     """
+
+    values: str  # a unit's numbers
+    sums: str  # over these numbers
+    by_metric: dict[str, list[str]]  # the sums of each metric, n and those of `_ADDED`
+
+
+def _build_columns(measured: Mapping[str, Metric]) -> _Columns:
     values: dict[str, str] = {}  # columns of a unit's numbers, by expression
     sums: dict[str, str] = {}  # columns of sums, by expression
-    rows = []
+    by_metric = {}
     for name, metric in measured.items():
         numbers = {"x": metric.x, "y": metric.y, "u": metric.u, "v": metric.v}
         columns = {
@@ -530,21 +572,57 @@ def _sum_up(measured: Mapping[str, Metric], units: str, segment: str) -> str:
                 row.append(sums.setdefault(f"sum({product}){where}", f"s{len(sums)}"))
             else:
                 row.append("0")
-        rows.append(f"('{name}', {', '.join(row)})")
-    return _SUMS.format(
-        columns=", ".join(("n", *_ADDED)),
-        sums=", ".join(f"{total} AS {column}" for total, column in sums.items()),
-        values=", ".join(f"{number} AS {column}" for number, column in values.items()),
-        metrics=", ".join(rows),
-        units=units,
-        segment=segment,
+        by_metric[name] = row
+    return _Columns(
+        ", ".join(f"{number} AS {column}" for number, column in values.items()),
+        ", ".join(f"{total} AS {column}" for total, column in sums.items()),
+        by_metric,
     )
 
 
-def _change_and_count(
-    change: str, counter: Literal["moved", "closed"], table: Literal["units", "open_units"]
-) -> TextClause:
-    return text(_CHANGE_AND_COUNT.format(change=change, counter=counter, table=table))
+def _sum_up(measured: Mapping[str, Metric]) -> str:
+    """The query that sums up some metrics over the units in `quantities`."""
+    columns = _build_columns(measured)
+    return _SUMS.format(
+        columns=", ".join(("n", *_ADDED)),
+        sums=columns.sums,
+        values=columns.values,
+        metrics=", ".join(f"('{name}', {', '.join(row)})" for name, row in columns.by_metric.items()),
+    )
+
+
+def _sum_up_segments(name: str, metric: Metric, kinds: Mapping[str, str]) -> str:
+    """The query that sums up a metric by segment. `kinds` has the SQL of a unit's value of each kind."""
+    columns = _build_columns({name: metric})
+    letters = ("n", *_ADDED)
+    return _SEGMENT_SUMS.format(
+        name=name,
+        kinds=", ".join(f"'{kind}'" for kind in kinds),
+        kind_values=", ".join(kinds.values()),
+        values=columns.values,
+        sums=columns.sums,
+        metric=", ".join(
+            f"{column} AS {letter}" for column, letter in zip(columns.by_metric[name], letters, strict=True)
+        ),
+        totals=", ".join(f"sum({letter}) AS {letter}" for letter in letters),
+        longest=_LONGEST_VALUE,
+        most=_MOST_VALUES,
+        others=OTHERS,
+        entered=ENTERED,
+    )
+
+
+def _count_units(counter: Literal["exposed", "moved", "closed"], units: str) -> TextClause:
+    return text(_COUNT_UNITS.format(counter=counter, units=units))
+
+
+def compute_grace(plan: Plan) -> timedelta:
+    """How long after its window a unit is counted. By then its votes are stored, and its answers, unless
+    Postgres was unavailable. A plan with compressed time does not wait for votes that take longer than a part
+    of its short window: they are lost.
+    """
+    share = _GRACE * plan.window
+    return share if plan.compressed_time else max(share, _LATEST_VOTE)
 
 
 def is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:

@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 import configs
 from data.reasons import ReasonedError
-from experiments import expressions, metrics
-from experiments.expressions import Column
+from experiments import metrics
+from experiments.columns import Column
 from experiments.metrics import Metric, MetricName
 
 # What is known of a unit when it enters: votes before it, and the request of its first answer. What happens
@@ -41,7 +41,7 @@ class OwnMetricError(ReasonedError, ValueError):
 
 @cache
 def _parse_segment(expression: str) -> str:
-    parsed = expressions.parse(expression, _KNOWN_AT_ENTRY)
+    parsed = metrics.read(expression, _KNOWN_AT_ENTRY)
     if parsed.type == "number":
         raise OwnMetricError("segment_is_number", expression=expression)
     return f"({parsed.sql})::text"

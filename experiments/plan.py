@@ -1,6 +1,7 @@
 """The plan of an experiment: settled before it starts, stored with it, and not changed while it runs."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Allocation = Literal["fixed", "top_two", "thompson"]
 Margin = Annotated[float, Field(gt=0, le=1e9)]
 _LONGEST_DAYS = 366
+_WEEK = 7  # days
 
 
 class PlanError(ReasonedError, ValueError):
@@ -153,17 +155,24 @@ class Plan(configs.StageConfig):
             ge=0,
             le=_LONGEST_DAYS,
             description=(
-                "days over which the measured users must have come before the challenger can be shipped: a"
-                " whole week, because weekdays differ"
+                "days over which the measured users must have come before the challenger can be shipped,"
+                " pauses not counted: whole weeks, because weekdays differ"
             ),
         ),
     ] = 7.0
+    compressed_time: bool = Field(
+        False,
+        description=(
+            "only for simulations, whose days last seconds: minimum_days need not be whole weeks, and late"
+            " votes are not waited for"
+        ),
+    )
     maximum_days: Annotated[
         float,
         Field(
             gt=0,
             le=_LONGEST_DAYS,
-            description="days after which an undecided experiment ends as inconclusive",
+            description="days, pauses not counted, after which an undecided experiment ends as inconclusive",
         ),
     ] = 28.0
     allocation: Allocation = Field(
@@ -314,20 +323,31 @@ CHANGEABLE = {name: field for name, field in Plan.model_fields.items() if not na
 
 def load(overrides: Sequence[str] = (), own: Definitions | None = None) -> Plan:
     """The plan of `configs/experiment.yaml`, with `key=value` overrides and the metrics and segments of the
-    installation's `own` file. ConfigError when it is invalid.
+    installation's `own` file. ConfigError when it is invalid, and PlanError when its minimum is not whole
+    weeks.
     """
     fixed = (own or Definitions()).model_dump(mode="json")
     from_file = [f"own_{name}={json.dumps(values, ensure_ascii=False)}" for name, values in fixed.items()]
-    return configs.load(Plan, FILE, [*overrides, *from_file])
+    return _require_whole_weeks(configs.load(Plan, FILE, [*overrides, *from_file]))
 
 
 def with_changes(changes: Mapping[str, JsonValue], own: Definitions | None = None) -> Plan:
-    """The plan of `load` with some fields changed. PlanError names the unknown fields and the known ones;
-    pydantic's ValidationError names the fields that do not fit.
+    """The plan of `load` with some fields changed. PlanError names the unknown fields and the known ones, or
+    the days to write for whole weeks; pydantic's ValidationError names the fields that do not fit.
     """
     if unknown := sorted(set(changes) - set(CHANGEABLE)):
         raise PlanError("invalid_unknown_fields", unknown=", ".join(unknown), known=", ".join(CHANGEABLE))
-    return Plan.model_validate({**load(own=own).model_dump(), **changes})
+    return _require_whole_weeks(Plan.model_validate({**load(own=own).model_dump(), **changes}))
+
+
+def _require_whole_weeks(plan: Plan) -> Plan:
+    """The plan; PlanError when its minimum is not whole weeks. New plans are checked and stored ones are not:
+    an earlier release accepted any number of days, and these plans stay as they are.
+    """
+    if not plan.compressed_time and (plan.minimum_days % _WEEK or not plan.minimum_days):
+        weeks = min(max(math.ceil(plan.minimum_days / _WEEK), 1), _LONGEST_DAYS // _WEEK)
+        raise PlanError("days_not_whole_weeks", days=plan.minimum_days, nearest=_WEEK * weeks)
+    return plan
 
 
 class StoredPlan(NamedTuple):

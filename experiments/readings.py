@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from data.reasons import Reason, load
 from data.traffic import comparisons, routing
-from experiments import evidence, history, power, stored_sums
+from experiments import evidence, power, recent_users, running, stored_sums
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult
 from experiments.decisions import UnknownExperimentError
@@ -23,6 +23,7 @@ from experiments.lifecycle import Status
 from experiments.plan import Plan
 from experiments.power import Outlook
 from experiments.recommendation import Assessment
+from experiments.running import Running
 
 _SIDES = 8  # messages with the rewrites of both variants
 _MOST_LISTED = 200
@@ -135,6 +136,11 @@ class ExperimentPage:
         return self.newest.evidence if self.newest else None
 
     @property
+    def running(self) -> Running | None:
+        """When the experiment let users in; None before the start."""
+        return _find_periods(self.started_at, self.ended_at, self.epochs)
+
+    @property
     def baseline(self) -> Arm | None:
         """The arm that the challenger is compared with."""
         return next((arm for arm in self.arms if arm.is_baseline), None)
@@ -192,13 +198,15 @@ def list_experiments(session: Session, status: str = "", words: str = "") -> lis
     parameters = {"status": status, "words": words, "like": f"%{escaped}%", "most": _MOST_LISTED}
     rows = session.execute(_EXPERIMENTS, parameters).mappings().all()
     newest = evidence.read_newest_of_each(session, [row["id"] for row in rows])
-    return [_build_row(dict(row), newest.get(row["id"])) for row in rows]
+    forecast = (row["id"] for row in rows if row["status"] == Status.RUNNING)  # `_forecast` has no others
+    periods = running.read_each(session, forecast)
+    return [_build_row(dict(row), newest.get(row["id"]), periods.get(row["id"])) for row in rows]
 
 
-def _build_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
+def _build_row(row: dict[str, Any], newest: Dated | None, periods: Running | None) -> ExperimentRow:
     plan, plan_faults = plans.read(row["plan"])
     status = Status(row["status"])
-    outlook = _forecast(status, plan, newest, row["started_at"])
+    outlook = _forecast(status, plan, newest, periods)
     return ExperimentRow(
         **{
             **row,
@@ -215,17 +223,17 @@ def _forecast(
     status: Status,
     plan: Plan | None,
     newest: Dated | None,
-    started_at: datetime,
+    periods: Running | None,
     challenger: str | None = None,
 ) -> Outlook | None:
     """The forecast of a running experiment for a challenger, without a name for the leading one; None with
     any other status.
     """
-    if status is not Status.RUNNING or plan is None or newest is None:
+    if status is not Status.RUNNING or plan is None or newest is None or periods is None:
         return None
-    elapsed = datetime.now(UTC) - started_at - plan.window
+    elapsed = periods.lasted(datetime.now(UTC) - plan.window)
     result = newest.evidence.challengers[challenger or newest.evidence.decision.challenger]
-    return power.forecast(result.between_users.primary, plan, max(elapsed, timedelta(0)))
+    return power.forecast(result.between_users.primary, plan, elapsed)
 
 
 _EXPERIMENT = text("""
@@ -255,6 +263,8 @@ def read_experiment_page(
         newest_of_arm = evidence.read_newest_of_challenger(session, experiment_id, arm.name)
     live = routing.current(session)
     split = live.routing.split(experiment_id) if live else None
+    epochs = _read_epochs(session, experiment_id)
+    periods = _find_periods(row["started_at"], row["ended_at"], epochs)
     return ExperimentPage(
         **{
             **row,
@@ -267,11 +277,19 @@ def read_experiment_page(
             "width": split.slots[1] - split.slots[0] if split else 0.0,
             "newest": newest,
             "newest_of_challenger": newest_of_arm,
-            "outlook": _forecast(status, plan, newest_of_arm, row["started_at"], arm.name),
-            "epochs": _read_epochs(session, experiment_id),
+            "outlook": _forecast(status, plan, newest_of_arm, periods, arm.name),
+            "epochs": epochs,
             "audit": _read_audit(session, experiment_id),
         }
     )
+
+
+def _find_periods(
+    started_at: datetime | None, ended_at: datetime | None, epochs: Sequence[EpochRow]
+) -> Running | None:
+    if started_at is None:
+        return None
+    return running.find_periods(started_at, ended_at, [(row.started_at, row.ramp) for row in epochs])
 
 
 class NoExperimentError(RuntimeError):
@@ -409,6 +427,7 @@ def read_past(session: Session) -> Past:
     users_a_day = None
     rows = session.execute(_PAST).all()
     newest = evidence.read_newest_of_each(session, [row.id for row in rows])
+    periods = running.read_each(session, newest)
     for row in rows:
         if row.id not in newest:
             continue
@@ -417,7 +436,7 @@ def read_past(session: Session) -> Past:
         measured[row.primary_metric] = result.primary
         new = {name: effect for name, effect in measured.items() if name not in past_metrics}
         past_metrics |= _read_past_metrics(session, row.id, plans.read(row.plan).plan, new)
-        days = (newest[row.id].at - row.started_at) / timedelta(days=1)
+        days = periods[row.id].lasted(newest[row.id].at) / timedelta(days=1)
         exposed = result.baseline.exposed + result.challenger.exposed
         if users_a_day is None and days > 0 and exposed:
             users_a_day = exposed / days
@@ -437,7 +456,7 @@ def _read_past_metrics(
     past_metrics = {}
     for name, effect in effects.items():
         spread = None if effect is None else effect.spread
-        past_metric = history.describe(pooled.get(name, NOTHING), closed, spread)
+        past_metric = recent_users.describe(pooled.get(name, NOTHING), closed, spread)
         if past_metric is None and effect is not None:
             past_metric = PastMetric(mean=effect.baseline, spread=spread, with_value=1.0)
         if past_metric is not None and past_metric.spread is not None:

@@ -27,6 +27,7 @@ class Requirement(BaseModel):
     days_left: float | None = Field(
         description="at the present rate of users, if the difference stays as it is; None when unknown"
     )
+    why_unknown: Reason | None = Field(None, description="why `days_left` is not known")
 
 
 class Assessment(BaseModel):
@@ -65,15 +66,17 @@ class Decision(BaseModel):
         )
 
 
-def decide(results: Mapping[str, ChallengerResult], plan: Plan, lasted: timedelta) -> Decision:
-    """Decide what to do with an experiment that has `lasted` so long. `results` has each challenger that is
-    still tested, by name, and `plan` the level of each (`Plan.for_each_of`).
+def decide(
+    results: Mapping[str, ChallengerResult], plan: Plan, lasted: timedelta, measured: timedelta | None = None
+) -> Decision:
+    """Decide what to do with an experiment. `results` has each challenger that is still tested, by name, and
+    `plan` the level of each (`Plan.for_each_of`). For `lasted` and `measured` see `assess`.
 
     The experiment ends when a challenger can be shipped, or when none is left. If several can be shipped at
     once, it is the one with the highest win rate against the champion. A challenger that does harm, or whose
     test is invalid, is dropped while the others go on.
     """
-    assessments = {name: assess(result, plan, lasted) for name, result in results.items()}
+    assessments = {name: assess(result, plan, lasted, measured) for name, result in results.items()}
     by_win_rate = sorted(results, key=lambda name: results[name].comparison.win_rate or 0.0, reverse=True)
 
     def leading(action: Recommendation) -> list[str]:
@@ -91,18 +94,26 @@ def decide(results: Mapping[str, ChallengerResult], plan: Plan, lasted: timedelt
     raise ValueError("an experiment without a challenger cannot be decided")
 
 
-def assess(result: ChallengerResult, plan: Plan, lasted: timedelta) -> Assessment:
-    """Decide on one challenger, given how long the experiment has `lasted`.
+def assess(
+    result: ChallengerResult, plan: Plan, lasted: timedelta, measured: timedelta | None = None
+) -> Assessment:
+    """Decide on one challenger.
+
+    The experiment has let users in for as long as `lasted`, without its pauses (`experiments.running`). The
+    users whose windows have closed came in the first part of that, `measured`. Without pauses, this is all
+    but the last window, which is taken if it is left out.
 
     It is shipped when all requirements are met: people prefer it, its users are shown to be no worse off
     beyond the margins, and the measured users came over the plan's minimum number of days.
     """
     comparison, experiment = result.comparison, result.between_users
-    measured_days = max(lasted - plan.window, timedelta()) / timedelta(days=1)
-    requirements = tuple(_list_requirements(comparison, experiment, plan, measured_days))
-    action, cause = _recommend(comparison, experiment, plan, lasted / timedelta(days=1), requirements)
+    if measured is None:
+        measured = max(lasted - plan.window, timedelta())
+    days, measured_days = lasted / timedelta(days=1), measured / timedelta(days=1)
+    requirements = tuple(_list_requirements(comparison, experiment, plan, days, measured_days))
+    action, cause = _recommend(comparison, experiment, plan, days, requirements)
     numbers = (
-        *(_missing_reasons(requirements) if comparison.decision == "challenger" else ()),
+        *(_missing_reasons(requirements, experiment.safety) if comparison.decision == "challenger" else ()),
         *_comparison_reasons(comparison, plan),
         *_effect_reasons(experiment, plan),
         *_metric_reasons(experiment, plan),
@@ -112,32 +123,57 @@ def assess(result: ChallengerResult, plan: Plan, lasted: timedelta) -> Assessmen
 
 
 def _list_requirements(
-    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, measured_days: float
+    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, days: float, measured_days: float
 ) -> Iterator[Requirement]:
-    decided = comparison.tally.wins + comparison.tally.losses
-    is_preferred = comparison.decision == "challenger"
-    yield Requirement(
-        state=reason("prefer_challenger")
-        if is_preferred
-        else reason("preference_unclear", decided=decided, minimum=plan.minimum_comparisons),
-        is_met=is_preferred,
-        progress=1.0 if is_preferred else min(decided / plan.maximum_comparisons, 1.0),
-        days_left=None,
-    )
-    days_left = max(plan.minimum_days - measured_days, 0.0)
+    yield _require_preference(comparison, plan, days)
+    is_long_enough = measured_days >= plan.minimum_days
     yield Requirement(
         state=reason("days_measured", days=measured_days, minimum_days=plan.minimum_days),
-        is_met=days_left == 0,
-        progress=min(measured_days / plan.minimum_days, 1.0) if plan.minimum_days else 1.0,
-        days_left=days_left,
+        is_met=is_long_enough,
+        progress=1.0 if is_long_enough else measured_days / plan.minimum_days,
+        # The windows of the users who come on the last of these days have to close, too.
+        days_left=0.0
+        if is_long_enough
+        else plan.minimum_days - min(measured_days, days - plan.window / timedelta(days=1)),
     )
     for name, safety in experiment.safety.items():
+        why_unknown = safety.obstacle and reason(f"days_unknown_{safety.obstacle}", metrics=(name,))
         yield Requirement(
             state=_describe_safety(name, safety),
             is_met=safety.is_shown,
             progress=safety.progress,
-            days_left=(1 / safety.progress - 1) * measured_days if safety.progress else None,
+            days_left=_extrapolate(safety.progress, measured_days),
+            why_unknown=why_unknown,
         )
+
+
+def _require_preference(comparison: ComparisonResult, plan: Plan, days: float) -> Requirement:
+    if comparison.decision == "challenger":
+        return Requirement(state=reason("prefer_challenger"), is_met=True, progress=1.0, days_left=0.0)
+    decided, progress = comparison.tally.wins + comparison.tally.losses, comparison.progress
+    why_unknown = None
+    if not decided:
+        why_unknown = reason("days_unknown_no_votes")
+    elif progress is None:
+        why_unknown = reason("days_unknown_judge")
+    elif not progress:
+        why_unknown = reason("days_unknown_win_rate")
+    elif (needed := math.ceil(decided / progress)) > plan.maximum_comparisons:
+        why_unknown = reason(
+            "days_unknown_maximum", needed=needed, maximum_comparisons=plan.maximum_comparisons
+        )
+    return Requirement(
+        state=reason("preference_unclear", decided=decided, minimum=plan.minimum_comparisons),
+        is_met=False,
+        progress=progress,
+        days_left=None if why_unknown else _extrapolate(progress, days),
+        why_unknown=why_unknown,
+    )
+
+
+def _extrapolate(progress: float | None, days: float) -> float | None:
+    """The days until all of it is there, if the rate stays as it was on the days before."""
+    return (1 / progress - 1) * days if progress and days else None
 
 
 def _describe_safety(name: str, safety: Safety) -> Reason:
@@ -154,14 +190,19 @@ def _describe_safety(name: str, safety: Safety) -> Reason:
     )
 
 
-def _missing_reasons(requirements: Sequence[Requirement]) -> Iterator[Reason]:
+def _missing_reasons(requirements: Sequence[Requirement], safety: Mapping[str, Safety]) -> Iterator[Reason]:
     """What is missing before the challenger can be shipped, and how long it will take."""
     missing = [requirement for requirement in requirements if not requirement.is_met]
     yield from (requirement.state for requirement in missing)
     days = [requirement.days_left for requirement in missing]
     known = [left for left in days if left is not None]
-    if days and len(known) == len(days):
-        yield reason("days_to_show", days=math.ceil(max(known)))
+    if known:
+        yield reason(
+            "days_to_show" if len(known) == len(days) else "days_at_least", days=math.ceil(max(known))
+        )
+    for obstacle in dict.fromkeys(each.obstacle for each in safety.values() if each.obstacle):
+        names = tuple(name for name, each in safety.items() if each.obstacle == obstacle)
+        yield reason(f"days_unknown_{obstacle}", metrics=names)
 
 
 def _recommend(

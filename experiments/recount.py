@@ -27,6 +27,7 @@ from experiments.metrics import BINS_MS, Metric
 from experiments.plan import Plan
 from experiments.readings import EpochRow, ExperimentPage
 from experiments.recommendation import Decision, decide
+from experiments.running import Running
 from experiments.unit_rows import UnitRow
 
 # Sums are exact, as they are in Postgres. Python's usual 28 digits would round the square of a mean.
@@ -48,7 +49,7 @@ class Recount:
     """
 
     plan: Plan
-    started_at: datetime
+    running: Running
     baseline: str
     units: Sequence[UnitRow]
     measured: Mapping[str, Metric]
@@ -171,10 +172,11 @@ def build_arms(
 
 
 class Analysed(NamedTuple):
-    """The newest analysis of an experiment: its plan for each challenger, its time, and what it found."""
+    """The newest analysis of an experiment: its plan for each challenger, when the experiment let users
+    in, its time, and what it found."""
 
     plan: Plan
-    started_at: datetime
+    running: Running
     baseline: str
     at: datetime
     evidence: Evidence
@@ -183,11 +185,11 @@ class Analysed(NamedTuple):
 def find_analysis(page: ExperimentPage) -> Analysed:
     """The newest analysis on a page; RecountError when there is none."""
     plan = page.plan_of_each
-    if page.newest is None or plan is None or page.baseline is None or page.started_at is None:
+    if page.newest is None or plan is None or page.baseline is None or page.running is None:
         raise RecountError(
             f"{page.name} has no analysis yet; wait for the flow `experiment`, or read another one by its id"
         )
-    return Analysed(plan, page.started_at, page.baseline.name, page.newest.at, page.newest.evidence)
+    return Analysed(plan, page.running, page.baseline.name, page.newest.at, page.newest.evidence)
 
 
 def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
@@ -214,8 +216,9 @@ def recount(session: Session, page: ExperimentPage, operator: str) -> Recount:
         )
         _check_rows(page.name, _count_people(result), _count_people(stored))
         challengers[name] = result
-    decision = decide(challengers, plan, at - analysed.started_at)
-    return Recount(plan, analysed.started_at, champion, units, measured, arms, challengers, decision)
+    periods = analysed.running
+    decision = decide(challengers, plan, periods.lasted(at), periods.lasted(at - plan.window))
+    return Recount(plan, periods, champion, units, measured, arms, challengers, decision)
 
 
 def _count_people(result: ChallengerResult) -> dict[str, int]:

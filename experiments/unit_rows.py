@@ -14,7 +14,14 @@ from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments.caps import apply
 from experiments.metrics import with_uncapped
-from experiments.outcomes import ANSWERS, GRACE, OWN_ARM, OWN_QUANTITIES, SET_COSTS, is_between_organisations
+from experiments.outcomes import (
+    ANSWERS,
+    OWN_ARM,
+    OWN_QUANTITIES,
+    SET_COSTS,
+    compute_grace,
+    is_between_organisations,
+)
 from experiments.plan import Plan
 from experiments.user_days import ALL_DAYS
 
@@ -134,7 +141,7 @@ def select_units(
         "first_past": floor((begin - plan.past).astimezone(UTC).date()),
         "window_s": plan.window.total_seconds(),
         "past_s": plan.past.total_seconds(),
-        "entered_until": at - (1 + GRACE) * plan.window,
+        "entered_until": at - plan.window - compute_grace(plan),
         "most": most,
     }
     query = _UNIT_ROWS.format(
@@ -166,7 +173,7 @@ def read_units(session: Session, experiment_id: uuid.UUID, plan: Plan, at: datet
             variant=row["variant"],
             entered_at=entered_at,
             closes_at=closes_at,
-            counts_from=closes_at + GRACE * plan.window,
+            counts_from=closes_at + compute_grace(plan),
             is_moved=row["is_moved"] is not None,
             numbers={
                 name: Numbers(*(row[column] for column in names)) for name, names in columns_of_each.items()

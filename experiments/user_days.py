@@ -7,10 +7,9 @@ summarised once, by the first refresh that needs it, and users are looked up in 
 
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data.tables import UserDay
 from data.traffic.answers import floor
 
 # Summaries are kept for as long. They are made again where a plan asks for an earlier past.
@@ -47,20 +46,25 @@ ALL_DAYS = (
     + ", day"
 )
 # Reads the units of `closing` (`experiments.outcomes`). The day of the entry is no part of the past: an arm
-# may have caused some of it. The constants only narrow the scan.
+# may have caused some of it. The constants only narrow the scan. OFFSET 0 computes the days of a unit once,
+# and not for each of its rows.
 BEFORE_ENTRY = """
-    SELECT closing.unit_id, closing.period, sum(d.answers) AS before_answers, sum(d.misses) AS before_misses,
+    SELECT unit_id, period, sum(d.answers) AS before_answers, sum(d.misses) AS before_misses,
            sum(d.fallbacks) AS before_fallbacks, sum(d.repeats) AS before_repeats,
            sum(d.failures) AS before_failures, sum(d.answers + d.failures) AS before_requests,
            sum(d.service_s) AS before_service_s, sum(d.log_ms) AS before_log_ms
-    FROM user_days d JOIN closing
-          ON closing.unit_id = CASE WHEN :is_organisation THEN d.organisation_id ELSE d.user_id END
+    FROM user_days d JOIN (
+        SELECT unit_id, period, (entered_at AT TIME ZONE 'UTC')::date AS entered_on,
+               ((entered_at - make_interval(secs => :past_s)) AT TIME ZONE 'UTC')::date AS first_day
+        FROM closing OFFSET 0
+    ) AS entered ON unit_id = CASE WHEN :is_organisation THEN d.organisation_id ELSE d.user_id END
     WHERE d.day >= ((:begin - make_interval(secs => :past_s)) AT TIME ZONE 'UTC')::date
-      AND d.day < (:end AT TIME ZONE 'UTC')::date
-      AND d.day >= ((closing.entered_at - make_interval(secs => :past_s)) AT TIME ZONE 'UTC')::date
-      AND d.day < (closing.entered_at AT TIME ZONE 'UTC')::date
-    GROUP BY closing.unit_id, closing.period
+      AND d.day < (:end AT TIME ZONE 'UTC')::date AND d.day >= first_day AND d.day < entered_on
+    GROUP BY unit_id, period
 """
+# In the order of users a row of the day is soon found, by the primary key. Without an order Postgres would
+# read the table from its start, as if the rows of a day were everywhere in it, and so all earlier days.
+_IS_SUMMARISED = text("SELECT true FROM user_days WHERE day = :day ORDER BY user_id LIMIT 1")
 
 
 def summarise(session: Session, first: datetime, last: datetime) -> list[date]:
@@ -73,8 +77,10 @@ def summarise(session: Session, first: datetime, last: datetime) -> list[date]:
     summarised = []
     while day < end:
         following = day + timedelta(days=1)
-        if not session.scalar(select(exists().where(UserDay.day == day))):
+        if not session.scalar(_IS_SUMMARISED, {"day": day}):
             session.execute(_SUMMARISE, {"day": day, "first": floor(day), "last": floor(following)})
             summarised.append(day)
         day = following
+    if summarised:  # without statistics of the new rows Postgres would read the days of all users one by one
+        session.execute(text("ANALYZE user_days"))
     return summarised

@@ -50,11 +50,15 @@ Evaluation
     decoding      greedy rewrites by a version's quantised weights
     card          the model card of a version
     versions      the MLflow registry
+    artifacts     the files of MLflow's runs
 
 Writing
     edits/        the edit writer: rules propose, the tagger decides
     languages     the language of a message
     written_edits  a language model that writes edit scripts; a measurement
+
+Analysis
+    analysis/     how a message will be read, by which of its words, and which rewrite would help
 
 Scoring
     scoring       facts kept, meaning, chatter, insult, repetition, and what can be checked of a rewrite
@@ -75,6 +79,7 @@ Serving
     chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
     costs         what rewrites cost: tokens, a vendor's price, CPU time
+    own_terms     terms of dictionaries: those that are replaced, and those that are kept
     protection    masks facts before the model and restores them after
     preview       a draft while it is written, for a reader who may leave
     version_file  a version's form, languages and engine

@@ -63,7 +63,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
 | {name("learned_from")} | {"; ".join(map(say, (data, *sources)))} |
 | {name("gate")} | {" ".join(map(say, (gate, *verdict.notes)))} |
 
-{_measured(evaluation, language)}
+{_measured(evaluation, language, is_first=origin.parent is None)}
 
 ## {name("limits")}
 
@@ -76,7 +76,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
 
 class ShippedOrigin(BaseModel):
     """What the shipped tagger was made from: the digests of its weights and rules, the commands, the numbers
-    of labels, and its held-out shares by head.
+    of labels, and its held-out shares by head. `derived_cuts` have no label of their own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +89,7 @@ class ShippedOrigin(BaseModel):
     parts: int
     edits: int
     cuts: int
+    derived_cuts: int
     shares: dict[str, float]
 
 
@@ -111,6 +112,7 @@ def shipped(origin: ShippedOrigin, evaluation: Evaluation, language: Language) -
         parts=origin.parts,
         edits=origin.edits,
         cuts=origin.cuts,
+        derived=origin.derived_cuts,
     )
     verdict = evaluation.verdict
     return f"""# {say(reason("card_shipped_title"))}
@@ -127,7 +129,7 @@ def shipped(origin: ShippedOrigin, evaluation: Evaluation, language: Language) -
 | {name("gate")} | {" ".join(map(say, (reason("card_accepted"), *verdict.notes)))} |
 | {name("licence")} | {say(reason("card_licence"))} |
 
-{_measured(evaluation, language)}
+{_measured(evaluation, language, is_first=True)}
 
 ## {name("limits")}
 
@@ -138,8 +140,10 @@ def shipped(origin: ShippedOrigin, evaluation: Evaluation, language: Language) -
 """
 
 
-def _measured(evaluation: Evaluation, language: Language) -> str:
-    """The section of a card with the scores."""
+def _measured(evaluation: Evaluation, language: Language, is_first: bool) -> str:
+    """The section of a card with the scores. A first version was compared with the bare base, which is no
+    champion, though the evaluation has it under that name.
+    """
     moves = evaluation.move_by_intensity["challenger"].items()
 
     def say(sentence: Reason) -> str:
@@ -151,8 +155,9 @@ def _measured(evaluation: Evaluation, language: Language) -> str:
     def table(rows: Mapping[str, Mapping[str, Estimate]], scores: tuple[str, ...]) -> str:
         lines = [f"| | {' | '.join(map(name, scores))} |", "|---" * (len(scores) + 1) + "|"]
         for system, row in rows.items():
+            label = "bare_base" if is_first and system == "champion" else system
             cells = (say(reason("card_estimate", **row[k].model_dump())) if k in row else "" for k in scores)
-            lines.append(f"| {name(system)} | {' | '.join(cells)} |")
+            lines.append(f"| {name(label)} | {' | '.join(cells)} |")
         return "\n".join(lines)
 
     return f"""## {name("measured")}

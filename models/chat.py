@@ -46,12 +46,12 @@ _SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST
 
 
 class Listener(NamedTuple):
-    """Who reads an answer while it is written: `show` gets the answer so far, `preview` knows whether they
-    have left.
+    """Who waits for an answer: `preview` knows whether they have left. `show` gets the answer so far while it
+    is written; None when nobody sees it.
     """
 
-    show: Callable[[str], object]
     preview: Preview
+    show: Callable[[str], object] | None = None
 
 
 class Chat:
@@ -101,8 +101,8 @@ class Chat:
     ) -> list[Answer | ChatError]:
         """The answers, or the errors in their places, in the order of the questions.
 
-        The question at a place of `listeners` is streamed. When its reader leaves, the request is closed, and
-        its error is AbandonedError.
+        The question at a place of `listeners` is streamed, if it is shown. When its reader leaves, the
+        request is closed, and its error is AbandonedError.
         """
         return asyncio.run_coroutine_threadsafe(self._ask_all(questions, listeners), self._loop).result()
 
@@ -131,9 +131,8 @@ class Chat:
         if listener is None:
             return await self._ask_or_fail(question, None)
         asking = asyncio.ensure_future(self._ask_or_fail(question, listener))
-        listener.preview.when_abandoned(lambda: self._loop.call_soon_threadsafe(asking.cancel))
-        await asyncio.wait({asking})
-        listener.preview.when_abandoned(lambda: None)
+        with listener.preview.when_abandoned(lambda: self._loop.call_soon_threadsafe(asking.cancel)):
+            await asyncio.wait({asking})
         return AbandonedError() if asking.cancelled() else asking.result()
 
     async def _ask_or_fail(self, question: Question, listener: Listener | None) -> Answer | ChatError:
@@ -200,10 +199,10 @@ class Chat:
             "extra_body": {self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
             **seed,
         }
-        if listener is None:
+        if listener is None or listener.show is None:
             message = await self._model.ainvoke(turns, **arguments)
         else:
-            message = await self._stream(turns, arguments, listener)
+            message = await self._stream(turns, arguments, listener.show)
         finish_reason, usage = message.response_metadata["finish_reason"], message.usage_metadata
         if not usage:
             raise UnusableError(
@@ -220,13 +219,13 @@ class Chat:
             model=message.response_metadata["model_name"],
         )
 
-    async def _stream(self, turns: Any, arguments: dict[str, Any], listener: Listener) -> Any:
-        """The whole message. A listener is shown its text so far while it comes."""
+    async def _stream(self, turns: Any, arguments: dict[str, Any], show: Callable[[str], object]) -> Any:
+        """The whole message. `show` gets its text so far while it comes."""
         message: Any = None
         async for chunk in self._model.astream(turns, stream_usage=True, **arguments):
             message = chunk if message is None else message + chunk
             if isinstance(chunk.content, str) and chunk.content:
-                listener.show(_make_storable(message.content))
+                show(_make_storable(message.content))
         return message
 
     def _error_of(self, error: "APIStatusError") -> Exception:

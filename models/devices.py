@@ -1,6 +1,7 @@
 """Where a version's quantised weights run: on which device of CTranslate2, and in which type."""
 
 import json
+import os
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import ctranslate2
 from configs.settings import Device
 
 _CPU_WORKERS = 2  # batches that are decoded at the same time, by one thread each
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of processor time in each period
 
 
 def choose(device: Device, cuda_devices: int) -> tuple[str, int]:
@@ -26,6 +28,18 @@ def choose(device: Device, cuda_devices: int) -> tuple[str, int]:
             "stage's `device`, to auto or cpu, or install a CUDA driver"
         )
     return "cuda", index
+
+
+def count_cpus(quota: Path = _QUOTA) -> int:
+    """The processors that this process may use at the same time, at least 1: those that it is allowed to run
+    on, and no more than its container's share of processor time. `os.cpu_count` counts the machine's.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        time_us, period_us = quota.read_text(encoding="ascii").split()
+    except OSError:  # another system, or no container
+        return allowed
+    return allowed if time_us == "max" else max(1, min(allowed, round(int(time_us) / int(period_us))))
 
 
 def torch_device(device: Device) -> str:
@@ -64,9 +78,9 @@ def open_generator(version: Path, device: Device, workers: int | None = None) ->
     """A version's quantised weights on a device.
 
     Unless `workers` is given, two decode at the same time on the CPU, with the same weights in memory, and
-    one on a GPU.
+    one on a GPU or where there is one processor: two would take turns there, with half of a batch each.
     """
     chosen = arguments(version, device)
     if workers is None:
-        workers = _CPU_WORKERS if chosen["device"] == "cpu" else 1
+        workers = min(_CPU_WORKERS, count_cpus()) if chosen["device"] == "cpu" else 1
     return ctranslate2.Generator(**chosen, inter_threads=workers)

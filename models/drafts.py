@@ -23,7 +23,7 @@ from models import facts, fidelity, judge, languages, prompts, scoring
 from models.chat import Chat
 from models.endpoint import ChatError, Endpoint, Question
 from models.judge import Pair
-from models.labels import read_labels
+from models.labels import read_all
 from models.replies import LimitReachedError, Replies
 from models.teacher_requests import INTENSITIES, KINDS, Request
 from models.validity import Validity, are_enough, labels_of, validate
@@ -129,7 +129,7 @@ class Drafter:
         Raises LimitReachedError at a limit, and EndpointDownError when the judge is away.
         """
         policy = name_policy(self._config)
-        labels = labels_of(read_labels(self._config.labels_folder), policy)
+        labels = labels_of(read_all(self._config.labels_folder), policy)
         scores = [0.5] * len(labels)
         if are_enough(labels):
             with ThreadPoolExecutor(self._config.judge.concurrency) as pool:

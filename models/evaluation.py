@@ -22,6 +22,7 @@ from pydantic import Field
 import configs
 from configs.settings import Device
 from data import corpus
+from data.corpus import ReadRewrite
 from data.reasons import render
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
 from models import (
@@ -41,7 +42,7 @@ from models import (
 from models.decoding import rewrite_greedily
 from models.edits.writer import rules_digest
 from models.gate import Margins, gate, win_rate
-from models.labels import read_labels
+from models.labels import read_all
 from models.protection import Judge, Request
 from models.results import Estimate, Evaluation, Judged, perplexity
 from models.scoreboard import Case, by_type, estimate, estimates, score
@@ -72,9 +73,9 @@ class EvaluateConfig(Margins):
         corpus.SEED / "test",
         corpus.SEED / "ordinary" / "dev",
     )
-    labels_folder: Annotated[Path, Field(description="readers' labels, see models.validity")] = (
-        corpus.SEED / "labels"
-    )
+    labels_folder: Annotated[
+        Path, Field(description="readers' labels, in it and in its folders; see models.validity")
+    ] = corpus.SEED / "labels"
     injections_folder: Path = corpus.SEED / "injections"
     out: Path = Path("artifacts/evaluation")
     device: Annotated[Device, Field(description="where versions write and the reward model scores")] = "auto"
@@ -234,19 +235,35 @@ def read_policy(version: Path) -> str:
     return str(json.loads((version / "version.json").read_text(encoding="utf-8")).get("policy", ""))
 
 
+def read_labelled(config: EvaluateConfig, version: Path) -> list[ReadRewrite]:
+    """Readers' labels of what a version writes: those of the same weights.
+
+    The rules of a version of edits decide as well, and may have changed since it was read. So it rewrites the
+    labelled messages again, and a label counts only if its rewrite is the same text today.
+    """
+    rows = labels_of(read_all(config.labels_folder), read_policy(version))
+    if version_file.read(version).form != "edits":
+        return rows
+    write = written_by(version, config.max_new_tokens, device=config.device)
+    texts = write([(row.text, row.transform_type, row.intensity) for row in rows])
+    return [row for row, text in zip(rows, texts, strict=True) if row.rewrite == text]
+
+
 def measure_validity(config: EvaluateConfig) -> Validity:
     """How well the composite ranks the labelled rewrites of the champion, or of the challenger without one.
 
-    It is the champion's rewrites that people have read, and a challenger begins close to its champion.
+    It is the champion's rewrites that people have read, and a challenger begins close to its champion. The
+    bare base is no champion, since it is never served.
     """
-    version = config.champion or config.version
-    rows = labels_of(read_labels(config.labels_folder), read_policy(version))
+    champion = None if config.champion == config.base_version else config.champion
+    version = champion or config.version
+    rows = read_labelled(config, version)
     meanings = scoring.meaning([row.text for row in rows], [row.rewrite for row in rows]) if rows else []
     composites = [
         scoreboard.judge(row.text, row.rewrite, row.transform_type, row.intensity, meaning)
         for row, meaning in zip(rows, meanings, strict=True)
     ]
-    name = "the_champion" if config.champion else "the_challenger"  # a term of the catalogue of reasons
+    name = "the_champion" if champion else "the_challenger"  # a term of the catalogue of reasons
     return validate("composite", name, rows, composites)
 
 

@@ -33,7 +33,7 @@ from data.reasons import Reason
 from data.records import Demonstration, PreferencePair, Split, TransformType
 from models import examples, gate, loading, protection, scoreboard, scoring, sft, training
 from models.health import Ranges
-from models.labels import read_labels
+from models.labels import read_all
 from models.results import Estimate
 from models.reward import RewardModel
 from models.reward import load as load_reward
@@ -383,7 +383,7 @@ def make_rewards(config: GrpoConfig, masks: bool) -> list[tuple[Reward, float]]:
 def measure_validity(config: GrpoConfig) -> Validity:
     """How well the reward ranks the labelled rewrites of the policy that training starts from."""
     digest = loading.policy_digest(loading.base_folder(config.base), config.adapter)
-    labels = labels_of(read_labels(config.labels_folder), digest)
+    labels = labels_of(read_all(config.labels_folder), digest)
     rows = [row.model_dump(include={"text", "transform_type", "intensity"}) for row in labels]
     scores: list[float] = []
     if rows:

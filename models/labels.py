@@ -3,7 +3,8 @@
     python -m models.labels              # writes docs/quality.md from data/seed/labels
 
 `data/seed/labels/guideline.md` defines the labels; `models.reading` collects them from blind readers. The
-labels of `edits/` are apart, since the judges of free text are measured on the others.
+labels of `edits/` are apart, since the judges of free text were made with the others in sight; the champion's
+labels are there. `read_all` reads both.
 """
 
 import random
@@ -54,7 +55,9 @@ messages by another author. Those of the champion were opened when its rules wer
 written nothing else here.
 
 The readers were two runs of a large language model. They did not know which system wrote a rewrite or what
-the other reader said, and read in random order. They followed [a written
+the other reader said, and read in random order. There is one exception: in the first reading of the edit
+writer one reader saw six labels of the other, after its own were written ([data
+card](../data/seed/README.md#how-the-rewrites-were-read)). They followed [a written
 guideline](../data/seed/labels/guideline.md):
 
 - **usable**: the writer would send it as it is
@@ -112,9 +115,12 @@ def read_labels(folder: Path = FOLDER) -> list[ReadRewrite]:
     return corpus.read_lines(folder, ReadRewrite)
 
 
-def read_all() -> list[ReadRewrite]:
-    """All labelled rewrites of the seed, by system in the order of `docs/quality.md`."""
-    return _sort([*read_labels(), *read_labels(EDITS)])
+def read_all(folder: Path = FOLDER) -> list[ReadRewrite]:
+    """All labelled rewrites of a folder and of the folders in it, by system in the order of
+    `docs/quality.md`; errors as `read_labels`.
+    """
+    folders = sorted({file.parent for file in folder.rglob("*.jsonl")}) or [folder]
+    return _sort(row for each in folders for row in read_labels(each))
 
 
 def _sort(rows: Iterable[ReadRewrite]) -> list[ReadRewrite]:

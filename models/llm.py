@@ -20,12 +20,12 @@ from pydantic import Field, model_validator
 
 from configs import StageConfig
 from data.reasons import Language, reason
-from data.records import PROTECTED, Engine, Prompt, Protection, Spec
+from data.records import PROTECTED, Engine, Prompt, Protection, Spec, Term
 from models import prompts, protection, scoring, version_file
 from models.chat import Chat, Listener
 from models.endpoint import AbandonedError, Answer, ChatError, Endpoint, Question, UnusableError
 from models.preview import Preview
-from models.protection import Draft, DraftResult, Kept, Request, show_to
+from models.protection import Draft, DraftResult, Kept, Request, list_explained, show_to
 
 FILE = "llm.json"
 GGUF_FILE = "model.gguf"
@@ -165,18 +165,21 @@ class Writer:
         seeds: Sequence[int | None] = (),
         previews: Mapping[int, Preview] = MappingProxyType({}),
         observe: Callable[[DraftResult], None] | None = None,
+        terms: Sequence[Sequence[Term]] = (),
     ) -> list[Kept | ChatError]:
         """The rewrites of messages, or the errors in their places. Facts are protected as the spec says.
 
-        The request at a place of `previews` shows its first draft while it is written; AbandonedError when
-        its reader has left. With `seeds`, one for each request, an endpoint that knows seeds gives the same
-        samples again. Requests with the same seed get different samples. `observe` is called with each draft
-        that was answered.
+        The request at a place of `previews` shows its first draft while it is written, unless its preview is
+        not shown; AbandonedError when its reader has left, which closes the requests for all its drafts. With
+        `seeds`, one for each request, an endpoint that knows seeds gives the same samples again; requests
+        with the same seed get different samples. `observe` is called with each draft that was answered.
+        `terms` are those of dictionaries in each message, if there are some.
         """
         errors: dict[int, ChatError] = {}
         masked: dict[int, str] = {}
         talked: set[str] = set()  # masked texts that a draft talked about
         draws = _draws(seeds or [None] * len(requests))
+        terms = terms or [()] * len(requests)
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
             masked.update(texts)
@@ -184,16 +187,17 @@ class Writer:
             asked = [(i, n) for i in texts if i not in errors for n in range(max(1, retries))]
             questions = []
             for i, number in asked:
-                _, transform_type, intensity = requests[i]
-                turns = prompts.turns(spec.prompt, texts[i], transform_type, intensity)
+                message, transform_type, intensity = requests[i]
+                explained = list_explained(message, spec.protection, terms[i])
+                turns = prompts.turns(spec.prompt, texts[i], transform_type, intensity, explained)
                 sampling = _sample(spec.temperature, draws[i], retries, number)
                 questions.append(Question(*turns, spec.max_new_tokens, *sampling))
             listeners = {}
-            if not retries:
-                for place, (i, _) in enumerate(asked):
-                    if (preview := previews.get(i)) is not None:
-                        show = show_to(preview, requests[i], spec.protection, _is_rewrite)
-                        listeners[place] = Listener(show, preview)
+            for place, (i, _) in enumerate(asked):
+                if (preview := previews.get(i)) is not None:
+                    is_shown = preview.is_shown and not retries
+                    show = show_to(preview, requests[i], spec.protection, _is_rewrite, terms[i])
+                    listeners[place] = Listener(preview, show if is_shown else None)
             drafts: dict[int, list[Draft]] = {i: [] for i in texts}
             for (i, _), reply in zip(asked, self.chat.ask(questions, listeners), strict=True):
                 answer = self._check(reply)
@@ -201,8 +205,8 @@ class Writer:
                     drafts[i].append(
                         Draft(answer.text, answer.output_tokens, answer.finished, answer.input_tokens)
                     )
-                elif not retries:  # a retry that fails leaves the first draft
-                    errors[i] = answer
+                elif not retries or isinstance(answer, AbandonedError):
+                    errors[i] = answer  # another retry that fails leaves the first draft
             return drafts
 
         def accept(request: Request, draft: str) -> bool:
@@ -210,7 +214,9 @@ class Writer:
                 talked.add(request[0])
             return is_rewrite
 
-        kept = protection.rewrite(requests, spec.protection, write, accept=accept, observe=observe)
+        kept = protection.rewrite(
+            requests, spec.protection, write, accept=accept, observe=observe, terms=terms
+        )
         return [errors.get(i, _explain(rewrite, masked[i] in talked)) for i, rewrite in enumerate(kept)]
 
     def cost_usd(self, kept: Kept) -> float:

@@ -1,19 +1,23 @@
-"""A draft while it is written: an engine shows its text so far, and its reader may leave.
+"""A draft while it is written: an engine shows its text so far, and its reader may leave. A reader who only
+waits for the end is shown nothing, and may leave as well.
 
 It holds one text and no queue. Who reads slowly misses states in between, never the last one, and delays
 nobody.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class Preview:
     """What one reader sees of a draft. An engine's thread writes it, and an event loop reads it."""
 
-    def __init__(self, on_change: Callable[[], object] = lambda: None) -> None:
-        """`on_change` is called after each change of the text, in the thread that changed it."""
-        self._on_change = on_change
-        self._on_abandon: Callable[[], object] = lambda: None
+    def __init__(self, on_change: Callable[[], object] = lambda: None, is_shown: bool = True) -> None:
+        """`on_change` is called after each change of the text, in the thread that changed it. Unless it
+        `is_shown`, engines need not make the text.
+        """
+        self._on_change, self.is_shown = on_change, is_shown
+        self._acts: set[Callable[[], object]] = set()
         self.text = ""  # so far, with its facts
         self.is_abandoned = False  # True: the reader has left, so the draft should end
 
@@ -26,15 +30,21 @@ class Preview:
     def abandon(self) -> None:
         """Tell the engine that the reader has left."""
         self.is_abandoned = True
-        self._on_abandon()
-
-    def when_abandoned(self, act: Callable[[], object]) -> None:
-        """Call `act` when the reader leaves, in the thread in which they do; now, if they have left. It
-        replaces an earlier `act`.
-        """
-        self._on_abandon = act
-        if self.is_abandoned:
+        for act in tuple(self._acts):
             act()
+
+    @contextmanager
+    def when_abandoned(self, act: Callable[[], object]) -> Iterator[None]:
+        """Until the end of the block, call `act` when the reader leaves, in the thread in which they do; now,
+        if they have left. It may be called twice.
+        """
+        self._acts.add(act)
+        try:
+            if self.is_abandoned:
+                act()
+            yield
+        finally:
+            self._acts.discard(act)
 
 
 Previews = Sequence[Preview | None]  # one for each item, or none at all

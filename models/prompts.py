@@ -14,7 +14,7 @@ than the tokenizer's eos token: Gemma's is <end_of_turn>, Phi's <|end|>, Llama 3
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -52,9 +52,15 @@ class Turns(NamedTuple):
     user: str
 
 
-def turns(prompt: Prompt, message: str, transform_type: TransformType, intensity: int) -> Turns:
+# Terms of the message that a dictionary explains, with their explanations.
+Explained = Sequence[tuple[str, str]]
+
+
+def turns(
+    prompt: Prompt, message: str, transform_type: TransformType, intensity: int, explained: Explained = ()
+) -> Turns:
     """The turns that ask for a rewrite. In `frame-2` the message cannot end its quotation: its own tags are
-    split, `</message>` becomes `< /message>`.
+    split, `</message>` becomes `< /message>`. `frame-1` has no room for explanations.
     """
     if prompt == "frame-1":
         return Turns("", f"Rewrite, {transform_type.value} {intensity}/3:\n{message}")
@@ -72,6 +78,12 @@ def turns(prompt: Prompt, message: str, transform_type: TransformType, intensity
         language=frame["languages"].get(language, frame["languages"]["other"]),
         examples="\n".join(examples).strip(),
     )
+    if explained:
+        lines = "\n".join(f"- {term}: {explanation}" for term, explanation in explained)
+        uses = frame["uses"]
+        use = uses.get(transform_type.value, uses["other"])
+        part = frame["terms"].format(terms=neutralise(lines, _TAG.findall(lines)), use=use)
+        system = f"{system.strip()}\n\n{part}"
     return Turns(
         system.strip(), frame["user"].format(message=neutralise(message, _TAG.findall(message))).strip()
     )
@@ -86,6 +98,7 @@ def quotes_prompt(message: str, rewrite: str, transform_type: TransformType) -> 
     examples = frame["types"][transform_type.value]["examples"]
     quoted = [line for line in instructions.splitlines() if line and "{" not in line]
     quoted += [original for shown in examples.values() for _, original, _ in shown]
+    quoted += [frame["terms"].partition("\n")[0], *frame["uses"].values()]
     tags = {tag.lower() for tag in _TAG.findall(rewrite)} - {tag.lower() for tag in _TAG.findall(message)}
     return bool(tags) or any(line in rewrite and line not in message for line in quoted)
 
@@ -118,10 +131,16 @@ class Frame:
     specials: tuple[str, ...]
 
     def render(
-        self, message: str, transform_type: TransformType, intensity: int, prompt: Prompt = "frame-1"
+        self,
+        message: str,
+        transform_type: TransformType,
+        intensity: int,
+        prompt: Prompt = "frame-1",
+        explained: Explained = (),
     ) -> str:
         """The whole prompt, special tokens included: tokenise it with `add_special_tokens=False`."""
-        system, user = turns(prompt, self.neutralise(message), transform_type, intensity)
+        harmless = [(self.neutralise(term), self.neutralise(text)) for term, text in explained]
+        system, user = turns(prompt, self.neutralise(message), transform_type, intensity, harmless)
         # One turn, as in training: some chat templates have no turn of a system.
         request = f"{system}\n\n{user}" if system else user
         return f"{self.before}{request}{self.after}"

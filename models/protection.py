@@ -10,11 +10,12 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal, NamedTuple
 
 from data.reasons import Reason, reason
-from data.records import Protection, TransformType
-from models import facts
+from data.records import Protection, Term, TermRule, TransformType
+from models import facts, own_terms
 from models.preview import Preview
 
 _WORDS = {
@@ -46,12 +47,14 @@ _LONGEST_MASK = 32  # characters; a word and more digits than any mask has
 class Masked:
     """A message with masks in place of its facts.
 
-    `message` is the original, `text` has the masks, `hidden` maps a mask to its fact as written.
+    `message` is the original, `text` has the masks, `hidden` maps a mask to its fact as written. `kept` are
+    terms of dictionaries that count as facts.
     """
 
     message: str
     text: str
     hidden: dict[str, str]
+    kept: tuple[Term, ...] = ()
 
     def hide(self, rewrite: str) -> str | None:
         """A rewrite with the same masks; None when it lacks a fact or writes it in another form."""
@@ -78,8 +81,9 @@ class Masked:
         return self.restore(draft[: unfinished.start()] if unfinished else draft)
 
 
-def mask(message: str) -> Masked:
-    """Replace every fact by a mask; equal facts get equal masks.
+def mask(message: str, kept: Sequence[Term] = ()) -> Masked:
+    """Replace every fact by a mask; equal facts get equal masks. Terms that are kept get the masks of names,
+    also where they contain other facts.
 
     A mask that the message itself contains is not used. A fact directly after a letter or directly before a
     digit is not masked, since the ends of its mask could not be found again.
@@ -88,7 +92,7 @@ def mask(message: str) -> Masked:
     masks: dict[str, str] = {}
     counts: dict[str, Iterator[int]] = {}
     parts, end = [], 0
-    for span in sorted(facts.spans(message), key=lambda span: span.start):
+    for span in sorted(_list_spans(message, kept), key=lambda span: span.start):
         fact, before = message[span.start : span.end], message[end : span.start]
         if _ENDS_IN_LETTER.search(before) or message[span.end : span.end + 1].isdecimal():
             continue
@@ -98,12 +102,32 @@ def mask(message: str) -> Masked:
             masks[fact] = next(name for n in numbers if (name := f"{word}{n}") not in reserved)
         parts += [before, masks[fact]]
         end = span.end
-    return Masked(message, "".join([*parts, message[end:]]), {name: fact for fact, name in masks.items()})
+    hidden = {name: fact for fact, name in masks.items()}
+    return Masked(message, "".join([*parts, message[end:]]), hidden, tuple(kept))
 
 
-def hide(message: str, protection: Protection) -> Masked:
+def _list_spans(message: str, kept: Sequence[Term]) -> list[facts.Span]:
+    spans = facts.spans(message)
+    names = [facts.Span("name", place.start, place.end) for place in own_terms.find(message, kept)]
+    return names + [
+        span for span in spans if not any(n.start < span.end and span.start < n.end for n in names)
+    ]
+
+
+def hide(message: str, protection: Protection, kept: Sequence[Term] = ()) -> Masked:
     """A message as a model is shown it: with masks, if the protection has them."""
-    return mask(message) if protection.masks else Masked(message, message, {})
+    return mask(message, kept) if protection.masks else Masked(message, message, {}, tuple(kept))
+
+
+def list_explained(message: str, protection: Protection, terms: Sequence[Term]) -> list[tuple[str, str]]:
+    """The terms that a dictionary explains, as the model is shown them, with their explanations."""
+    explained = [term for term in terms if term.rule is TermRule.EXPLAIN]
+    if not explained:
+        return []
+    masks = {
+        fact: name for name, fact in hide(message, protection, own_terms.list_kept(terms)).hidden.items()
+    }
+    return [(facts.replace(term.term, masks), term.wording) for term in explained]
 
 
 Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
@@ -171,8 +195,10 @@ def rewrite(
     judge: Judge | None = None,
     accept: Accept | None = None,
     observe: Callable[[DraftResult], None] | None = None,
+    terms: Sequence[Sequence[Term]] = (),
 ) -> list[Kept]:
-    """The rewrites of messages, in their order, with their facts protected.
+    """The rewrites of messages, in their order, with their facts protected. `terms` are those of dictionaries
+    in each message, if there are some; the kept ones among them are facts.
 
     `protection.retries` more drafts are generated for a rewrite that lost a fact or that `accept` or
     `Masked.restore` refuses, and for every rewrite with `protection.always`. The draft that lost the fewest
@@ -187,7 +213,10 @@ def rewrite(
         raise ValueError(
             "with protection.always a judge chooses among the drafts: pass one, or set it to false"
         )
-    masked = [hide(message, protection) for message, _, _ in requests]
+    masked = [
+        hide(message, protection, own_terms.list_kept(own))
+        for (message, _, _), own in zip(requests, terms or repeat(()), strict=False)
+    ]
     candidates: list[list[Kept]] = [[] for _ in requests]
     numbers = [0] * len(requests)  # of drafts so far
     tokens, prompt_tokens = [0] * len(requests), [0] * len(requests)
@@ -223,19 +252,24 @@ def _restore(masked: Masked, number: int, draft: Draft, is_rewrite: bool) -> Dra
         return DraftResult(*known, "is no rewrite")
     if (text := masked.restore(draft.text)) is None:
         return DraftResult(*known, "has a wrong mask")
-    missing = tuple(facts.missing(masked.message, text))
+    lost = facts.missing(masked.message, text) + own_terms.list_missing(masked.message, masked.kept, text)
+    missing = tuple(dict.fromkeys(lost))  # a term may be another fact as well
     return DraftResult(*known, "loses facts" if missing else "keeps all facts", missing, text)
 
 
 def show_to(
-    preview: Preview, request: Request, protection: Protection, accept: Accept | None = None
+    preview: Preview,
+    request: Request,
+    protection: Protection,
+    accept: Accept | None = None,
+    terms: Sequence[Term] = (),
 ) -> Callable[[str], bool]:
     """A function that shows a reader the first draft of a request. Call it with the draft so far; it returns
-    True when the reader has left.
+    True when the reader has left. `terms` are those of dictionaries in the message.
 
     What `accept` or `Masked.restore` refuses is not shown.
     """
-    masked = hide(request[0], protection)
+    masked = hide(request[0], protection, own_terms.list_kept(terms))
     masked_request = (masked.text, *request[1:])
     settled, restored = "", ""  # the draft up to its last space, and the same with its facts
 

@@ -39,8 +39,8 @@ def _download(name: str, settings: Settings) -> Path:
     from models import versions
 
     try:
-        return versions.download(settings.registry_uri, name)
-    except (MlflowException, ValueError) as error:
+        return versions.download(settings.registry_uri, settings.artifact_store, name)
+    except (MlflowException, FileNotFoundError, ValueError) as error:
         raise UnknownVersionError(
             f"{name!r} is no version that can be read ({error}); take {RULES!r}, {SHIPPED!r}, or a version"
             " that the dashboard's page of models lists"

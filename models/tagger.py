@@ -70,7 +70,8 @@ class TaggerConfig(configs.StageConfig):
 
 class TaggerResult(BaseModel):
     """Held-out figures of the kept epoch: shares of places that get the label's value, and the losses in
-    nats.
+    nats; and how many labels there were. `derived_cuts` are parts whose importance served as the label of a
+    cut.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,6 +83,7 @@ class TaggerResult(BaseModel):
     edits: int
     stings: int
     cuts: int
+    derived_cuts: int
     epoch: int
     held_out_losses: tuple[float, ...]
     role: float
@@ -100,7 +102,7 @@ class Example:
 
     `parts` are (start, end, role, need), `edits` are (start, end, rule or -1, accepted), and so are `stings`,
     which are deletions of what may only hurt. `cuts` are (start, end, intensity of the first summary that
-    loses them, or 0).
+    loses them, or 0). So are `derived_cuts`, by the importance of parts, for a message without labelled cuts.
     """
 
     message: str
@@ -109,6 +111,7 @@ class Example:
     edits: list[tuple[int, int, int, int]] = field(default_factory=list)
     stings: list[tuple[int, int, int, int]] = field(default_factory=list)
     cuts: list[tuple[int, int, int]] = field(default_factory=list)
+    derived_cuts: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 class Model(nn.Module):
@@ -192,7 +195,7 @@ def read_examples(
                 case corpus.LabelledSummary():
                     example.cuts.extend((cut.start, cut.end, cut.intensity) for cut in row.cuts)
         if not example.cuts:
-            example.cuts.extend(
+            example.derived_cuts.extend(
                 (part.start, part.end, _INTENSITIES[part.importance])
                 for row in rows
                 if isinstance(row, corpus.LabelledParts)
@@ -249,7 +252,7 @@ def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
                     rows["rules"].append(rule)
                     rows["edit_labels"].append(label)
                     rows["is_sting"].append(is_sting)
-        for start, stop, intensity in example.cuts:
+        for start, stop, intensity in (*example.cuts, *example.derived_cuts):
             if stop <= end:
                 rows["cuts"].append(_weights(window, i, width, start, stop, len(examples)))
                 rows["cut_labels"].append(intensity)
@@ -382,6 +385,7 @@ def main(config: TaggerConfig) -> TaggerResult:
         edits=sum(len(example.edits) for example in examples),
         stings=sum(len(example.stings) for example in examples) // len(stings.RULES),
         cuts=sum(len(example.cuts) for example in examples),
+        derived_cuts=sum(len(example.derived_cuts) for example in examples),
         epoch=int(best["epoch"]),
         held_out_losses=tuple(held_out_losses),
         role=best["role"],
@@ -466,10 +470,8 @@ def export(tagger: Path, out: Path) -> Path:
         shutil.copy2(tagger / name, target)
     version = {
         "base": shipped.BASE,
-        # The weights and the rules together decide what the version writes.
-        "policy": blake2b(
-            f"{loading.policy_digest(folder, tagger)}\0{writer.rules_digest()}".encode(), digest_size=16
-        ).hexdigest(),
+        # Of the weights alone: the rules are those of the code that runs the version.
+        "policy": loading.policy_digest(folder, tagger),
         "quantization": "int8",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "form": "edits",

@@ -9,10 +9,12 @@ rewrite until one passes: it is complete, keeps the facts and adds none, still a
 the judge, another model, prefers it to the message in both orders (`models.drafts`). What passes is a
 snapshot of its own (`data.snapshots.teachers`), to be named in `teachers` of models.sft.
 
+The judge must be valid: readers have labelled rewrites of this teacher, and the judge agrees with them
+(`models.validity`, `models.reading`). The checks alone select nothing, since most wrong rewrites pass them
+(docs/training.md).
+
 With `pairs`, all drafts are written, and those that pass the checks are judged. One that beats the message
-and one that loses to it make a preference pair, for `teachers` of models.dpo. That takes a valid judge:
-readers have labelled rewrites of this teacher, and the judge agrees with them (`models.validity`,
-`models.reading`).
+and one that loses to it make a preference pair, for `teachers` of models.dpo.
 
 A killed run that is started again asks nothing that was answered before.
 """
@@ -74,7 +76,7 @@ class TeacherResult(BaseModel):
     """What a run made. `snapshot` is None when no draft passed. `drafts` counts drafts by their fate.
 
     `not_finished` is the number of requests that a limit cut off, and `stopped` names the limit. `validity`
-    is the judge's, when there are pairs. `questions` and `tokens` include earlier runs in the same `out`.
+    is the judge's. `questions` and `tokens` include earlier runs in the same `out`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,17 +91,17 @@ class TeacherResult(BaseModel):
     tokens: int
     not_finished: int
     stopped: str | None
-    validity: Validity | None
+    validity: Validity
 
 
 def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None) -> TeacherResult:
     """Ask, judge, and write the snapshot of what passed into `config.out`.
 
     `lock` is held while people's messages are written: the lock `snapshot` of the database, where snapshots
-    are read. Raises InvalidJudgeError when pairs are requested and the judge is no valid judge of the
-    teacher, EndpointDownError when an endpoint is away, ChatError without its key, LimitReachedError while
-    the judge is measured, and ValueError when there is no message, when a snapshot was erased meanwhile, or
-    when another run uses the folder.
+    are read. Raises InvalidJudgeError before the teacher is asked when the judge is no valid judge of it,
+    EndpointDownError when an endpoint is away, ChatError without its key, LimitReachedError while the judge
+    is measured, and ValueError when there is no message, when a snapshot was erased meanwhile, or when
+    another run uses the folder.
     """
     requests = list_requests(config.seed_folders, config.requests_a_message, config.snapshots, config.seed)
     if not requests:
@@ -110,9 +112,8 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         closing(Chat(config.judge)) as judging,
     ):
         drafter = Drafter(config, chat, judging, replies)
-        validity = drafter.measure_validity() if config.pairs else None
-        if validity is not None:
-            validity.require()
+        validity = drafter.measure_validity()
+        validity.require()
         results = drafter.draft_all(requests)
         fates = Counter(draft.fate for _, drafts in results for draft in drafts)
         rows = [row for request, drafts in results for row in _make_rows(config, request, drafts)]

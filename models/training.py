@@ -26,6 +26,7 @@ import torch
 from accelerate import PartialState
 from peft import LoraConfig, PeftModel
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 from transformers import PrinterCallback, TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
@@ -513,15 +514,20 @@ def _train_in_float32(model: Any) -> None:
 def digest(config: BaseModel, parts: Iterable[bytes]) -> str:
     """A name for a run, from everything that determines its result: its data, and its config.
 
-    The folders `out` and `checkpoints` and the time `log_every_s` are left out. `parts` are the data, such as
-    `row_bytes` and `adapter_bytes`.
+    The folders `out` and `checkpoints` and the time `log_every_s` are left out; of other paths only the last
+    name counts, so that a run resumes after its files were moved. `parts` are the data, such as `row_bytes`
+    and `adapter_bytes`.
     """
-    settings = config.model_dump(mode="json", exclude={"out", "checkpoints", "log_every_s"})
-    sha = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    settings = config.model_dump(exclude={"out", "checkpoints", "log_every_s"})
+    sha = hashlib.sha256(json.dumps(settings, sort_keys=True, default=_to_json).encode())
     for part in parts:
         sha.update(len(part).to_bytes(8, "big"))  # so that (b"ab", b"c") and (b"a", b"bc") differ
         sha.update(part)
     return sha.hexdigest()[:16]
+
+
+def _to_json(value: object) -> object:
+    return value.name if isinstance(value, Path) else to_jsonable_python(value)
 
 
 def row_bytes(rows: Iterable[BaseModel]) -> Iterator[bytes]:

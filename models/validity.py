@@ -6,7 +6,9 @@ first, with labels of the very policy that it is to judge: a judge that tells th
 good rewrites may be blind to the next policy's.
 
 `models.reading` collects the labels. They name the policy by `loading.policy_digest`, and a teacher by
-`drafts.name_policy`, so labels of other weights or another teacher do not count.
+`drafts.name_policy`, so labels of other weights or another teacher do not count. What a version of edits
+writes depends on the rules of the code, too. They have no name in the labels: `evaluation.read_labelled`
+takes those labels only whose rewrite the version still writes.
 """
 
 from collections.abc import Sequence

@@ -10,14 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import unquote, urlparse
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # as `mlflow gc` does
 
 from data.reasons import render
+from models import artifacts
 from models.results import Evaluation
 
 if TYPE_CHECKING:
@@ -34,9 +33,10 @@ _LOGGED = ("sft", "dpo", "kto", "grpo", "tagger", "edit_dpo", "version", "evalua
 _EVALUATION = "evaluation/metrics.json"
 
 
-def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> str:
+def register(uri: str, store: str, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> str:
     """Log a run's folder and metrics, register them as a version, and return its name.
 
+    `uri` is MLflow's, and `store` the address of its files (`models.artifacts`), here and in what follows.
     `run` contains `version/` (exported), `evaluation/`, and one folder a stage or `tagger/`; `tags` are the
     lineage: parent, snapshot, method. A run that is registered already keeps its version, so that a retry
     creates no second version.
@@ -47,11 +47,12 @@ def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags:
     if registered:
         return f"v{registered[0].version}"
 
-    logged = _log_run(client, artifacts, run, evaluation, tags)
+    logged = _log_run(client, run, evaluation, tags)
     run_id = logged.info.run_id
+    files = artifacts.open_files(client, store, logged)
     for folder in _LOGGED:
         if (run / folder).is_dir():
-            client.log_artifacts(run_id, str(run / folder), folder)
+            files.log_artifacts(str(run / folder), folder)
     client.set_terminated(run_id)
 
     verdict = evaluation.verdict
@@ -67,7 +68,7 @@ def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags:
 
 def log_by_hand(
     uri: str,
-    artifacts: Path,
+    store: str,
     run: Path,
     evaluation: Evaluation,
     tags: Mapping[str, str],
@@ -80,27 +81,25 @@ def log_by_hand(
     earlier run by hand with the same name is replaced.
     """
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    experiment = _experiment_id(client, artifacts)
+    experiment = artifacts.find_or_create_experiment(client, MODEL)
     for earlier in client.search_runs([experiment], f"tags.run = '{run.name}' and tags.by = '{BY_HAND}'"):
         client.delete_run(earlier.info.run_id)
-    logged = _log_run(client, artifacts, run, evaluation, {**tags, "by": BY_HAND})
+    logged = _log_run(client, run, evaluation, {**tags, "by": BY_HAND})
     run_id = str(logged.info.run_id)
     client.log_batch(run_id, params=[Param(name, str(value)) for name, value in parameters.items()])
+    files = artifacts.open_files(client, store, logged)
     for folder in (run / name for name in _LOGGED if name != "version"):
         for file in sorted(folder.glob("*")):
             if file.is_file() and file.suffix != ".safetensors":
-                client.log_artifact(run_id, str(file), folder.name)
+                files.log_artifact(str(file), folder.name)
     client.set_terminated(run_id)
     return run_id
 
 
-def _log_run(
-    client: MlflowClient, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]
-) -> "Run":
+def _log_run(client: MlflowClient, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> "Run":
     """Create a run with its tags, the curves of its stages, and the scores of its evaluation."""
-    logged = client.create_run(
-        _experiment_id(client, artifacts), run_name=run.name, tags={**tags, "run": run.name}
-    )
+    experiment = artifacts.find_or_create_experiment(client, MODEL)
+    logged = client.create_run(experiment, run_name=run.name, tags={**tags, "run": run.name})
     run_id = logged.info.run_id
     for stage in STAGES:
         if (file := run / stage / "metrics.json").exists():
@@ -130,7 +129,7 @@ class LoggedRun(NamedTuple):
     evaluation: Evaluation
 
 
-def read_runs(uri: str, most: int = 10) -> list[LoggedRun]:
+def read_runs(uri: str, store: str, most: int = 10) -> list[LoggedRun]:
     """The newest runs of the flow and by hand, the newest first. A run without an evaluation is left out, as
     that of a retired version.
     """
@@ -148,9 +147,10 @@ def read_runs(uri: str, most: int = 10) -> list[LoggedRun]:
     )
     runs = []
     for run in newest:
-        if not any(item.path == _EVALUATION for item in client.list_artifacts(run.info.run_id, "evaluation")):
+        files = artifacts.open_files(client, store, run)
+        if not any(item.path == _EVALUATION for item in files.list_artifacts("evaluation")):
             continue
-        text = _fetch(client, run, _EVALUATION).read_text(encoding="utf-8")
+        text = artifacts.fetch(client, store, run, _EVALUATION).read_text(encoding="utf-8")
         name = names.get(run.info.run_id) or run.data.tags.get("by", "no version")
         label = f"{name}: {run.data.tags.get('method', '')}"
         runs.append(LoggedRun(label, Evaluation.model_validate_json(text)))
@@ -173,21 +173,15 @@ def resolve(uri: str, alias: Alias) -> str | None:
     return f"v{version.version}"
 
 
-def download(uri: str, name: str) -> Path:
-    """The folder of a version's exported model: MLflow's own folder when it is on this disk, else a copy."""
+def download(uri: str, store: str, name: str) -> Path:
+    """The folder of a version's exported model: the store's own when it is on this disk, else a copy until
+    the process ends. FileNotFoundError when the store has none.
+    """
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    return _fetch(client, client.get_run(str(_version(client, name).run_id)), "version")
+    return artifacts.fetch(client, store, client.get_run(str(_version(client, name).run_id)), "version")
 
 
-def _fetch(client: MlflowClient, run: "Run", path: str) -> Path:
-    """A file or folder of a run: MLflow's own when it is on this disk, else a copy."""
-    location = urlparse(str(run.info.artifact_uri))
-    if location.scheme == "file":  # download_artifacts would copy 700 MB of a version on the same disk
-        return Path(unquote(location.path)) / path
-    return Path(client.download_artifacts(run.info.run_id, path))
-
-
-def retire(uri: str, name: str) -> None:
+def retire(uri: str, store: str, name: str) -> None:
     """Delete a version's files (weights, rewrites, curves) and its aliases.
 
     Its entry stays in the registry with its metrics, and is marked as retired.
@@ -196,9 +190,7 @@ def retire(uri: str, name: str) -> None:
     version = _version(client, name)
     for alias in version.aliases:
         client.delete_registered_model_alias(MODEL, alias)
-    artifacts = get_artifact_repository(str(client.get_run(str(version.run_id)).info.artifact_uri))
-    for item in artifacts.list_artifacts():
-        artifacts.delete_artifacts(item.path)
+    artifacts.delete_files(client, store, client.get_run(str(version.run_id)))
     client.set_model_version_tag(MODEL, version.version, "retired", "true")
     client.update_model_version(MODEL, version.version, "retired: somebody it was trained on was erased")
 
@@ -224,13 +216,6 @@ def _ensure_registered_model(client: MlflowClient) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _experiment_id(client: MlflowClient, artifacts: Path) -> str:
-    experiment = client.get_experiment_by_name(MODEL)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    return client.create_experiment(MODEL, artifact_location=artifacts.resolve().as_uri())
 
 
 def curves(stage: str, file: Path) -> Iterator[Metric]:

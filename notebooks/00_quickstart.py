@@ -30,7 +30,9 @@ pd.options.display.max_colwidth = None
 os.chdir(configs.ROOT)  # paths in the yaml files are relative to it
 folder = Settings().artifacts / "notebooks" / "00"
 shutil.rmtree(folder, ignore_errors=True)  # each run starts from the beginning
-settings = Settings(state=folder / "state", mlflow_uri=f"sqlite:///{folder.absolute()}/mlflow.db")
+settings = Settings(
+    state=folder / "state", mlflow_uri=f"sqlite:///{folder.absolute()}/mlflow.db", artifact_location=None
+)
 
 # %% [markdown]
 # ## A message and its rewrites
@@ -131,7 +133,7 @@ rows[rows["champion"] != rows["challenger"]][["transform_type", "intensity", "ch
 # each of them uses it. **Read**: the released version answers.
 
 # %%
-name = versions.register(settings.registry_uri, folder / "mlflow", folder / "run", evaluated, {})
+name = versions.register(settings.registry_uri, settings.artifact_store, folder / "run", evaluated, {})
 release.publish(challenger, name, settings)
 engine = engines.load(release.find(name, settings), "ctranslate2")
 pd.DataFrame({name: [row.text for row in engine.generate(spec, items)]}).rename_axis("intensity")

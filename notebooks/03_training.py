@@ -116,7 +116,7 @@ Markdown(f"Runs: `{workspace.registry_uri}`. The gate: {render(evaluated.verdict
 
 # %%
 scores = ("facts_kept", "meaning", "tone_moved", "copy_rate", "composite")
-runs = versions.read_runs(workspace.registry_uri)
+runs = versions.read_runs(workspace.registry_uri, workspace.artifact_store)
 rows = [(each.label, each.evaluation.systems["challenger_protected"]) for each in runs]
 pd.DataFrame([{name: str(row[name]) for name in scores} for _, row in rows], [label for label, _ in rows])
 

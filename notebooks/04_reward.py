@@ -14,7 +14,7 @@ from IPython.display import Markdown
 
 import configs
 from data import corpus
-from models import audit, calibration, labels, length_bias, probes
+from models import audit, calibration, evaluation, labels, length_bias, probes, shipped
 from simulation import audited_reward, sample, taste_report
 
 pd.options.display.max_colwidth = None
@@ -25,9 +25,8 @@ LLM = None  # the name of a model at OPENAI_BASE_URL, which is then audited too:
 
 # %% [markdown]
 # ## Which judges there are
-# The table is read from the sources. It says what a judge sees (the parameters of its function) and which
-# functions call it, with the first sentence of their docstrings. A judge that only reports cannot harm
-# training.
+# The table is read from the sources: what a judge sees (the parameters of its function) and which functions
+# call it, with the first sentence of their docstrings. A judge that only reports cannot harm training.
 
 # %%
 pd.DataFrame(audit.list_uses()).set_index(["judge", "sees", "used_in"])
@@ -37,18 +36,19 @@ pd.DataFrame(audit.list_uses()).set_index(["judge", "sees", "used_in"])
 # held-out pairs are of messages that it has not learned from.
 
 # %%
-audited = audited_reward.load(sample.find_settings())
+settings = sample.find_settings()
+audited = audited_reward.load(settings)
 print(f"{audited.origin}; {len(audited.held_out)} held-out pairs")
 
 # %% [markdown]
 # ## Validity on fresh labels
 # The AUC is the probability that a judge ranks a usable rewrite above a wrong one, here with its 95 %
 # interval: 0.5 is a coin. Training and the gate use a judge only where it is valid (`models/validity.py`), by
-# labels of the very policy, since each policy errs in its own way. `taste` is how much the simulated people
-# of the demo like a rewrite. Nothing is decided by it, and it should not like what readers call wrong.
+# labels of the very policy, since each policy errs in its own way. `taste` is how much simulated people like
+# a rewrite: their votes drive the demo, and say nothing about quality ([taste.md](../docs/taste.md)).
 
 # %%
-read = [*labels.read_labels(), *labels.read_labels(labels.EDITS)]
+read = labels.read_all()
 rows = audit.choose_rows(read, CURRENT, MOST_POLICIES)
 scores = audit.score(rows, audited.model, LLM)
 scores["taste"] = [taste_report.like(row) for row in rows]
@@ -57,11 +57,13 @@ table = pd.DataFrame([{**dict(each), "AUC": str(each.auc)} for each in validitie
 table.pivot_table(index="policy", columns="judge", values="AUC", aggfunc="first", sort=False)
 
 # %% [markdown]
-# What the code refuses for the current policy, and its reason:
+# What follows for the current policy from all its labels, and last what the gate finds for the shipped
+# version: it takes the labels only of what the version still writes, since the rules may have changed.
 
 # %%
 current = [each for each in validities if each.policy == CURRENT]
-Markdown("\n".join(f"- **{each.judge}**: {each.refusal or 'valid'}" for each in current))
+gate = evaluation.measure_validity(evaluation.EvaluateConfig(version=shipped.export_once(settings)))
+Markdown("\n".join(f"- **{each.judge}**: {each.refusal or 'valid'}" for each in [*current, gate]))
 
 # %% [markdown]
 # ## Calibration

@@ -14,7 +14,7 @@ from IPython.display import SVG, Markdown, display
 
 import configs
 from data import database
-from experiments import evidence, history, outlook, plots, readings, recount, what_if
+from experiments import evidence, forecasting, history, plots, readings, recount, what_if
 from experiments.calibration import procedure, report, scenarios
 from serving.dashboard import charts
 from simulation import sample
@@ -78,7 +78,7 @@ SVG(charts.with_light_colours(charts.draw_effect(wins, "Votes over time", votes,
 
 # %%
 analyses = evidence.read_over_time(session, page.id)
-met = pd.DataFrame(evidence.find_met_since(analyses, challenger, recounted.started_at))
+met = pd.DataFrame(evidence.find_met_since(analyses, challenger, recounted.running))
 display(met.assign(requirement=met.requirement.map(str)))
 Markdown("\n".join(f"- {reason}" for reason in recounted.decision.reasons))
 
@@ -124,7 +124,7 @@ pd.DataFrame({rule: dict(report.estimate_rate(hits)) for rule, hits in shuffled.
 lengths = {days: plan.model_copy(update={"maximum_days": days}) for days in (14, 28, 56, 112)}
 known = plan.all_metrics, history.read(session), readings.read_past(session).metrics
 session.close()  # Postgres need not keep the state of that moment any longer
-forecasts = {days: outlook.forecast(longer, *known) for days, longer in lengths.items()}
+forecasts = {days: forecasting.forecast(longer, *known) for days, longer in lengths.items()}
 display(pd.DataFrame(map(dict, forecasts.values()), index=lengths).drop(columns=["margins", "warnings"]))
 pd.DataFrame({name: dict(margin) for name, margin in forecasts[28].margins.items()}).T
 

@@ -15,12 +15,16 @@
 - `other_plan`: an experiment as if it had had another plan, in a transaction that is rolled back.
 - `holdout`: keeps a few users on an old champion.
 - `promote`: makes a version champion; `retention`: deletes old answers and retired weights.
+- `forget`: carries out the erasures that people ask for.
+- `artifact_records`: takes folders out of MLflow's records of earlier releases.
 - `tracking`: writes ended experiments to MLflow; `tracking_plots`: draws their plots.
 - `run_reasons`: labels flow runs with the reasons for their states.
-- `deployments`: serves the flows on their schedules.
+- `deployments`: registers the flows with their schedules, and runs those that no work pool runs;
+  `crashed_runs`: finds runs that have lost their process.
 - `tune`: searches the fields of a training stage.
 - `local`: Postgres, Valkey and the processes of one machine; `environments`: what each process may know;
   `up`: the command that runs them all; `sample_experiment`: an ended experiment to look at.
 - `notebooks`: opens JupyterLab, and writes the pages of the notebooks.
+- `settings_page`: writes the page of all settings; `settings_readers`: finds which processes read which.
 - `single_page`: writes HTML pages that are one file each.
 """

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from configs import StageConfig
 from configs.settings import Settings
 from data import database
-from data.snapshots import shards
+from data.snapshots import folders, shards
 from data.tables import Snapshot
 from models import versions
 from models.results import Evaluation
@@ -32,13 +32,13 @@ _PORTS = {"http": 80, "https": 443}
 
 class Workspace(NamedTuple):
     """The folder of runs by hand, the version folder of the shipped champion in it, and MLflow: its address
-    and the folder of its artifacts.
+    and that of its files.
     """
 
     folder: Path
     champion: Path
     registry_uri: str
-    artifacts: Path
+    artifact_store: str
 
 
 def open_workspace(settings: Settings, folder: Path) -> Workspace:
@@ -50,10 +50,10 @@ def open_workspace(settings: Settings, folder: Path) -> Workspace:
     run, evaluated = first_release.make_run(settings.model_copy(update={"state": folder}))
     if settings.mlflow_uri is not None:
         _require_server("MLflow", settings.mlflow_uri)
-        return Workspace(folder, run / "version", settings.mlflow_uri, settings.state / "mlflow")
-    uri, artifacts = f"sqlite:///{(folder / 'mlflow.db').resolve()}", folder / "mlflow"
-    versions.register(uri, artifacts, run, evaluated, {"method": "tagger", "snapshot": "", "parent": ""})
-    return Workspace(folder, run / "version", uri, artifacts)
+        return Workspace(folder, run / "version", settings.mlflow_uri, settings.artifact_store)
+    uri, store = f"sqlite:///{(folder / 'mlflow.db').resolve()}", (folder / "mlflow").resolve().as_uri()
+    versions.register(uri, store, run, evaluated, {"method": "tagger", "snapshot": "", "parent": ""})
+    return Workspace(folder, run / "version", uri, store)
 
 
 def _require_server(name: str, uri: str) -> None:
@@ -75,8 +75,8 @@ def find_newest_snapshot(settings: Settings) -> Path | None:
     """The folder of the installation's newest snapshot that may be trained on; None without an installation,
     or when it has no snapshot yet.
 
-    Raises FlowError with the reasons when all snapshots were rejected, and ConnectionError when Postgres does
-    not answer.
+    Raises FlowError with the reasons when all snapshots were rejected, MissingFilesError when none has its
+    files here, and ConnectionError when Postgres does not answer.
     """
     if settings.database_url is None:
         return None
@@ -91,12 +91,16 @@ def find_newest_snapshot(settings: Settings) -> Path | None:
         ) from None
     finally:
         engine.dispose()
-    stored = [row for row in newest_first if shards.is_snapshot(Path(row.path))]
-    for row in stored:
+    kept = [(row, folders.from_row(settings.state, row.path)) for row in newest_first if row.path]
+    stored = [(row, folder) for row, folder in kept if shards.is_snapshot(folder)]
+    for row, folder in stored:
         if row.accepted:
-            return Path(row.path)
+            return folder
     if stored:
-        raise FlowError("snapshot_rejected", snapshot=stored[0].digest, details=stored[0].reasons)
+        row, _ = stored[0]
+        raise FlowError("snapshot_rejected", snapshot=row.digest, details=row.reasons)
+    for row, _ in kept:
+        folders.find(settings.state, row.digest, row.path)
     return None
 
 
@@ -122,5 +126,5 @@ def log_run(
     """
     parameters = tracking.flatten({name: stage.model_dump(mode="json") for name, stage in stages.items()})
     return versions.log_by_hand(
-        workspace.registry_uri, workspace.artifacts, run, evaluation, tags, dict(parameters)
+        workspace.registry_uri, workspace.artifact_store, run, evaluation, tags, dict(parameters)
     )

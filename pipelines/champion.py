@@ -74,6 +74,7 @@ def main(config: ChampionConfig) -> Path:
         parts=result.parts,
         edits=result.edits,
         cuts=result.cuts + result.stings,
+        derived_cuts=result.derived_cuts,
         shares={name: share for name in _SHARES if (share := getattr(result, name)) is not None},
     )
     cards = {language: card.shipped(origin, evaluated, language) for language in LANGUAGES}
@@ -149,7 +150,7 @@ def _stage_config(kind: type[C], stage: str, config: ChampionConfig, *fixed: str
 
 
 def _files(folder: Path | None) -> list[Path]:
-    return sorted(folder.glob("*.jsonl")) if folder else []
+    return sorted(folder.rglob("*.jsonl")) if folder else []
 
 
 def _digest(settings: str, files: Iterable[Path]) -> str:

@@ -19,7 +19,7 @@ from configs.settings import Settings
 from data import database
 from data.reasons import Reason, reason, render
 from data.records import Demonstration, PreferencePair
-from data.snapshots import archive, shards, snapshot, validation, votes
+from data.snapshots import archive, folders, shards, snapshot, validation, votes
 from data.snapshots.counting import LeftOut, counting
 from data.snapshots.shards import R, Source
 from data.snapshots.snapshot import Made
@@ -29,6 +29,9 @@ from data.traffic import comparisons, evidence_messages, routing
 from models import curation
 from pipelines.quality import write_page
 from pipelines.run_reasons import FlowError, complete, label_failure
+from serving.observability import spans
+from serving.observability.spans import Thing
+from serving.observability.start import watch
 
 SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
@@ -116,11 +119,12 @@ def make_snapshot(
     Returns the snapshot, and the reasons for its rejection; none when it is accepted. Prefect does not cache
     the result, because the votes change.
     """
-    repository = settings.state / "data"
+    repository = folders.repository(settings.state)
     result, quality, reasons = write_snapshot(engine, organisation, repository / "snapshots", config)
     archive.add(repository, result.folder, settings.dvc_remote)
     # The same votes may have been checked before, with another champion or with other limits.
     values = {
+        "path": folders.to_row(settings.state, result.folder),
         "counts": result.counts,
         "high_water": result.high_water,
         "accepted": not reasons,
@@ -131,10 +135,19 @@ def make_snapshot(
     with Session(engine) as session, session.begin():
         session.execute(
             insert(Snapshot)
-            .values(digest=result.digest, path=str(result.folder), **values)
+            .values(digest=result.digest, **values)
             .on_conflict_do_update(index_elements=["digest"], set_=values)
         )
+    if spans.is_on():
+        sampled = [(Thing.VOTE, str(id)) for id in _sample_votes(result.folder)]
+        spans.record(Thing.SNAPSHOT, result.digest, sampled, accepted=not reasons)
     return result, reasons
+
+
+def _sample_votes(folder: Path) -> list[uuid.UUID]:
+    """The ids of votes that a snapshot was made of, evenly spaced, as many as its span links to."""
+    votes_of = [source.feedback for source in shards.read_sources(folder)]
+    return votes_of[:: -(-len(votes_of) // spans.MOST_LINKS) or 1]
 
 
 def assess_folder(folder: Path, champion: str | None, limits: Limits) -> Quality:
@@ -200,6 +213,7 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
     """
     config = configs.load(CollectConfig, CONFIG, overrides)
     settings = Settings()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     try:
         organisation = find_organisation_id(engine, settings.organisation)

@@ -16,41 +16,70 @@ from configs.settings import SERVICE_USER, SecretName, Settings
 from data import database
 from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
 
+# The form of Prefect's lines, from the folder in which the processes run.
+_PREFECT_LOGGING = {"PREFECT_LOGGING_SETTINGS_PATH": "serving/observability/prefect.yaml"}
+_MLFLOW_LOGGING = {"MLFLOW_CONFIGURE_LOGGING": "false"}  # its lines have the form of the process's others
+
+# Servers whose callers are all on this machine, wherever the others listen.
+_OF_THIS_MACHINE = ("inference", "mlflow", "prefect")
+
 
 def environment(settings: Settings, process: str | None = None) -> dict[str, str]:
     """The environment of a child process: the settings as `TONEBRIDGE_*`, and quiet, offline libraries.
 
     `process` names a process of the Procfile, which gets the secrets and logins that it needs. Without a name
     the environment is that of the flows. The keys of vendors (`*_API_KEY`) reach the flows, which evaluate
-    with them, and the inference service. ValueError when a secret is not set.
+    with them, and the inference service. The variables of S3 (`AWS_*`) reach the flows and MLflow's server.
+    ValueError when a secret is not set.
     """
     public = {
+        "HOST": "127.0.0.1" if process in _OF_THIS_MACHINE else settings.host,
         "INFERENCE_URLS": json.dumps(settings.inference_urls),
         "GATEWAY_URL": settings.gateway_url,
         "ORGANISATION": settings.organisation,
         "STATE": str(settings.state.absolute()),
         "ARTIFACTS": str(settings.artifacts.absolute()),
+        "ARTIFACT_LOCATION": settings.artifact_store,
         "CHAMPION": str(settings.champion.absolute()),
         "BASE": settings.base,
         "GATEWAY_PORT": str(settings.gateway_port),
         "INFERENCE_PORT": str(settings.inference_port),
         "DASHBOARD_PORT": str(settings.dashboard_port),
+        "WEB_PORT": str(settings.web_port),
+        "CHANNELS_PORT": str(settings.channels_port),
+        "WORKER_PORT": str(settings.worker_port),
         "PREFECT_PORT": str(settings.prefect_port),
         "MLFLOW_PORT": str(settings.mlflow_port),
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
         "HOLDOUT_SHARE": str(settings.holdout_share),
         "API_DOCS": str(settings.api_docs),
+        "ENVIRONMENT": settings.environment,
+        "SENTRY_SHARE": str(settings.sentry_share),
     }
+    if settings.web_url is not None:
+        public["WEB_URL"] = settings.web_url
+    if settings.dashboard_url is not None:
+        public["DASHBOARD_URL"] = settings.dashboard_url
+    if settings.contact is not None:
+        public["CONTACT"] = settings.contact
     if settings.metrics_file is not None:
         public["METRICS_FILE"] = str(settings.metrics_file.absolute())
+    for name in ("log_format", "release", "otlp_endpoint", "work_pool", "training_pool"):
+        if value := getattr(settings, name):
+            public[name.upper()] = value
     private = _private(settings, process)
+    if settings.sentry_dsn is not None and process not in ("mlflow", "prefect"):
+        private["TONEBRIDGE_SENTRY_DSN"] = settings.sentry_dsn.get_secret_value()
     trains = process in ("flows", None)
     asks_vendors = trains or process == "inference"
+    stores_files = trains or process == "mlflow"
     return {
         **{
             name: value
             for name, value in os.environ.items()
-            if name not in _PRIVATE_NAMES and (asks_vendors or not name.endswith("_API_KEY"))
+            if name not in PRIVATE_NAMES
+            and (asks_vendors or not name.endswith("_API_KEY"))
+            and (stores_files or not name.startswith("AWS_"))
         },
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         **{f"TONEBRIDGE_{key}": value for key, value in public.items()},
@@ -61,6 +90,7 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PREFECT_API_URL": f"http://127.0.0.1:{settings.prefect_port}/api",
         "PREFECT_HOME": str((settings.state / "prefect").absolute()),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds, the least that there is (crashed_runs)
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",
         "TOKENIZERS_PARALLELISM": "false",
@@ -72,9 +102,14 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
 
 
 # The variables that `_private` sets: a child does not inherit them from this process.
-_PRIVATE_NAMES = frozenset(
+PRIVATE_NAMES = frozenset(
     [f"TONEBRIDGE_{name.upper()}" for name in get_args(SecretName)]
-    + [f"TONEBRIDGE_{name}" for name in ("FORMER_RECEIPT_SECRETS", "DATABASE_URL", "REDIS_URL", "MLFLOW_URI")]
+    + [f"TONEBRIDGE_{name}" for name in ("FORMER_RECEIPT_SECRETS", "REDIS_URL", "MLFLOW_URI")]
+    + [f"TONEBRIDGE_{name}" for name in ("DATABASE_URL", "POOLED_DATABASE_URL", "BACKUP_DATABASE_URL")]
+    + ["RESTIC_PASSWORD"]
+    + ["TONEBRIDGE_SLACK_SIGNING_SECRETS", "TONEBRIDGE_SLACK_CLIENT_SECRET"]
+    + ["TONEBRIDGE_DISCORD_BOT_TOKEN", "TONEBRIDGE_DISCORD_CLIENT_SECRET"]
+    + ["TONEBRIDGE_TEAMS_CLIENT_SECRET", "TONEBRIDGE_SENTRY_DSN"]
     + [f"TONEBRIDGE_BOOTSTRAP_{name}" for name in ("API_KEY", "PASSWORD")]
     + ["PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_DATABASE_CONNECTION_URL"]
     + ["MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_BACKEND_STORE_URI"]
@@ -83,7 +118,6 @@ _PRIVATE_NAMES = frozenset(
 
 def _private(settings: Settings, process: str | None) -> dict[str, str]:
     """The secrets and logins that a process needs, and no others."""
-    assert settings.database_url is not None
 
     def secrets(*names: SecretName) -> dict[str, str]:
         return {f"TONEBRIDGE_{name.upper()}": settings.secret(name) for name in names}
@@ -93,23 +127,63 @@ def _private(settings: Settings, process: str | None) -> dict[str, str]:
     match process:
         case "inference":
             return secrets("service_token", "metrics_token")
-        case "gateway" | "worker":  # the worker answers as a gateway does; it serves no metrics
-            metrics: tuple[SecretName, ...] = ("metrics_token",) if process == "gateway" else ()
+        case "gateway" | "worker":  # the worker answers as a gateway does; it has no admins
+            own: tuple[SecretName, ...] = ("inbound_secret",) if process == "gateway" else ()
             return {
-                **secrets("receipt_secret", "session_secret", "service_token", *metrics),
+                **secrets("receipt_secret", "session_secret", "service_token", "metrics_token", *own),
                 **former,
                 **redis_url,
-                "TONEBRIDGE_DATABASE_URL": _login_url(settings, GATEWAY_LOGIN),
+                **_login_urls(settings, GATEWAY_LOGIN),
             }
         case "dashboard":
             return {
-                **secrets("service_token", "prefect_password", "mlflow_password"),
+                **secrets("service_token", "metrics_token", "prefect_password", "mlflow_password"),
                 **redis_url,
-                "TONEBRIDGE_DATABASE_URL": _login_url(settings, DASHBOARD_LOGIN),
+                **_login_urls(settings, DASHBOARD_LOGIN),
                 "TONEBRIDGE_MLFLOW_URI": f"http://127.0.0.1:{settings.mlflow_port}",
+            }
+        case "web":
+            return {**secrets("service_token", "metrics_token"), **redis_url}
+        case "channels":
+            signing = [secret.get_secret_value() for secret in settings.slack_signing_secrets]
+            app: dict[str, str] = {}
+            if settings.slack_client_id and settings.slack_client_secret and settings.channels_url:
+                app = {  # admins sign in to connect a workspace, as on any site
+                    **secrets("service_token"),
+                    **redis_url,
+                    "TONEBRIDGE_SLACK_CLIENT_ID": settings.slack_client_id,
+                    "TONEBRIDGE_SLACK_CLIENT_SECRET": settings.slack_client_secret.get_secret_value(),
+                    "TONEBRIDGE_CHANNELS_URL": settings.channels_url,
+                }
+            if settings.discord_client_id and settings.discord_client_secret and settings.channels_url:
+                app |= {
+                    **secrets("service_token"),
+                    **redis_url,
+                    "TONEBRIDGE_DISCORD_CLIENT_ID": settings.discord_client_id,
+                    "TONEBRIDGE_DISCORD_CLIENT_SECRET": settings.discord_client_secret.get_secret_value(),
+                    "TONEBRIDGE_CHANNELS_URL": settings.channels_url,
+                }
+            if settings.discord_bot_token:
+                app["TONEBRIDGE_DISCORD_BOT_TOKEN"] = settings.discord_bot_token.get_secret_value()
+            teams: dict[str, str] = {}
+            if settings.teams_app_id and settings.teams_client_secret:
+                teams = {
+                    "TONEBRIDGE_TEAMS_APP_ID": settings.teams_app_id,
+                    "TONEBRIDGE_TEAMS_CLIENT_SECRET": settings.teams_client_secret.get_secret_value(),
+                }
+                if settings.teams_app_tenant:
+                    teams["TONEBRIDGE_TEAMS_APP_TENANT"] = settings.teams_app_tenant
+            return {
+                **secrets("channel_secret", "inbound_secret", "metrics_token"),
+                **app,
+                "TONEBRIDGE_DISCORD_PUBLIC_KEYS": json.dumps(settings.discord_public_keys),
+                **teams,
+                "TONEBRIDGE_SLACK_SIGNING_SECRETS": json.dumps(signing),
+                **_login_urls(settings, GATEWAY_LOGIN),
             }
         case "mlflow":
             return {
+                **_MLFLOW_LOGGING,
                 "MLFLOW_BACKEND_STORE_URI": settings.registry_uri,
                 "MLFLOW_AUTH_CONFIG_PATH": str(_mlflow_accounts(settings)),
                 "MLFLOW_AUTH_ADMIN_PASSWORD": settings.secret("mlflow_password"),
@@ -117,8 +191,9 @@ def _private(settings: Settings, process: str | None) -> dict[str, str]:
             }
         case "prefect":
             return {
+                **_PREFECT_LOGGING,
                 "PREFECT_API_DATABASE_CONNECTION_URL": database.replace_database(
-                    settings.database_url, "prefect", "postgresql+asyncpg"
+                    database.url_of(settings), "prefect", "postgresql+asyncpg"
                 ),
                 "PREFECT_SERVER_API_AUTH_STRING": prefect_login(settings),
                 "PREFECT_API_AUTH_STRING": prefect_login(settings),  # for its own background services
@@ -130,7 +205,8 @@ def _private(settings: Settings, process: str | None) -> dict[str, str]:
         **secrets(*get_args(SecretName)),
         **former,
         **redis_url,
-        "TONEBRIDGE_DATABASE_URL": settings.database_url,
+        **(_PREFECT_LOGGING | _MLFLOW_LOGGING if process == "flows" else {}),
+        "TONEBRIDGE_DATABASE_URL": database.url_of(settings),
         "TONEBRIDGE_MLFLOW_URI": settings.mlflow_uri or "",
         "PREFECT_API_AUTH_STRING": prefect_login(settings),
     }
@@ -141,9 +217,14 @@ def prefect_login(settings: Settings) -> str:
     return f"{SERVICE_USER}:{settings.secret('prefect_password')}"
 
 
-def _login_url(settings: Settings, login: str) -> str:
-    assert settings.database_url is not None
-    return database.replace_login(settings.database_url, login, settings.secret("database_password"))
+def _login_urls(settings: Settings, login: str) -> dict[str, str]:
+    """The addresses of Postgres, and of a pooler before it, for a login."""
+    urls = {"DATABASE_URL": database.url_of(settings), "POOLED_DATABASE_URL": settings.pooled_database_url}
+    return {
+        f"TONEBRIDGE_{name}": database.replace_login(url, login, settings.secret("database_password"))
+        for name, url in urls.items()
+        if url is not None
+    }
 
 
 def _mlflow_accounts(settings: Settings) -> Path:

@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split, Target
-from experiments import bandit, evidence, judgements, outcomes, own_metrics, stored_sums, votes
+from experiments import bandit, evidence, judgements, outcomes, own_metrics, running, stored_sums, votes
 from experiments import plan as plans
 from experiments.analysis import ChallengerResult, between_users, compare, pick_arms
 from experiments.assignment import find_slots
@@ -33,6 +33,7 @@ from experiments.recommendation import Decision, decide
 from pipelines import carry_out, holdout, tracking
 from pipelines.run_reasons import complete, label_failure
 from pipelines.shadow import UnsoundError
+from serving.observability.start import watch
 
 
 @flow(name="experiment", on_failure=[label_failure])
@@ -45,6 +46,7 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
     evidence of the newest open experiment, else a completed state with a message.
     """
     settings, log = Settings(), get_run_logger()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     assert settings.database_url is not None
     try:
@@ -200,7 +202,6 @@ def analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: st
     `operator` is the name of the organisation that runs the installation. Windows that have closed by `now`
     and votes that were cast by then count.
     """
-    row = session.get_one(Experiment, experiment_id)
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id)).all()
     champion = next(variant.name for variant in variants if variant.is_baseline)
     alpha, plan = plan.alpha, plan.for_each_of(len(variants) - 1)
@@ -220,10 +221,10 @@ def analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: st
         )
     votes.count_between_challengers(session, experiment_id, tested, plan, operator, now)
     pair_votes = votes.read_pair_votes(session, experiment_id)
-    assert row.started_at is not None
+    periods = running.read(session, experiment_id)
     return Evidence(
         challengers=results,
-        decision=decide(results, plan, now - row.started_at),
+        decision=decide(results, plan, periods.lasted(now), periods.lasted(now - plan.window)),
         ranking=rank(pair_votes, champion, alpha) if len(variants) > 2 else None,
     )
 

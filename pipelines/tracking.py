@@ -14,7 +14,6 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -34,6 +33,7 @@ from experiments.analysis import ArmSummary, ChallengerResult
 from experiments.effects import Effect
 from experiments.evidence import Evidence, Point
 from experiments.lifecycle import ENDING, Status
+from models import artifacts
 from pipelines import tracking_plots
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def write_ended(settings: Settings, engine: Engine) -> Iterator[str]:
             for experiment_id, status in ended:
                 if written.get(str(experiment_id)) != status:
                     experiment = _read(engine, experiment_id)
-                    write_run(settings.registry_uri, settings.state / "mlflow", experiment)
+                    write_run(settings.registry_uri, settings.artifact_store, experiment)
                     yield f"wrote experiment {experiment_id} ({status}) to MLflow"
         except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
             log.warning(
@@ -156,13 +156,14 @@ def read_written_statuses(uri: str) -> dict[str, str]:
     return {tag["experiment_id"]: tag["status"] for tag in tags if "experiment_id" in tag}
 
 
-def write_run(uri: str, artifacts: Path, experiment: EndedExperiment) -> str:
-    """Write the run of an experiment, or overwrite it. Returns the run's id.
+def write_run(uri: str, store: str, experiment: EndedExperiment) -> str:
+    """Write the run of an experiment, or overwrite it; its files go to the address `store`. Returns the run's
+    id.
 
     The run gets the status FINISHED last, so a finished run is complete.
     """
     client = MlflowClient(tracking_uri=uri)
-    parent_id = _find_or_create_experiment(client, artifacts)
+    parent_id = artifacts.find_or_create_experiment(client, EXPERIMENT)
     began_ms, ended_ms = _to_ms(experiment.began_at), _to_ms(experiment.ended_at)
     existing = client.search_runs([parent_id], f"tags.experiment_id = '{experiment.id}'")
     run = (
@@ -180,14 +181,17 @@ def write_run(uri: str, artifacts: Path, experiment: EndedExperiment) -> str:
         tags=[RunTag(name, value) for name, value in _make_tags(experiment).items()],
     )
     if experiment.evidence is not None:
-        client.log_dict(run_id, experiment.evidence.model_dump(mode="json"), "evidence.json")
-        for name, height, draw in (
-            ("effect", 6.4, tracking_plots.draw_effect),
-            ("metrics", 6.0, tracking_plots.draw_metrics),
-        ):
-            figure = Figure(figsize=(9, height), layout="constrained")
-            draw(figure, experiment)
-            client.log_figure(run_id, figure, f"{name}.png", save_kwargs={"dpi": 110})
+        with artifacts.write_files(client, store, run) as folder:
+            (folder / "evidence.json").write_text(
+                experiment.evidence.model_dump_json(indent=2), encoding="utf-8"
+            )
+            for name, height, draw in (
+                ("effect", 6.4, tracking_plots.draw_effect),
+                ("metrics", 6.0, tracking_plots.draw_metrics),
+            ):
+                figure = Figure(figsize=(9, height), layout="constrained")
+                draw(figure, experiment)
+                figure.savefig(folder / f"{name}.png", dpi=110)
     client.set_terminated(run_id, end_time=ended_ms)
     return run_id
 
@@ -286,10 +290,3 @@ def _make_tags(experiment: EndedExperiment) -> dict[str, str]:
 
 def _to_ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _find_or_create_experiment(client: MlflowClient, artifacts: Path) -> str:
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts.resolve().as_uri()))

@@ -9,10 +9,18 @@ the available feedback, or edits. A version that the gate accepts becomes the ch
 A run's folder is named by everything that determines its result. So a killed run resumes when it is started
 again: the results of finished stages are read from their files, and an unfinished training stage resumes from
 its last checkpoint.
+
+Only one process trains, on whichever machine: it has the lock `train` of Postgres, and with it all folders
+of runs, which are in the shared state folder. A killed process or a lost machine frees the lock
+(`data.database.lock`), and `pipelines.crashed_runs` starts its run again. A process that loses the lock,
+because Postgres restarts, stops itself as crashed.
 """
 
+import _thread
 import contextlib
 import logging
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -31,7 +39,7 @@ import configs
 from configs.settings import Device, Settings
 from data import corpus, database
 from data.reasons import Reason, ReasonedError, reason, render
-from data.snapshots import teachers
+from data.snapshots import folders, teachers
 from data.tables import Lineage, Snapshot, Version, VersionOrder
 from data.traffic import routing
 from models import (
@@ -64,6 +72,7 @@ from models.reward import RewardConfig
 from models.sft import SftConfig
 from pipelines.registration import register
 from pipelines.run_reasons import FlowError, complete, label_failure
+from serving.observability.start import watch
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _AGREEMENT_MESSAGES = 16
@@ -81,7 +90,10 @@ class Trained(BaseModel):
 
 
 class UnhealthyError(ReasonedError):
-    """A stage was stopped because a logged figure left its healthy range; a plot shows the figure."""
+    """A stage was stopped because a logged figure left its healthy range; a plot shows the figure.
+
+    Prefect keeps the plot's path, so it is the one below the state folder.
+    """
 
     def __init__(self, stage: str, faults: Sequence[Reason], plot: Path) -> None:
         super().__init__("stage_unhealthy", stage=stage, plot=str(plot), details=faults)
@@ -168,6 +180,11 @@ def _log_to_prefect() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+def _name_plot(settings: Settings, out: Path) -> Path:
+    """The plot of a stage's figures, as a path below the state folder."""
+    return (out / "health.png").relative_to(settings.state)
+
+
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE, task_run_name="{stage}")
 def run_stage(stage: str, config: Any) -> BaseModel:
     """Run a stage, or read its result when this run has finished it already."""
@@ -189,6 +206,16 @@ def run_export(config: ExportConfig, device: Device) -> Path:
     return config.out
 
 
+def _stop() -> None:
+    """End this process as Ctrl-C does, so that Prefect marks its run as crashed. What a shell has started in
+    the background ignores Ctrl-C; it ends as by `kill`, and Prefect marks the run likewise.
+    """
+    if callable(signal.getsignal(signal.SIGINT)):
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 @flow(name="train", on_failure=[label_failure])
 def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained | State[Trained]:
     """Train on the seed corpus and a snapshot (without one on the seed alone), evaluate, gate and register.
@@ -198,10 +225,11 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
     since then there is no version to evaluate.
     """
     settings = Settings()
+    watch(settings, "flows")
     engine = database.engine_of(settings)
     assert settings.database_url is not None
     try:
-        with database.lock(settings.database_url, "train", wait=False) as may_train:
+        with database.lock(settings.database_url, "train", wait=False, on_loss=_stop) as may_train:
             if not may_train:
                 return complete("Skipped", reason("training_running"))
             return _train(settings, engine, snapshot, overrides)
@@ -223,7 +251,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         raise FlowError("no_such_snapshot", snapshot=snapshot)
     if stored and not stored.accepted:
         raise FlowError("snapshot_rejected", snapshot=stored.digest, details=stored.reasons)
-    folder = Path(stored.path) if stored else None
+    folder = folders.find(settings.state, stored.digest, stored.path) if stored else None
 
     limits: MethodsConfig = stage_config("methods", [], overrides)
     form = limits.form or (live.routing.champion.form if live else "text")
@@ -315,7 +343,7 @@ def _make_edits_version(
         get_run_logger().info("training the tagger in %s", run)
         result: Any = run_stage("edit_dpo", config)
         if result.unhealthy:
-            raise UnhealthyError("edit_dpo", result.unhealthy, config.out / "health.png")
+            raise UnhealthyError("edit_dpo", result.unhealthy, _name_plot(settings, config.out))
         method, trained = "edit_dpo", config.out
     else:
         method, trained = "tagger", shipped.copy_tagger(settings.champion, run / "tagger")
@@ -332,7 +360,7 @@ def list_teacher_snapshots(settings: Settings, overrides: Sequence[str], *stages
     """
     configured = [stage_config(stage, [], overrides).teachers for stage in stages]
     paths = list(dict.fromkeys(path.resolve() for folders in configured for path in folders))
-    snapshots = (settings.state / "data" / "snapshots").resolve()
+    snapshots = (folders.repository(settings.state) / "snapshots").resolve()
     for path in paths:
         if path.parent != snapshots or teachers.read(path) is None:
             raise FlowError("no_teacher_snapshot", path=str(path), folder=str(snapshots))
@@ -350,8 +378,8 @@ def evaluation_config(
     if champion:
         with Session(engine) as session:
             first_champion = _find_first(session, champion)
-        rival = versions.download(settings.registry_uri, champion)
-        first = versions.download(settings.registry_uri, first_champion)
+        rival = versions.download(settings.registry_uri, settings.artifact_store, champion)
+        first = versions.download(settings.registry_uri, settings.artifact_store, first_champion)
     fixed = [
         f"version={run / 'version'}",
         f"champion={rival}",
@@ -409,7 +437,7 @@ def _run_training(
     def train_stage(stage: str, config: Any) -> Any:
         result: Any = run_stage(stage, config)
         if result.unhealthy:
-            raise UnhealthyError(stage, result.unhealthy, config.out / "health.png")
+            raise UnhealthyError(stage, result.unhealthy, _name_plot(settings, config.out))
         return result
 
     whole = not stage_config("sft", [], overrides).lora_rank

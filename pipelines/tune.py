@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import optuna
+import yaml
 from matplotlib import pyplot
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
@@ -42,7 +43,7 @@ from transformers import TrainerCallback, TrainerState
 
 import configs
 from configs.settings import Settings
-from models import training, versions
+from models import artifacts, training, versions
 from pipelines.train import STAGES, stage_config
 
 EXPERIMENT = "tonebridge-tune"
@@ -99,6 +100,7 @@ class _Search(NamedTuple):
     folder: Path
     study: optuna.Study
     client: MlflowClient
+    artifact_store: str
     experiment_id: str
     run_id: str
 
@@ -222,15 +224,14 @@ def _open_search(config: TuneConfig, settings: Settings, folder: Path) -> Iterat
             load_if_exists=True,
         )
         client = MlflowClient(tracking_uri=choose_mlflow_uri(settings))
-        if (experiment := client.get_experiment_by_name(EXPERIMENT)) is not None:
-            experiment_id = str(experiment.experiment_id)
-        else:
-            artifacts = (settings.state / "mlflow").resolve().as_uri()
-            experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        experiment_id = artifacts.find_or_create_experiment(client, EXPERIMENT)
         run_id = study.user_attrs.get("run_id")
         if run_id is None:
-            run_id = client.create_run(experiment_id, run_name=folder.name).info.run_id
-            client.log_dict(run_id, config.model_dump(mode="json"), "tune.yaml")
+            run = client.create_run(experiment_id, run_name=folder.name)
+            run_id = run.info.run_id
+            with artifacts.write_files(client, settings.artifact_store, run) as files:
+                text = yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True)
+                (files / "tune.yaml").write_text(text, encoding="utf-8")
             study.set_user_attr("run_id", run_id)
         elif not client.search_runs([experiment_id], f"attributes.run_id = '{run_id}'"):
             raise ValueError(
@@ -240,7 +241,7 @@ def _open_search(config: TuneConfig, settings: Settings, folder: Path) -> Iterat
         client.update_run(run_id, status="RUNNING")
         status = "KILLED"
         try:
-            yield _Search(config, folder, study, client, experiment_id, run_id)
+            yield _Search(config, folder, study, client, settings.artifact_store, experiment_id, run_id)
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status)
@@ -298,8 +299,9 @@ def _run_trial(search: _Search, trial: optuna.Trial) -> None:
         ]
         for start in range(0, len(points), MAX_METRICS_PER_BATCH):
             client.log_batch(run_id, metrics=points[start : start + MAX_METRICS_PER_BATCH])
-        for file in (*out.glob("*.png"), out / training.METRICS_FILE):
-            client.log_artifact(run_id, str(file))
+        with artifacts.write_files(client, search.artifact_store, run) as files:
+            for file in (*out.glob("*.png"), out / training.METRICS_FILE):
+                shutil.copy2(file, files)
         value = getattr(result, config.objective)
         reasons = [*map(str, result.unhealthy), *map(str, getattr(result, "hacked", ()))]
         if value is None or not math.isfinite(value):
@@ -341,8 +343,10 @@ def _sum_up(search: _Search) -> str | None:
             client.log_metric(search.run_id, f"importance/{name}", share)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        figure = plot_optimization_history(study, target_name=config.objective).get_figure(root=True)
-    client.log_figure(search.run_id, figure, "history.png")
+        axes = plot_optimization_history(study, target_name=config.objective)
+        figure: Any = axes.get_figure(root=True)
+    with artifacts.write_files(client, search.artifact_store, client.get_run(search.run_id)) as files:
+        figure.savefig(files / "history.png")
     pyplot.close(figure)
     return command
 

@@ -6,11 +6,10 @@ import os
 import time
 from collections.abc import Mapping
 
-from pydantic import SecretStr
-
 from configs.settings import SERVICE_USER, Settings
 from data import database
-from data.people import accounts, identities
+from data.people import bootstrap
+from data.people.bootstrap import Credentials
 from pipelines import first_release, sample_experiment
 from pipelines.environments import write_environment
 from pipelines.local import Process, ProcessEndedError, run_on_free_ports, running, servers
@@ -19,7 +18,8 @@ from pipelines.local import Process, ProcessEndedError, run_on_free_ports, runni
 def up(settings: Settings) -> None:
     """Run everything until Ctrl-C, SIGTERM or the end of any process.
 
-    ProcessEndedError when a process ends, TimeoutError when one does not become ready.
+    ProcessEndedError when a process ends, TimeoutError when one does not become ready, OSError when this
+    machine does not have the host of the settings.
     """
     print(
         "Starting Postgres and Valkey, then the services. The first start takes about half a minute.",
@@ -27,13 +27,13 @@ def up(settings: Settings) -> None:
     )
     os.umask(0o077)  # logs, runs and models are the owner's alone
     with servers(settings) as stores:
-        new_key, new_password = _bootstrap(stores)
+        credentials = _bootstrap(stores)
 
         def serve(local: Settings) -> None:
             with running(local) as processes:
                 _wait_until_ready(local, processes)
                 _print_addresses(local)
-                _print_credentials(local, new_key, new_password)
+                bootstrap.show(local, credentials)
                 first_release.announce(local, lambda: _check(processes))
                 print("\nCtrl-C stops everything.", flush=True)
                 while True:
@@ -46,7 +46,10 @@ def up(settings: Settings) -> None:
 def _wait_until_ready(settings: Settings, processes: Mapping[str, Process]) -> None:
     processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
     processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
-    processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{settings.dashboard_port}/livez")
+    processes["dashboard"].wait_until_ready(f"{settings.own_url(settings.dashboard_port)}/livez")
+    processes["web"].wait_until_ready(f"{settings.own_url(settings.web_port)}/livez")
+    processes["channels"].wait_until_ready(f"{settings.own_url(settings.channels_port)}/livez")
+    processes["worker"].wait_until_ready(f"{settings.own_url(settings.worker_port)}/livez")
     processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
     processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{settings.mlflow_port}/health", 120)
     # The answer may be that of another program, which took a port first; then the process has ended by now.
@@ -58,28 +61,21 @@ def _check(processes: Mapping[str, Process]) -> None:
         process.check()
 
 
-def _bootstrap(settings: Settings) -> tuple[str | None, str | None]:
-    """Store the first API key, the first account and the sample experiment where they are missing.
-
-    Returns the new key and the new password in clear; None for what was there.
-    """
+def _bootstrap(settings: Settings) -> Credentials:
+    """Store the first API key, the first account and the sample experiment where they are missing."""
     engine = database.engine_of(settings)
-    key = identities.bootstrap(engine, _clear(settings.bootstrap_api_key), settings.organisation)
-    chosen = _clear(settings.bootstrap_password)
-    password = accounts.bootstrap(engine, settings.bootstrap_email, chosen, settings.organisation)
+    credentials = bootstrap.store(engine, settings)
     sample_experiment.store(engine, settings.organisation)
     engine.dispose()
-    return key, password
-
-
-def _clear(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+    return credentials
 
 
 def _print_addresses(settings: Settings) -> None:
     print(
-        f"\n  dashboard http://127.0.0.1:{settings.dashboard_port}"
+        f"\n  web app   {settings.own_url(settings.web_port)}"
+        f"\n  dashboard {settings.own_url(settings.dashboard_port)}"
         f"\n  gateway   {settings.gateway_url}/docs"
+        f"\n  channels  {settings.own_url(settings.channels_port)}"
         f"\n  BentoML   {settings.inference_urls[0]}"
         f"\n  Prefect   http://127.0.0.1:{settings.prefect_port}"
         f"\n  MLflow    http://127.0.0.1:{settings.mlflow_port}"
@@ -93,18 +89,10 @@ def _print_addresses(settings: Settings) -> None:
     )
 
 
-def _print_credentials(settings: Settings, key: str | None, password: str | None) -> None:
-    if key:
-        print(f"\n  API key   {key}   (shown this once)", flush=True)
-    if password:
-        secret = "as you set" if settings.bootstrap_password else f"{password}   (shown this once)"
-        print(f"\n  sign in   {settings.bootstrap_email}   {secret}", flush=True)
-
-
 if __name__ == "__main__":
     try:
         up(Settings())
     except KeyboardInterrupt:
         print("\nStopped.")
-    except (ProcessEndedError, TimeoutError) as error:
+    except (ProcessEndedError, OSError) as error:
         raise SystemExit(f"Stopped everything, because {error}") from error

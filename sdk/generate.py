@@ -42,7 +42,7 @@ def make_types(description: bytes) -> str:
         source, target = Path(folder, "openapi.json"), Path(folder, "types.py")
         source.write_bytes(description)
         options = ["--output-model-type", "typing.TypedDict", "--no-use-closed-typed-dict"]
-        options += ["--enum-field-as-literal", "all", "--target-python-version", "3.10"]
+        options += ["--enum-field-as-literal", "all", "--target-python-version", "3.11"]
         options += ["--use-schema-description", "--use-field-description", "--disable-timestamp"]
         options += ["--openapi-scopes", "schemas", "--formatters", "builtin"]
         command = [sys.executable, "-m", "datamodel_code_generator", "--input", str(source)]

@@ -129,11 +129,32 @@ def _list_changes(old: Sequence[str], new: Sequence[str]) -> tuple[list[_Change]
     return changes, equal
 
 
-def mark(old: str, new: str) -> Markup:
+def mark(old: str, new: str, underlined: Sequence[tuple[int, int]] = ()) -> Markup:
     """Both texts in one, escaped for HTML, with what only the old one has in `<del>` and what only the new
-    one has in `<ins>`.
+    one has in `<ins>`. `underlined` places of the new text, in order and apart, are in `<u>`, within those.
     """
-    return Markup("").join(_tag(part) for part in compare(old, new))
+    if not underlined:
+        return Markup("").join(_tag(part) for part in compare(old, new))
+    pieces, at = [], 0
+    for part in compare(old, new):
+        if part.kind == "delete":
+            pieces.append(_tag(part))
+            continue
+        text = _underline(part.text, [(start - at, end - at) for start, end in underlined])
+        pieces.append(text if part.kind == "equal" else Markup("<ins>{}</ins>").format(text))
+        at += len(part.text)
+    return Markup("").join(pieces)
+
+
+def _underline(text: str, places: Iterable[tuple[int, int]]) -> Markup:
+    """The text, escaped, with what it has of these places in `<u>`."""
+    pieces, done = [], 0
+    for start, end in places:
+        start, end = max(start, 0), min(end, len(text))
+        if start < end:
+            pieces += [escape(text[done:start]), Markup("<u>{}</u>").format(text[start:end])]
+            done = end
+    return Markup("").join([*pieces, escape(text[done:])])
 
 
 def _tag(part: Part) -> Markup:

@@ -29,6 +29,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from configs.settings import Settings
 from data.reasons import ReasonedError, catalogue, dump, reason
+from serving.request_counts import LEFT, Kind, RequestCounts
 
 _RETRY_AFTER_S = 2
 # From a refusal until the connection is closed: closing with unread bytes resets it, and may lose the answer.
@@ -37,6 +38,7 @@ _LINGER_S = 2.0
 # The part of a request that has arrived so far. In the even states a deadline is set already: a request that
 # arrives in one piece never gets one.
 NOTHING, HEAD_BEGAN, _HEAD, BODY_BEGAN, _BODY = range(5)
+REFUSED = "tonebridge.refused"  # in the scope of a request that was refused and counted while it arrived
 BODY_CAME = -1  # in `quiet_bytes`: the last bytes were a part of a body
 
 
@@ -65,15 +67,22 @@ class CrowdedError(RefusedError):
 
 
 class Door:
-    """State that all connections of a server share: the limits, a clock, and the number of connections.
+    """State that all connections of a server share: the limits, a clock, and the numbers of connections and
+    of requests.
 
     The sweep moves the clock on, so that reading it is cheap. The clock stops while the event loop is
     blocked: no client is refused because the server was too busy to read.
     """
 
-    def __init__(self, settings: Settings, upgrades: Mapping[bytes, "Upgrade"] = {}) -> None:
-        """`upgrades` open WebSockets, by path."""
+    def __init__(
+        self,
+        settings: Settings,
+        upgrades: Mapping[bytes, "Upgrade"] = {},
+        counts: RequestCounts | None = None,
+    ) -> None:
+        """`upgrades` open WebSockets, by path. What no application answers is added to `counts`."""
         catalogue()  # read now, since the first refusal would wait for it
+        self.counts = counts or RequestCounts()
         self.settings, self.upgrades = settings, upgrades
         self.now_s = 0.0
         self._period_s = min(1.0, settings.header_timeout_s / 4, settings.body_timeout_s / 4)
@@ -142,11 +151,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.door.enter(self):
             self._is_refused = True
             refused = CrowdedError("too_many_connections", seconds=_RETRY_AFTER_S)
+            self.door.counts.add(Kind.UNREAD, refused.status)
             transport.write(_response(refused, b"retry-after: %d\r\n" % _RETRY_AFTER_S))
             transport.close()  # without lingering, since there are too many connections
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection as closed."""
+        """Count the connection as closed, and its requests that nobody answers: one whose body has not
+        arrived, and those behind an earlier one.
+        """
+        for _ in range(len(self.pipeline) + (self.held is not None)):
+            self.door.counts.add(Kind.UNREAD, LEFT)
         self.due_s = inf
         self.door.leave(self.address)
         super().connection_lost(exc)
@@ -305,17 +319,20 @@ class GuardedProtocol(HttpToolsProtocol):
         part, self.part, self.due_s, self._is_refused = self.part, NOTHING, inf, True
         refusal, cycle = _response(refused), self.cycle
         held, self.held = self.held, None
-        if part >= BODY_BEGAN and held is None:  # uvicorn has the request already
-            if self.pipeline and self.pipeline[0][0] is cycle:
-                self.pipeline.popleft()
-            elif cycle.response_started:
-                self.transport.close()
-                return
-            else:
-                cycle.disconnected = True  # what the application still sends is dropped
-                cycle.message_event.set()
-                self._hang_up(refusal)
-                return
+        is_begun = part >= BODY_BEGAN and held is None  # uvicorn has the request already
+        is_queued = is_begun and bool(self.pipeline) and self.pipeline[0][0] is cycle
+        if is_begun and not is_queued and cycle.response_started:
+            self.transport.close()
+            return
+        self.door.counts.add(Kind.UNREAD, refused.status)
+        if is_queued:
+            self.pipeline.popleft()
+        elif is_begun:
+            cycle.scope[REFUSED] = True  # type: ignore[literal-required]
+            cycle.disconnected = True  # what the application still sends is dropped
+            cycle.message_event.set()
+            self._hang_up(refusal)
+            return
         elif cycle is None or cycle.response_complete:
             self._hang_up(refusal)
             return

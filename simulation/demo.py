@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from pydantic import BaseModel
@@ -43,8 +43,8 @@ from pipelines.experiment import experiment
 from pipelines.first_release import register_shipped
 from pipelines.promote import promote
 from pipelines.train import Trained, train
-from simulation import simulated_people
-from simulation.demo_report import Example, Report, assemble
+from simulation import simulated_people, taste_report
+from simulation.demo_report import Example, Report, describe_decision
 from simulation.simulated_people import PeopleConfig, Usage
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
@@ -116,9 +116,10 @@ _HABITS = ("max_messages=4", "comparisons_share=0.7")
 # All users enter at once. Their first twenty seconds count, because they stay for only a minute. The shadow
 # run replays few messages, because each takes as long as an answer to a person. The margins are wide: with a
 # few hundred people, an experiment cannot exclude a loss of five points.
+_WINDOW_HOURS = 0.006
 _FAST_PLAN = (
-    *("ramp=[1.0]", "window_hours=0.006", "hours_a_person=0.006"),
-    *("minimum_days=0", "shadow_messages=16", "harm_margin=0.2"),
+    *("ramp=[1.0]", f"window_hours={_WINDOW_HOURS}", f"hours_a_person={_WINDOW_HOURS}"),
+    *("compressed_time=true", "minimum_days=0", "shadow_messages=16", "harm_margin=0.2"),
     "guardrails={complained: 0.2, failed: 0.05, fell_back: 0.05, latency_p95: 1000.0}",
 )
 
@@ -135,8 +136,8 @@ class DemoRun:
             self._results.mkdir(parents=True)
             (self._results / "began").touch()
 
-    def run(self) -> Report | None:
-        """Run or resume all steps. Returns the report; None when the votes taught nothing."""
+    def run(self) -> Report:
+        """Run or resume all steps. Returns the report."""
         first = self._release_first()
         before = self._step(
             "people-before",
@@ -151,30 +152,48 @@ class DemoRun:
             self._collect,
         )
         training = self._train_challenger(snapshot)
-        if training.trained is None:
-            print(f"  {first.version} stays champion: {training.message}")
-            return None
         second = training.trained
-        after, evidence = self._test_challenger(first, second)
+        after, evidence = self._test_challenger(first, second) if second else (None, None)
         served = self._step(
             "served",
             ServedVersions,
             "Requesting rewrites through the gateway, to see which version answers now.",
             lambda: asyncio.run(self._read_served_versions()),
         )
+        of_both: dict[str, Any] = {
+            "base": first.evaluation.systems["champion"],  # it was compared with the bare base
+            "usage": [usage for usage in (before, after) if usage],
+            "taste": taste_report.measure_validity(),
+            "snapshot": snapshot.counts,
+            "serving_version": " and ".join(served.versions),
+            "minutes": (time.time() - (self._results / "began").stat().st_mtime) / 60,
+        }
+        if second is None:
+            return Report(
+                title=f"{first.version} stays champion.",
+                reasons=[training.message],
+                copy_input=first.evaluation.systems["copy_input"],
+                champion=first.evaluation.systems["challenger"],
+                versions={"champion": first.version},
+                **of_both,
+            )
         outputs = self._read_outputs(second)
-        return assemble(
-            first=first,
-            second=second,
-            usage=[usage for usage in (before, after) if usage],
-            snapshot=snapshot.counts,
+        title, reasons = describe_decision(second, evidence)
+        return Report(
+            title=title,
+            reasons=reasons,
+            copy_input=second.evaluation.systems["copy_input"],
+            champion=second.evaluation.systems["champion"],
+            challenger=second.evaluation.systems["challenger"],
+            challenger_protected=second.evaluation.systems["challenger_protected"],
+            comparison=evidence.leading.comparison if evidence else None,
+            experiment=evidence.leading.between_users if evidence else None,
+            versions={"champion": first.version, "challenger": second.version},
             learned=self._read_learned(second),
-            evidence=evidence,
-            serving_version=" and ".join(served.versions),
             held_out=len(outputs),
             differing=sum(output.champion != output.challenger for output in outputs),
             examples=self._choose_examples(outputs),
-            minutes=(time.time() - (self._results / "began").stat().st_mtime) / 60,
+            **of_both,
         )
 
     def _release_first(self) -> Trained:
@@ -241,9 +260,17 @@ class DemoRun:
             lambda: self._use_gateway(1, people),
         )
         evidence = self._step(
-            "evidence", Evidence, "Analysing the votes, and acting on the evidence.", experiment
+            "evidence",
+            Evidence,
+            f"Waiting {3600 * _WINDOW_HOURS:.0f} s until the votes of the last people count, analysing all"
+            " votes, and acting on the evidence.",
+            self._analyse,
         )
         return after, evidence
+
+    def _analyse(self) -> object:
+        time.sleep(3600 * _WINDOW_HOURS)
+        return experiment()
 
     def _start_experiment(self) -> FlowResult:
         state = experiment(_FAST_PLAN, return_state=True)
@@ -324,11 +351,15 @@ class DemoRun:
         ]
 
     def _choose_examples(self, outputs: list[Example]) -> list[Example]:
-        """Three random messages that a version changes: first those on which the two versions differ."""
+        """Random messages that a version changes: those on which the two versions differ, up to ten, and
+        others if these are fewer than three.
+        """
         changed = [output for output in outputs if {output.champion, output.challenger} != {output.message}]
         rng = random.Random(0)
         shuffled = rng.sample(changed, len(changed))
-        return sorted(shuffled, key=lambda output: output.champion == output.challenger)[:3]
+        differing = [output for output in shuffled if output.champion != output.challenger]
+        alike = [output for output in shuffled if output.champion == output.challenger]
+        return differing[:10] + alike[: max(0, 3 - len(differing))]
 
 
 def run_steps(config: DemoConfig) -> None:
@@ -338,8 +369,6 @@ def run_steps(config: DemoConfig) -> None:
     settings = Settings()
     identities.bootstrap(database.engine_of(settings), _KEY, settings.organisation)
     report = DemoRun(config, settings).run()
-    if report is None:
-        return
     page = report.write(settings.artifacts / "demo")
     print()
     report.print_summary()
@@ -363,11 +392,11 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
     """
     state = Path(".tonebridge/demo")
     # With so few people a holdout would have too few votes.
-    base_settings = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None, holdout_share=0)
+    base_settings = local.separate_settings(state).model_copy(update={"holdout_share": 0.0})
     champion = f"{shipped.run_name(base_settings.champion)} {rules_digest()}"
     prepare_state(state, f"{config.model_dump_json()} {champion}")
     print("Starting Postgres, Valkey, the inference service, the gateway and Prefect.", flush=True)
-    with local.servers(local.with_free_ports(base_settings)) as settings:
+    with local.servers(base_settings) as settings:
         with local.running(settings, "inference", "gateway", "prefect") as processes:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
             processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")

@@ -12,11 +12,12 @@ from data.reasons import reason
 from experiments.analysis import ComparisonResult, ExperimentResult
 from experiments.evidence import Evidence
 from experiments.lifecycle import Action
-from experiments.recommendation import Assessment
 from models.edit_dpo import Kind
 from models.results import Estimate
+from models.validity import Validity
 from pipelines import single_page
 from pipelines.train import Trained
+from simulation import taste_report
 from simulation.simulated_people import Usage
 
 _TEMPLATE = Path(__file__).with_name("demo_report.html.j2")
@@ -35,6 +36,12 @@ SYSTEMS = {
     "challenger_protected": "challenger, facts protected",
 }
 
+# The scores above are no measure of it, and people of a simulation are none either.
+USABLE = (
+    "Nobody has read these rewrites, so this run does not say whether more of them are usable."
+    " docs/quality.md says what readers found in those of the shipped version."
+)
+
 
 class Example(BaseModel):
     """One held-out message with the rewrites that people get from champion and challenger.
@@ -50,31 +57,42 @@ class Example(BaseModel):
 
 class Report(BaseModel):
     """The results of one run of the demo. Every number is of this run, except those of the base: these were
-    measured when the shipped version was made.
+    measured when the shipped version was made. When the votes taught nothing there is no challenger, and the
+    champion's scores are those of that time, too.
 
-    `learned` has the kinds of edits that the votes tell from chance. The two versions rewrite `differing` of
-    `held_out` messages differently.
+    `title` is the decision in words, and `reasons` says why. `learned` has the kinds of edits that the votes
+    tell from chance. The two versions rewrite `differing` of `held_out` messages differently. `comparison`
+    and `experiment` are missing when no experiment ran. `taste` says how valid a judge the people are.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    title: str
+    reasons: list[str]
     base: dict[str, Estimate]
     copy_input: dict[str, Estimate]
     champion: dict[str, Estimate]
-    challenger: dict[str, Estimate]
-    challenger_protected: dict[str, Estimate]
-    comparison: ComparisonResult | None
-    experiment: ExperimentResult | None
-    decision: Assessment
+    challenger: dict[str, Estimate] | None = None
+    challenger_protected: dict[str, Estimate] | None = None
+    comparison: ComparisonResult | None = None
+    experiment: ExperimentResult | None = None
     versions: dict[str, str]
     serving_version: str
     usage: list[Usage]
+    taste: Validity
     snapshot: dict[str, int]
-    learned: tuple[Kind, ...]
-    held_out: int
-    differing: int
-    examples: list[Example]
+    learned: tuple[Kind, ...] = ()
+    held_out: int = 0
+    differing: int = 0
+    examples: list[Example] = []
     minutes: float
+
+    @property
+    def judge(self) -> str:
+        """Who voted, and how far their votes can be believed."""
+        return (
+            f"The people are simulated, and vote by simulation/taste.py. {taste_report.describe(self.taste)}"
+        )
 
     def write(self, folder: Path) -> Path:
         """Write `report.json` and the page `index.html` to a folder. Returns the path of the page."""
@@ -87,6 +105,7 @@ class Report(BaseModel):
             report=self,
             metrics=METRICS,
             systems={label: getattr(self, name) for name, label in self._label_systems().items()},
+            usable=USABLE,
             scores=single_page.render_figure(self._draw_scores),
             people=single_page.render_figure(self._draw_people),
         )
@@ -103,17 +122,18 @@ class Report(BaseModel):
             row: dict[str, Estimate] = getattr(self, name)
             table.add_row(label, *(_format_estimate(row[key]) for key in METRICS))
         console.print(table)
+        console.print(self.judge, markup=False)
         for kind in self.learned:
             console.print(
                 f"Rewrites with more of {kind.name} were chosen {kind.chosen} times and rejected"
                 f" {kind.rejected} times: {kind.offset:+.1f} nats.",
                 markup=False,
             )
-        console.print(f"The versions differ on {self.differing} of {self.held_out} held-out messages.")
-        for cause in self.decision.reasons:
-            console.print(str(cause), markup=False)
-        decision = f"Decision: {self.decision.action}. The gateway answers with {self.serving_version}."
-        console.print(decision, markup=False)
+        if self.challenger:
+            console.print(f"The versions differ on {self.differing} of {self.held_out} held-out messages.")
+        for sentence in (*self.reasons, USABLE):
+            console.print(sentence, markup=False)
+        console.print(f"{self.title} The gateway answers with {self.serving_version}.", markup=False)
         for example in self.examples:
             console.print(f"\n[bold]{example.asked}[/bold]")
             console.print(f"message     {example.message}", markup=False)
@@ -125,17 +145,19 @@ class Report(BaseModel):
         return {
             name: f"{label} ({self.versions[name]})" if name in self.versions else label
             for name, label in SYSTEMS.items()
+            if getattr(self, name)
         }
 
     def _draw_scores(self, figure: Figure) -> None:
         for axes, (key, label) in zip(
             figure.subplots(1, len(METRICS), sharey=False), METRICS.items(), strict=True
         ):
-            for place, name in enumerate(SYSTEMS):
+            names = list(self._label_systems())
+            for place, name in enumerate(names):
                 _draw_interval(axes, place, getattr(self, name)[key])
             axes.set_title(label)
-            axes.set_xlim(-0.5, len(SYSTEMS) - 0.5)
-            axes.set_xticks(range(len(SYSTEMS)), SYSTEMS.values(), rotation=30, ha="right")
+            axes.set_xlim(-0.5, len(names) - 0.5)
+            axes.set_xticks(range(len(names)), [SYSTEMS[name] for name in names], rotation=30, ha="right")
             axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.05)
 
     def _draw_people(self, figure: Figure) -> None:
@@ -161,43 +183,17 @@ class Report(BaseModel):
                 axes.set_yticks([])
 
 
-def assemble(
-    first: Trained,
-    second: Trained,
-    usage: list[Usage],
-    snapshot: dict[str, int],
-    learned: tuple[Kind, ...],
-    evidence: Evidence | None,
-    serving_version: str,
-    held_out: int,
-    differing: int,
-    examples: list[Example],
-    minutes: float,
-) -> Report:
-    """Build the report of a run. Without evidence the decision is the gate's rejection of the challenger."""
-    rejection = Assessment(
-        action=Action.ROLL_BACK,
-        reasons=(reason("gate_refused", version=second.version), *second.evaluation.verdict.reasons),
-    )
-    return Report(
-        base=first.evaluation.systems["champion"],  # the shipped version was compared with the bare base
-        copy_input=second.evaluation.systems["copy_input"],
-        champion=second.evaluation.systems["champion"],
-        challenger=second.evaluation.systems["challenger"],
-        challenger_protected=second.evaluation.systems["challenger_protected"],
-        comparison=evidence.leading.comparison if evidence else None,
-        experiment=evidence.leading.between_users if evidence else None,
-        decision=evidence.decision.by_challenger[evidence.decision.challenger] if evidence else rejection,
-        versions={"champion": first.version, "challenger": second.version},
-        serving_version=serving_version,
-        usage=usage,
-        snapshot=snapshot,
-        learned=learned,
-        held_out=held_out,
-        differing=differing,
-        examples=examples,
-        minutes=minutes,
-    )
+def describe_decision(second: Trained, evidence: Evidence | None) -> tuple[str, list[str]]:
+    """The title and the reasons of a report: of the experiment, or without evidence of the gate's refusal."""
+    if evidence is None:
+        reasons = (reason("gate_refused", version=second.version), *second.evaluation.verdict.reasons)
+        return _name(Action.ROLL_BACK), list(map(str, reasons))
+    assessment = evidence.decision.by_challenger[evidence.decision.challenger]
+    return _name(assessment.action), list(map(str, assessment.reasons))
+
+
+def _name(action: Action) -> str:
+    return f"{action.replace('_', ' ').capitalize()}."
 
 
 def _format_estimate(estimate: Estimate) -> str:

@@ -30,7 +30,9 @@ BASELINES = {
     "rules": "rules",
     "reference": "reference",
 }
-METRICS = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite")
+# `monotone` is Kendall's tau between the requested intensity and how far a rewrite goes. It is measured for
+# systems that rewrote messages at all intensities: the copies, the rules and the models alone.
+METRICS = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite", "monotone")
 
 
 class MethodResult(BaseModel):
@@ -107,7 +109,10 @@ def find_differences(new: LearningReport, old: LearningReport) -> list[str]:
     """
     old_rows = dict(old.rows())
     pairs = [
-        (system, name, row[name], old_rows[system][name]) for system, row in new.rows() for name in METRICS
+        (system, name, row[name], old_rows[system][name])
+        for system, row in new.rows()
+        for name in METRICS
+        if name in row and name in old_rows[system]
     ]
     limit = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in halves of a 95 % interval
     return [
@@ -122,6 +127,11 @@ def plot(report: LearningReport, file: Path) -> None:
     score_plots.draw_scores(list(report.rows()), METRICS).savefig(file, dpi=110)
 
 
+def format_means(row: Mapping[str, Estimate]) -> list[str]:
+    """The mean of each metric of a system, with two decimals; empty for one that was not measured."""
+    return [f"{row[name].mean:z.2f}" if name in row else "" for name in METRICS]
+
+
 def print_table(report: LearningReport) -> None:
     """Print the metrics of every system as a table."""
     table = Table(title=f"On {report.cases} held-out messages")
@@ -131,7 +141,7 @@ def print_table(report: LearningReport) -> None:
         result = report.methods.get(system)
         verdict = ("accepted" if result.accepted else "rejected") if result else ""
         minutes = f"{result.minutes:.1f}" if result else ""
-        table.add_row(system, *(f"{row[name].mean:.2f}" for name in METRICS), minutes, verdict)
+        table.add_row(system, *format_means(row), minutes, verdict)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

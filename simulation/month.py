@@ -90,6 +90,7 @@ class MonthConfig(configs.StageConfig):
             f"hours_a_step={day_h}",
             f"window_hours={day_h / 2}",
             f"hours_a_person={day_h}",
+            "compressed_time=true",
             f"minimum_days={3 * day_h / 24}",
             f"maximum_days={self.maximum_days * day_h / 24}",
             "harm_margin=0.1",
@@ -160,7 +161,7 @@ class Month:
             (run / "version").mkdir(parents=True)
             (run / "version" / WEIGHTS).write_text(weights.model_dump_json(), encoding="utf-8")
             name = versions.register(
-                self.settings.registry_uri, self.settings.artifacts / "mlflow", run, evaluation, {}
+                self.settings.registry_uri, self.settings.artifact_store, run, evaluation, {}
             )
         with Session(self.engine) as session, session.begin():
             session.add(
@@ -308,9 +309,8 @@ def main(config: MonthConfig, arguments: Sequence[str]) -> int:
     """
     state = Settings().state / "month"
     shutil.rmtree(state, ignore_errors=True)
-    base_settings = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None)
     with (
-        local.servers(local.with_free_ports(base_settings)) as settings,
+        local.servers(local.separate_settings(state)) as settings,
         local.running(settings, "gateway", "prefect") as processes,
     ):
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")

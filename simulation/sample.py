@@ -109,7 +109,7 @@ def opened_sample(
     """
     state = settings.state / _FOLDER
     state.mkdir(parents=True, exist_ok=True)
-    own = secret_store.fill_in(settings.model_copy(update={"state": state}))
+    own = secret_store.fill_in(settings.model_copy(update={"state": state, "artifact_location": None}))
     wanted = _Content(until=until or midnight(datetime.now(UTC)), made_by=_describe(config))
 
     def prepare(url: str, is_alone: bool) -> Settings:

@@ -24,7 +24,7 @@ from data.reasons import reason, written
 from data.records import Spec
 from data.tables import Experiment, Organisation, Version
 from data.traffic import routing
-from experiments import evidence, history
+from experiments import evidence, recent_users
 from experiments import plan as plans
 from experiments.decisions import Command
 from experiments.lifecycle import Action, Status
@@ -112,7 +112,7 @@ class _Fill:
                 bar.update(len(visits))
         with Session(self._engine) as session, session.begin():
             session.execute(text(_USAGE))
-            history.refresh(session, self._plan, self._plan.all_metrics, self._until)
+            recent_users.refresh(session, self._plan, self._plan.all_metrics, self._until)
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("ANALYZE"))
 

@@ -16,7 +16,7 @@ to them. `simulation.faults` finds the faults:
 | sense            | 1.5 | no negation, condition (unless, until, before) or comparison is turned or gone   |
 | roles            | 1.5 | I, you and they do, own and get what they did                                    |
 | facts            | 1.5 | numbers, ids and names are there, none new, beside the words they stood beside   |
-| nothing invented | 1   | no reason, feeling, party or sentence is new; notes in brackets may be           |
+| nothing invented | 1.5 | no reason, feeling, party or sentence is new; notes in brackets may be           |
 | whole            | 2   | it is a text in the message's language, without loops, placeholders or a cut end |
 | changed          | 1.25 | it does what was requested and is no copy (from intensity 1 on)                  |
 

@@ -3,7 +3,8 @@
     python -m simulation.taste_report      # a minute
 
 Writes `docs/taste.md` and `docs/results/taste.json`. A message belongs to one of two halves by a hash of its
-id. The taste was set with the rewrites of the first half in sight; the page shows the second.
+id. The taste was set with the rewrites of the first half in sight; the page shows the second, and the labels
+of the champion, which were not in sight.
 """
 
 import hashlib
@@ -16,8 +17,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from data.corpus import ReadRewrite
-from models.labels import LABELS, estimate_auc, read_labels
+from models.labels import CHAMPION, EDITS, LABELS, estimate_auc, read_labels
 from models.results import Estimate
+from models.validity import Validity, validate
 from simulation.faults import compare
 from simulation.reading import read
 from simulation.taste import BAR, FAULTS, WEIGHTS, Request, utility
@@ -54,6 +56,18 @@ counted as half, with its 95 % bootstrap interval.
 
 To tell references from a small model's rewrites is the easy part. Rules against rules is the honest test,
 with few rewrites.
+
+## Against readers of the champion
+
+The people of the demo compare rewrites of the champion, which is [the edit writer](edits.md). Readers
+labelled {usable} of them usable and {wrong} wrong.
+{champion}
+
+A simulation may use such a taste, because it claims nothing about quality. The votes of simulated people
+drive the loop: votes become a snapshot, a snapshot a challenger, and its experiment a decision, which holds
+in the demo's own folder only. So they show that a training learns what its people like, and not that real
+people would like it. No version that ToneBridge comes with has learned from them. The report of the demo
+repeats the sentence above.
 
 ## Thumbs up, by system
 
@@ -103,6 +117,19 @@ def like(row: ReadRewrite) -> float:
 def thumb_up(liking: float) -> float:
     """The probability that a person with the mean bar gives a thumb up."""
     return 1 / (1 + math.exp(-(liking - BAR) / 0.05))
+
+
+def measure_validity() -> Validity:
+    """How well people's liking ranks the labelled rewrites of the champion."""
+    rows = [row for row in read_labels(EDITS) if row.system == CHAMPION]
+    return validate("taste", "the_champion", rows, [like(row) for row in rows])
+
+
+def describe(taste: Validity) -> str:
+    """A sentence about the judge that simulated people are, by `measure_validity`."""
+    if taste.refusal is not None:
+        return str(taste.refusal)
+    return f"The taste is a valid judge of the champion's rewrites: its AUC is {taste.auc}."
 
 
 def measure(rows: Sequence[ReadRewrite]) -> TasteReport:
@@ -164,9 +191,12 @@ def measure(rows: Sequence[ReadRewrite]) -> TasteReport:
     )
 
 
-def write_page(held_out: TasteReport, in_sight: TasteReport) -> str:
-    """The page `docs/taste.md`."""
+def write_page(held_out: TasteReport, in_sight: TasteReport, champion: Validity) -> str:
+    """The page `docs/taste.md`; `champion` is of `measure_validity`."""
     return PAGE.format(
+        usable=champion.usable,
+        wrong=champion.wrong,
+        champion=describe(champion),
         rows=held_out.rows,
         messages=held_out.messages,
         aucs="\n".join(
@@ -196,13 +226,15 @@ def _format(auc: Estimate) -> str:
 
 
 def main() -> None:
-    """Measure both halves of the seed's labels, and write the page and the raw figures."""
+    """Measure both halves of the labels and those of the champion; write the page and the raw figures."""
     rows = read_labels()
     held_out = measure([row for row in rows if is_held_out(row.message)])
     in_sight = measure([row for row in rows if not is_held_out(row.message)])
-    raw = {"held_out": held_out.model_dump(), "in_sight": in_sight.model_dump()}
+    champion = measure_validity()
+    measured = {"held_out": held_out, "in_sight": in_sight, "champion": champion}
+    raw = {name: figures.model_dump() for name, figures in measured.items()}
     (_DOCS / "results" / "taste.json").write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
-    (_DOCS / "taste.md").write_text(write_page(held_out, in_sight), encoding="utf-8")
+    (_DOCS / "taste.md").write_text(write_page(held_out, in_sight, champion), encoding="utf-8")
 
 
 if __name__ == "__main__":

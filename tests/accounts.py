@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from data.people import accounts
 from data.people.identities import Role
 from data.tables import Account, new_id
+from serving.gateway.parts import Parts
 
 PASSWORD = "a password for tests"
 
@@ -29,6 +30,14 @@ def add_account(
     with Session(engine, expire_on_commit=False) as session, session.begin():
         session.add(account)
     return account
+
+
+async def open_session(engine: Engine, organisation_id: uuid.UUID, parts: Parts) -> dict[str, str]:
+    """The header that shows an access token of a new account's session, by the parts of a gateway."""
+    account = add_account(engine, organisation_id, password=None)
+    async with parts.pool.connection() as connection:
+        opened = await accounts.open_session(connection, account.id, b"here")
+    return {"X-API-Key": parts.authenticator.access_token(opened.session_id, account.id)}
 
 
 async def sign_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:

@@ -5,6 +5,7 @@ import: so they are imported where they are used.
 
 import random
 import re
+import secrets
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
@@ -92,9 +94,14 @@ def csrf_token(client: httpx.Client, path: str) -> str:
 def own_settings(settings: Settings, url: str, folder: Path) -> Settings:
     """Settings for another database and state folder, with ports on which nobody listens: MLflow and Prefect
     are unavailable.
+
+    The secret of sessions is another one, too: all installations share one Redis, and the limits of sign-ins
+    are kept there under digests by this secret. Otherwise two test files that run at once would share the
+    limit of 127.0.0.1.
     """
     changes = {
         "database_url": url,
+        "session_secret": SecretStr(secrets.token_urlsafe(32)),
         "state": folder,
         "artifacts": folder / "artifacts",
         "mlflow_uri": "postgresql+psycopg://owner:a-password@db/mlflow",
@@ -227,6 +234,7 @@ def draft(page: "Page", name: str, *challengers: str) -> str:
     page.get_by_label(re.compile("^window hours", re.IGNORECASE)).fill("0.0001")
     page.get_by_label(re.compile("^minimum days", re.IGNORECASE)).fill("0")
     page.get_by_text("Everything else").click()
+    page.get_by_label(re.compile("^compressed time", re.IGNORECASE)).fill("true")
     page.get_by_label(re.compile("^ramp", re.IGNORECASE)).fill("[1.0]")
     page.get_by_label(re.compile("^shadow messages", re.IGNORECASE)).fill("0")
     page.get_by_role("button", name="Draft it").click()

@@ -113,8 +113,11 @@ def serve(answer: Callable[[str], str] = lambda _: "Could you please?") -> Itera
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            try:
+                self.end_headers()
+                self.wfile.write(content)
+            except OSError:
+                self.close_connection = True  # the client has left
 
         def log_message(self, *_: object) -> None:
             pass

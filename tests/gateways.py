@@ -1,6 +1,5 @@
 """A gateway in the test's own process, over the real servers, and people who may ask it."""
 
-import asyncio
 import dataclasses
 import threading
 import time
@@ -22,6 +21,7 @@ from configs.settings import Settings
 from data.people import identities
 from data.people.identities import Role
 from data.records import Spec
+from data.redis_meter import Meter
 from data.tables import Organisation, StoredSigningKey, new_id
 from data.traffic import routing
 from data.traffic.routing import Routing
@@ -83,7 +83,9 @@ async def app_of(
         service_token=SecretStr(SERVICE_TOKEN),
     )
     app = FastAPI()
-    app.state.parts = dataclasses.replace(parts.make(settings, pool, None, lambda: False), **replaced)
+    app.state.parts = dataclasses.replace(
+        parts.make(settings, pool, None, Meter(), lambda: False), **replaced
+    )
     problems.install(app)
     for router in routers:
         app.include_router(router)
@@ -121,23 +123,11 @@ def listening(settings: Settings) -> Iterator[str]:
         thread.join()
 
 
-class _Retrying(httpx.ASGITransport):
-    """Repeats requests that the gateway sheds because its event loop is late, as on a busy machine."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        for _ in range(30):
-            response = await super().handle_async_request(request)
-            if response.status_code != 503 or b"more to do than it can" not in await response.aread():
-                break
-            await asyncio.sleep(1)
-        return response
-
-
 def client(front: Any, raises: bool = True, prefix: str = "") -> httpx.AsyncClient:
     """A client of a gateway in this process; without `raises` it sees the 500 of an error. `prefix` stands
     before its paths.
     """
-    transport = _Retrying(front, raise_app_exceptions=raises)
+    transport = httpx.ASGITransport(front, raise_app_exceptions=raises)
     return httpx.AsyncClient(transport=transport, base_url=f"http://gateway{prefix}", timeout=60)
 
 

@@ -12,12 +12,16 @@ def gateway_url(url: str) -> str:
 
 def as_gateway(settings: Settings) -> Settings:
     """The settings of a gateway's process."""
-    assert settings.database_url is not None
-    return settings.model_copy(update={"database_url": gateway_url(settings.database_url)})
+    return _as(settings, GATEWAY_LOGIN)
 
 
 def as_dashboard(settings: Settings) -> Settings:
     """The settings of a dashboard's process."""
-    assert settings.database_url is not None
-    url = database.replace_login(settings.database_url, DASHBOARD_LOGIN)
-    return settings.model_copy(update={"database_url": url})
+    return _as(settings, DASHBOARD_LOGIN)
+
+
+def _as(settings: Settings, login: str) -> Settings:
+    password = settings.secret("database_password")
+    urls = {"database_url": settings.database_url, "pooled_database_url": settings.pooled_database_url}
+    named = {name: database.replace_login(url, login, password) for name, url in urls.items() if url}
+    return settings.model_copy(update=named)

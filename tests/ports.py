@@ -14,7 +14,10 @@ from collections.abc import Iterator
 
 from configs.settings import Settings
 
-NAMES = ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port")
+NAMES = (
+    "gateway_port", "inference_port", "dashboard_port", "web_port", "channels_port", "worker_port",
+    "prefect_port", "mlflow_port",
+)  # fmt: skip
 DEFAULTS = frozenset(Settings.model_fields[name].default for name in NAMES)
 _BLOCKS = range(20_000, 32_000, 100)
 

@@ -23,5 +23,5 @@ def register(settings: Settings, folder: Path, tiny: Path, names: Iterable[str])
     """Register the model of a folder under names, v1 first."""
     for name in names:
         shutil.copytree(tiny, folder / name / "version")
-        artifacts = folder / "artifacts"
-        assert versions.register(settings.registry_uri, artifacts, folder / name, EVALUATION, {}) == name
+        store = settings.artifact_store
+        assert versions.register(settings.registry_uri, store, folder / name, EVALUATION, {}) == name

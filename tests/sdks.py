@@ -26,10 +26,11 @@ from data.tables import Experiment, Version
 from data.traffic.routing import Routing
 from serving.gateway import openapi_file, parts
 from serving.gateway.online.protocol import HotProtocol
+from serving.gateway.realtime.connection import Limits
 from serving.worker.app import make_worker
-from tests import gateways, streams
+from tests import gateways, sockets, streams
 from tests.logins import as_gateway
-from tests.streams import V1, Service
+from tests.streams import V1, Gateway, Service
 
 ROOT = Path(__file__).parent.parent
 METRICS_TOKEN = "a token of these tests, 32 bytes long"
@@ -52,6 +53,8 @@ class Proxy:
         self.is_away = False  # connections are closed as soon as they are opened
         self.requests: list[tuple[str, str, int]] = []  # method, path and status
         self._open: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()  # to which nothing more is passed on
+        self._swallows_new = False
         self._loop = asyncio.get_running_loop()
         self.url = ""
 
@@ -64,6 +67,8 @@ class Proxy:
         waiting: list[tuple[str, str]] = []
         writers = {to_client, to_gateway}
         self._open |= writers
+        if self._swallows_new:
+            self._silent |= writers
         try:
             done, others = await asyncio.wait(
                 {
@@ -77,6 +82,7 @@ class Proxy:
             await asyncio.wait(done | others)
         finally:
             self._open -= writers
+            self._silent -= writers
             for writer in writers:
                 writer.close()
 
@@ -85,6 +91,8 @@ class Proxy:
     ) -> None:
         with suppress(ConnectionError):
             while sent := await client.read(1 << 16):
+                if to_gateway in self._silent:
+                    continue
                 waiting += [(m.decode(), path.decode()) for m, path in _REQUEST.findall(sent)]
                 to_gateway.write(sent)
 
@@ -93,6 +101,8 @@ class Proxy:
     ) -> None:
         with suppress(ConnectionError):
             while answered := await gateway.read(1 << 16):
+                if to_client in self._silent:
+                    continue
                 if (status := _STATUS.match(answered)) and waiting:
                     self.requests.append((*waiting.pop(0), int(status[1])))
                     match self.faults.pop(0) if self.faults else None:
@@ -113,6 +123,13 @@ class Proxy:
         self.is_away = is_away
         if is_away:
             self.break_connections()
+
+    def swallow(self, has_new: bool) -> None:
+        """Pass nothing more on, as a network that is gone, and close nothing: on the connections that are
+        open, and on new ones if `has_new`.
+        """
+        self._swallows_new = has_new
+        self._silent |= self._open
 
     def break_connections(self) -> None:
         """End all connections without a word."""
@@ -136,6 +153,7 @@ class Installation(NamedTuple):
     engine: Engine
     service: Service
     proxy: Proxy
+    gateway: Gateway
     control_url: str = ""
 
     def count(self, query: str, **values: Any) -> int:
@@ -161,6 +179,10 @@ class Installation(NamedTuple):
         with Session(self.engine) as session, session.begin():
             session.get_one(Experiment, uuid.UUID(experiment_id)).status = status
 
+    def ping_every(self, seconds: float) -> None:
+        """How often clients of WebSockets that are opened from now on are to send a ping."""
+        sockets.limit(self.gateway, Limits(ping_every_s=seconds))
+
     def kill(self, batch_id: str) -> None:
         """Let the jobs of a batch be dead."""
         with self.engine.begin() as owner:
@@ -177,6 +199,8 @@ async def _control(installation: Installation, request: web.Request) -> web.Resp
         "list_faults": lambda: installation.proxy.faults,
         "break_connections": installation.proxy.break_connections,
         "go": installation.proxy.go,
+        "swallow": installation.proxy.swallow,
+        "ping_every": installation.ping_every,
         "count_outputs": installation.count_outputs,
         "count_answers": installation.count_answers,
         "count_keys": installation.count_keys,
@@ -204,7 +228,9 @@ async def _serve(
             proxy = Proxy(gateway.port)
             server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
             proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            installation = Installation(f"http://127.0.0.1:{gateway.port}", key, engine, service, proxy)
+            installation = Installation(
+                f"http://127.0.0.1:{gateway.port}", key, engine, service, proxy, gateway
+            )
             app = web.Application()
             app.router.add_post("/{name}", partial(_control, installation))
             control = TestServer(app)

@@ -26,6 +26,7 @@ from serving.events import Piece
 from serving.gateway.app import create_app, make_door
 from serving.gateway.online.front import PATH, Front
 from serving.gateway.parts import Parts, parts_of
+from serving.inference.client import LIST_ID
 from serving.protocol import GuardedProtocol
 from tests import gateways
 from tests.logins import as_gateway
@@ -66,8 +67,12 @@ class Service:
         self.scripts: dict[str, Script] = {}
         self.streams: list[str] = []  # the texts that it was called with
         self.lists = 0
+        self.items: list[dict[str, Any]] = []  # of these lists
         self.list_status, self.list_text = 200, "Please wait."  # of its answers to lists
-        self.given_up = 0  # streams whose client left
+        self.list_gate: asyncio.Event | None = None  # which an answer to a list waits for
+        self.given_up = 0  # streams and lists whose client left
+        self.given_up_items: list[tuple[str, int]] = []  # of lists that go on: the list's id, and the index
+        self.list_ids: list[str | None] = []
         self.url = ""
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -89,8 +94,45 @@ class Service:
         """`POST /rewrite`."""
         body = await request.json()
         self.lists += 1
+        self.items += body["items"]
+        self.list_ids.append(request.headers.get(LIST_ID))
+        if self.list_gate is not None:
+            try:
+                await self.list_gate.wait()
+            except asyncio.CancelledError:
+                self.given_up += 1
+                raise
         document = reply([self.list_text] * len(body["items"]), body["spec"]["version"])
         return web.json_response(document, status=self.list_status)
+
+    async def give_up(self, request: web.Request) -> web.Response:
+        """`POST /give_up`."""
+        body = await request.json()
+        self.given_up_items.append((body["list_id"], body["index"]))
+        return web.json_response(True)
+
+
+class VariedService(Service):
+    """Writes each text differently, by a pattern for its number, so that there are two to choose from; only
+    while it may `write`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pattern = "Please wait {} minutes."
+        self.write = asyncio.Event()
+        self.write.set()
+
+    async def rewrite(self, request: web.Request) -> web.Response:
+        """`POST /rewrite`."""
+        await self.write.wait()
+        body = await request.json()
+        before = len(self.items)
+        self.items += body["items"]
+        written = [self.pattern.format(number) for number in range(before, len(self.items))]
+        document = reply(["?"], body["spec"]["version"])
+        document["items"] = [{**document["items"][0], "text": text} for text in written]
+        return web.json_response(document)
 
 
 @asynccontextmanager
@@ -99,6 +141,7 @@ async def serving(service: Service | None = None) -> AsyncIterator[Service]:
     service, app = service or Service(), web.Application()
     app.router.add_post("/stream", service.stream)
     app.router.add_post("/rewrite", service.rewrite)
+    app.router.add_post("/give_up", service.give_up)
     server = TestServer(app)
     await server.start_server()  # a client that leaves cancels its handler
     service.url = str(server.make_url(""))
@@ -195,6 +238,16 @@ def text_of(drafts: list[Event]) -> str:
 def value_of(metrics: str, name: str) -> float:
     """The value of a metric in Prometheus' text format, over all its labels."""
     return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(name))
+
+
+async def count_abandoned(settings: Settings) -> float:
+    """Generations that ended early in the real inference service."""
+    token = settings.secret("service_token")
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        session.get(f"{settings.inference_urls[0]}/metrics") as response,
+    ):
+        return value_of(await response.text(), "tonebridge_streams_abandoned_total")
 
 
 async def until(claim: Callable[[], object], timeout_s: float = 30) -> None:

@@ -3,8 +3,6 @@ again.
 """
 
 import asyncio
-import base64
-import gzip
 import html
 import json
 import random
@@ -13,8 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,12 +19,9 @@ import httpx
 import psutil
 import psycopg
 import pytest
-import redis
-from prefect.client.orchestration import get_client
-from prefect.states import Running
-from psycopg import sql
-from pyarrow import parquet
-from sqlalchemy import func, select, update
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from pydantic import SecretStr
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -62,7 +56,6 @@ from models.results import Estimate, Evaluation, Verdict
 from models.sft import SftResult
 from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect
-from pipelines.deployments import sweep
 from pipelines.environments import environment
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
@@ -70,7 +63,10 @@ from pipelines.retention import retain
 from pipelines.train import Trained, train
 from serving.dashboard.services import prefect_client
 from serving.inference import release
+from serving.observability import spans
+from tests.collectors import Collector, collecting, receiving_errors
 from tests.flows import flows_led_to
+from tests.planted import find_places
 from tests.ports import with_own_ports
 from tests.snapshots import TEACHER
 
@@ -113,12 +109,23 @@ def write_corpus(folder: Path, rewrite: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Settings]:
+def collector() -> Iterator[Collector]:
+    """Where all processes send their spans."""
+    with collecting() as collector, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def loop(
+    tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, collector: Collector
+) -> Iterator[Settings]:
     """The whole stack, and an environment that leads this process's flows to it."""
     state = tmp_path_factory.mktemp("loop")
     wanted = Settings(
-        state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None
-    )
+        state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None,
+        otlp_endpoint=collector.endpoint,
+    )  # fmt: skip
     with (
         local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "inference", "gateway", "prefect") as processes,
@@ -129,6 +136,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
         identities.bootstrap(engine, KEY)
         engine.dispose()
         yield settings
+        spans.stop()  # the flows have started them
 
 
 def not_enough(votes: int) -> str:
@@ -221,6 +229,47 @@ def digests_told(loop: Settings) -> list[str]:
     return []
 
 
+def walk_links(collector: Collector, start: Span, found: str) -> list[str] | None:
+    """The names of spans on the way along links from a span to the nearest one of a name."""
+    by_id = {(span.trace_id, span.span_id): span for _, span in collector.spans}
+    waiting, seen = [(start, [start.name])], {start.span_id}
+    while waiting:
+        span, way = waiting.pop(0)
+        if span.name == found:
+            return way
+        for link in span.links:
+            further = by_id.get((link.trace_id, link.span_id))
+            if further is not None and further.span_id not in seen:
+                seen.add(further.span_id)
+                waiting.append((further, [*way, further.name]))
+    return None
+
+
+def check_links(collector: Collector, version: str) -> None:
+    """Links lead from the release of a version to a request, whose trace goes through both services."""
+    spans.stop()  # sends those of this process's flows
+    [made] = [
+        span
+        for span in collector.named("version")
+        if any(pair.value.string_value == version for pair in span.attributes)
+    ]
+    [released] = [span for span in collector.named("release") if span.links[0].span_id == made.span_id]
+    deadline = time.monotonic() + 30
+    while (way := walk_links(collector, released, "transform")) is None:
+        assert time.monotonic() < deadline, [span.name for _, span in collector.spans]
+        time.sleep(0.1)
+    assert way == ["release", "version", "run", "snapshot", "vote", "output", "transform"]
+    by_trace: dict[bytes, set[tuple[str, str]]] = {}
+    for service, span in collector.spans:
+        by_trace.setdefault(span.trace_id, set()).add((service, span.name))
+    whole = {
+        ("tonebridge-gateway", "transform"),
+        ("tonebridge-gateway", "inference"),
+        ("tonebridge-inference", "rewrite"),
+    }
+    assert any(whole <= names for names in by_trace.values())
+
+
 def progress_lines(loop: Settings) -> list[str]:
     """The lines that `models.progress` wrote into the logs of runs in Prefect."""
     query = {"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC", "limit": 200}
@@ -234,6 +283,7 @@ def test_the_loop(
     people: httpx.Client,
     session: Session,
     tmp_path: Path,
+    collector: Collector,
 ) -> None:
     """One test, because each step stands on the one before."""
     assert people.get("/readyz").status_code == 503, "nothing is released yet"
@@ -269,7 +319,7 @@ def test_the_loop(
     assert "soften" in str(refused.message)
     stored = session.scalars(select(Snapshot)).one()
     assert (stored.accepted, stored.trained_at) == (False, None)
-    page = Path(stored.path) / "quality.html"
+    page = loop.state / stored.path / "quality.html"
     [why] = stored.reasons
     assert (why.code, why.values["type"], why.values["share"]) == ("mostly_one_type", "soften", 1)
     assert str(why) in html.unescape(page.read_text())
@@ -315,7 +365,7 @@ def test_the_loop(
     session.commit()
     haste = (
         *("ramp=[0.8, 1.0]", "hours_a_step=0", "window_hours=1.0e-9"),
-        *("minimum_days=0", "shadow_messages=0", "hours_a_person=0"),
+        *("compressed_time=true", "minimum_days=0", "shadow_messages=0", "hours_a_person=0"),
         *("harm_margin=1", "guardrails={}"),  # windows are too short to measure users
     )
     started = experiment(haste, return_state=True)
@@ -362,6 +412,7 @@ def test_the_loop(
     [held_out] = live.routing.experiments
     assert {live.routing.champion.version, *(arm.spec.version for arm in held_out.arms)} == {"v1"}
     assert session.get_one(Snapshot, made.digest).trained_at is not None
+    check_links(collector, "v2")
 
 
 def wait_for_answers(session: Session, name: str, count: int) -> None:
@@ -379,52 +430,6 @@ def wait_for_answers(session: Session, name: str, count: int) -> None:
 
 RARE = "QZX-904172"  # an answer has it in its text, or among the facts that it lost
 NAME = "zoe.quixote@corp"
-
-
-def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
-    """The places that hold a text: tables of every database, keys and values of Valkey, files. The
-    write-ahead log of Postgres is excluded, since Postgres overwrites it.
-    """
-    places: set[str] = set()
-    forms = (needle, needle.encode().hex(), base64.b64encode(needle.encode()).decode().strip("=")[:-2])
-    assert loop.database_url is not None
-    for name in ("tonebridge", "prefect", "mlflow"):
-        with psycopg.connect(
-            database.replace_database(loop.database_url, name), autocommit=True
-        ) as connection:
-            connection.execute("CHECKPOINT")  # what is dropped leaves the disk, what is in memory reaches it
-            tables = connection.execute(
-                "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind = 'r'"
-                " AND relnamespace <> 'information_schema'::regnamespace"
-            ).fetchall()
-            for (table,) in tables:
-                query = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE ANY(%s)").format(
-                    sql.SQL(table)
-                )
-                if connection.execute(query, ([f"%{form}%" for form in forms],)).fetchone() != (0,):
-                    places.add(f"{name}.{table}")
-    assert loop.redis_url is not None
-    with redis.Redis.from_url(loop.redis_url) as client:
-        for key in client.scan_iter():
-            read = {b"string": client.get, b"hash": client.hgetall, b"stream": client.xrange}
-            value = read[client.type(key)](key)
-            if needle.encode() in key + repr(value).encode():
-                places.add("valkey")
-    for folder in (loop.state, *folders):
-        for path in folder.rglob("*"):
-            if path.is_file() and not path.is_symlink() and "pg_wal" not in path.parts:
-                contents = [path.read_bytes()]
-                if zipfile.is_zipfile(path):
-                    with zipfile.ZipFile(path) as archive:
-                        contents += [archive.read(name) for name in archive.namelist()]
-                elif contents[0][:2] == b"\x1f\x8b":
-                    contents = [gzip.decompress(contents[0])]
-                elif contents[0][:4] == b"PAR1":
-                    contents += [str(parquet.read_table(path).to_pydict()).encode()]
-                if any(form.encode() in content for form in forms for content in contents):
-                    parts = path.relative_to(folder).parts
-                    places.add("/".join((folder.name if folder != loop.state else "", *parts[:2])))
-    return places
 
 
 @pytest.mark.slow
@@ -490,10 +495,10 @@ def test_a_person_is_forgotten(
         "/postgres/base",
         "remote/files/md5",
     }
-    places = places_of(loop, RARE, remote)
+    places = find_places(loop, RARE, remote)
     assert places >= ever, ever - places
     assert not [place for place in places if "mlflow" in place or "mlruns" in place]
-    assert "tonebridge.users" in places_of(loop, NAME, remote)
+    assert "tonebridge.users" in find_places(loop, NAME, remote)
 
     key_id = KEY.split("_")[1]
     command = [sys.executable, "-m", "data.erasure", "--key", key_id, NAME, "--rewrite-files"]
@@ -502,8 +507,8 @@ def test_a_person_is_forgotten(
     assert result.returncode == 0, result.stderr
     assert f"{taught.version} " in result.stdout
     assert "retrain" in result.stdout
-    assert places_of(loop, RARE, remote) == set()
-    assert places_of(loop, NAME, remote) == set()
+    assert find_places(loop, RARE, remote) == set()
+    assert find_places(loop, NAME, remote) == set()
 
     late = people.post("/api/v1/feedback", json={"receipt": first["receipt"], "kind": "thumb", "up": True})
     assert late.status_code == 410
@@ -520,7 +525,7 @@ def test_a_person_is_forgotten(
     latest = teach(again.digest, "Would you kindly see to that?").version
     promote(latest, "without them")
     weights = [loop.model_store / "models" / "tonebridge" / taught.version]
-    weights.append(versions.download(loop.registry_uri, taught.version))
+    weights.append(versions.download(loop.registry_uri, loop.artifact_store, taught.version))
     assert all(folder.exists() for folder in weights)
     retain()
     assert not any(folder.exists() for folder in weights)
@@ -573,21 +578,34 @@ def files(folder: Path) -> dict[Path, int]:
     return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
 
 
-def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: str) -> tuple[Path, float]:
-    """Train in a process of its own, and kill -9 it after the first checkpoint of a stage; the run's folder,
-    and how long until another process could train.
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def kill_flow(
+    loop: Settings,
+    snapshot: str,
+    overrides: Sequence[str],
+    stage: str,
+    end: Callable[[subprocess.Popen[bytes]], None] = kill,
+    before: str = "",
+) -> tuple[Path, float]:
+    """Train in a process of its own, which does something `before`, and end it, by kill -9 unless told
+    otherwise, after the first checkpoint of a stage; the run's folder, and how long until another process
+    could train.
     """
-    script = f"from pipelines.train import train; train({snapshot!r}, {list(overrides)!r})"
+    script = f"{before}\nfrom pipelines.train import train; train({snapshot!r}, {list(overrides)!r})"
+    pattern = f"runs/*/checkpoints/{stage}-*/checkpoint-*/trainer_state.json"
+    of_others = set(loop.state.glob(pattern))
     with subprocess.Popen([sys.executable, "-c", script], env=environment(loop)) as process:
         deadline = time.monotonic() + 120
-        pattern = f"runs/*/checkpoints/{stage}-*/checkpoint-*/trainer_state.json"
-        while not (kept := [*loop.state.glob(pattern)]):
+        while not (kept := [file for file in loop.state.glob(pattern) if file not in of_others]):
             assert process.poll() is None, "it ended before its first checkpoint"
             assert time.monotonic() < deadline
             time.sleep(0.02)
         children = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        process.wait()
+        end(process)
     killed = time.monotonic()
     assert loop.database_url is not None
     may_train = False
@@ -604,7 +622,7 @@ def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: st
     return run, free_after_s
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Session, tmp_path: Path) -> None:
@@ -658,6 +676,38 @@ def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Ses
     )
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("of_sigint", ["default_int_handler", "SIG_IGN"])
+def test_a_training_stops_when_postgres_has_ended_its_lock(
+    loop: Settings, session: Session, tmp_path: Path, of_sigint: str
+) -> None:
+    """As a restart of Postgres does. Another machine may train from then on, so this one must not write."""
+    snapshot = write_snapshot(tmp_path / "snapshot", session)
+    corpus = write_corpus(tmp_path / "long", "I would be glad if you looked at it.")
+    overrides = [
+        *(override for override in training(corpus) if ".steps=" not in override),
+        *("sft.steps=3000", "sft.checkpoint_every_steps=16"),
+    ]
+
+    def end_session(process: subprocess.Popen[bytes]) -> None:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " JOIN pg_database ON pg_database.oid = database"
+                " WHERE locktype = 'advisory' AND datname = current_database()"
+            )
+        )
+        assert process.wait(60) != 0
+
+    handler = f"import signal; signal.signal(signal.SIGINT, signal.{of_sigint})"
+    kill_flow(loop, snapshot, overrides, "sft", end_session, handler)
+    with prefect_client(loop) as prefect:
+        newest = {"sort": "START_TIME_DESC", "limit": 1}
+        [run] = prefect.post("/flow_runs/filter", json=newest).raise_for_status().json()
+    assert run["state_type"] == "CRASHED"
+
+
 def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> None:
     with pytest.raises(ValueError, match="no snapshot 42"):
         train("42")
@@ -667,53 +717,12 @@ def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> Non
         train(overrides=("steps=3",))
 
 
-@pytest.mark.slow
-def test_the_schedules_are_registered(loop: Settings) -> None:
-    wanted = {
-        "collect/nightly": "0 2 * * *",
-        "collect/enough-feedback": "*/10 * * * *",
-        "experiment/every-5-minutes": "*/5 * * * *",
-        "prepare/every-5-minutes": "*/5 * * * *",
-        "retain/nightly": "0 4 * * *",
-        "train/on-snapshot": None,
-        "promote/by-hand": None,
-        "rollback/by-hand": None,
-    }
-
-    def registered() -> dict[str, str | None]:
-        with get_client(sync_client=True) as client:
-            flows = {flow.id: flow.name for flow in client.read_flows()}
-            return {
-                f"{flows[deployment.flow_id]}/{deployment.name}": deployment.schedules[0].schedule.cron
-                if deployment.schedules
-                else None
-                for deployment in client.read_deployments()
-            }
-
-    with local.running(loop, "flows") as processes:
-        deadline = time.monotonic() + 60
-        while registered() != wanted and time.monotonic() < deadline:
-            processes["flows"].check()
-            time.sleep(0.5)
-        assert registered() == wanted
-
-
 def test_answers_leave_by_whole_days(loop: Settings) -> None:
     assert loop.database_url is not None
     asyncio.run(answers.ensure_partitions(loop.database_url, date(2020, 2, 28), days=2))
     assert retain() == ["answers_20200228", "answers_20200229"]
     with pytest.raises(ValueError, match="at least 1"):
         retain(days=0)
-
-
-def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
-    with get_client(sync_client=True) as client:
-        stale = client.create_flow_run(collect, state=Running())
-        assert sweep() == 1
-        swept = client.read_flow_run(stale.id)
-    assert swept.state is not None
-    assert swept.state.is_crashed()
-    assert sweep() == 0
 
 
 @pytest.mark.slow
@@ -736,7 +745,7 @@ def test_a_click_acts_within_seconds(
     def registered() -> str:
         run = tmp_path / str(uuid.uuid4())
         export(tiny_base, None, run / "version")
-        name = versions.register(loop.registry_uri, loop.artifacts / "mlruns", run, evaluation, {})
+        name = versions.register(loop.registry_uri, loop.artifact_store, run, evaluation, {})
         session.add(Version(name=name, run_id=run.name, method="sft", metrics={}, accepted=True, reasons=[]))
         session.commit()
         return name
@@ -817,3 +826,86 @@ def test_a_click_acts_within_seconds(
         print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {why}")
         assert max(took[1:]) < 15, "the schedule is every five minutes"
         assert broken_s < 10
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_an_error_for_sentry_without_what_it_was_asked_for(loop: Settings) -> None:
+    """In the process that Prefect starts for a run, and in the log of the flows."""
+    words = f"words-{uuid.uuid4().hex}"
+    with receiving_errors("0123456789abcdef0123456789abcdef") as receiver:
+        observed = loop.model_copy(update={"sentry_dsn": SecretStr(receiver.dsn), "log_format": "json"})
+        with local.running(observed, "flows") as processes, prefect_client(loop) as prefect:
+            deadline = time.monotonic() + 120
+            while (found := prefect.get("/deployments/name/promote/by-hand")).status_code == 404:
+                processes["flows"].check()
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            run = prefect.post(
+                f"/deployments/{found.json()['id']}/create_flow_run",
+                json={"parameters": {"version": words, "reason": words}, "state": {"type": "SCHEDULED"}},
+            )
+            run.raise_for_status()
+            while not receiver.events:
+                assert time.monotonic() < deadline, processes["flows"].log.read_text()
+                time.sleep(0.2)
+            assert prefect_state(loop, run.json()["id"]) == "FAILED"
+            while "Finished in state" not in (log := processes["flows"].log.read_text()):
+                assert time.monotonic() < deadline, log
+                time.sleep(0.2)
+    kinds = {event["exception"]["values"][-1]["type"] for event in receiver.events}
+    assert kinds == {"RefusedError"}
+    assert {event["tags"]["process"] for event in receiver.events} == {"flows"}
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    # Prefect logs it again when the run's process ends, which may be after the log was read.
+    errors = [line for line in lines if line.get("error_type")]
+    described = {(line["logger"], line["error"]) for line in errors}
+    assert described == {("prefect.flow_runs", "RefusedError: not_accepted")}
+    assert errors[0]["message"].endswith("RefusedError: not_accepted")
+    assert words not in log + b"".join(receiver.envelopes).decode()
+
+
+def prefect_state(loop: Settings, run: str) -> str:
+    """The state of a run, when it has ended."""
+    with prefect_client(loop) as prefect:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            state = str(prefect.get(f"/flow_runs/{run}").raise_for_status().json()["state_type"])
+            if state in ("COMPLETED", "FAILED", "CRASHED"):
+                return state
+            time.sleep(0.2)
+    raise TimeoutError(f"run {run} does not end")
+
+
+@pytest.mark.slow
+def test_the_flows_carry_out_what_a_person_asks_for(loop: Settings, people: httpx.Client) -> None:
+    """An order that was stored while they were stopped, and one that they hear of."""
+
+    def request_erasure(user: str) -> None:
+        term = {"scope": "own", "term": "SLO", "rule": "keep", "user_id": user}
+        people.post("/api/v1/dictionary", json=term).raise_for_status()
+        body = {"erase": "everything", "user_id": user}
+        people.post("/api/v1/erasures", json=body).raise_for_status()
+
+    def read_state(user: str) -> str:
+        [erasure] = people.get("/api/v1/erasures", params={"user_id": user}).raise_for_status().json()
+        return str(erasure["state"])
+
+    users = [f"goes-{uuid.uuid4()}" for _ in range(2)]
+    request_erasure(users[0])
+    assert read_state(users[0]) == "waiting"
+    with local.running(loop, "flows") as processes:
+        for user in users:
+            if user != users[0]:
+                request_erasure(user)
+            began = time.monotonic()
+            while read_state(user) != "finished":
+                processes["flows"].check()
+                assert time.monotonic() < began + 120, processes["flows"].log.read_text()
+                time.sleep(0.1)
+            print(f"erased {time.monotonic() - began:.1f} s later")
+            own = people.get("/api/v1/dictionary", params={"scope": "own", "user_id": user})
+            assert own.raise_for_status().json() == []
+    runs = {"flows": {"name": {"any_": ["forget"]}}}
+    with prefect_client(loop) as prefect:
+        states = [run["state_type"] for run in prefect.post("/flow_runs/filter", json=runs).json()]
+    assert states == ["COMPLETED"] * 2

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("configs", "data", "models", "experiments", "serving", "pipelines", "simulation", "benchmarks")
+ROOMS = (
+    "configs",
+    "data",
+    "models",
+    "experiments",
+    "serving",
+    "pipelines",
+    "simulation",
+    "benchmarks",
+    "deploy",
+)
 FOLDERS = sorted(
     file.parent.relative_to(ROOT)
     for room in ROOMS

@@ -176,7 +176,8 @@ def test_the_examples_in_typescript_are_compiled_and_run(live: Installation) -> 
 def test_the_package_has_what_it_exports(tmp_path: Path) -> None:
     command = ["npm", "pack", "--silent", "--pack-destination", str(tmp_path)]
     subprocess.run(command, cwd=TYPESCRIPT, check=True, capture_output=True, timeout=300)
-    with tarfile.open(tmp_path / "tonebridge-0.1.0.tgz") as package:
+    [file] = tmp_path.glob("tonebridge-*.tgz")
+    with tarfile.open(file) as package:
         names = set(package.getnames())
     assert {"package/dist/index.js", "package/dist/index.d.ts", "package/README.md"} <= names
     assert not any("test" in name or name.endswith((".mjs", "package-lock.json")) for name in names)
@@ -206,9 +207,35 @@ def test_each_operation_has_a_method_in_typescript() -> None:
     assert set(names) <= methods
 
 
-def test_what_node_installs_is_locked() -> None:
-    package = json.loads((TYPESCRIPT / "package.json").read_text())
-    lock = json.loads((TYPESCRIPT / "package-lock.json").read_text())
+def find_deprecated_methods(code: str) -> set[str]:
+    """The methods whose comment says `@deprecated`."""
+    commented = re.findall(
+        r"^  /\*\*((?:(?!\*/).)*)\*/\n  (?:async )?\*?(\w+)\(", code, re.MULTILINE | re.DOTALL
+    )
+    return {name for comment, name in commented if "@deprecated" in comment}
+
+
+def test_a_method_in_typescript_is_deprecated_when_its_operation_is() -> None:
+    """The methods are written by hand, so the comment does not follow from the route by itself."""
+    paths = json.loads(openapi_file.FILE.read_text(encoding="utf-8"))["paths"]
+    deprecated = {
+        re.sub("_([a-z])", lambda letter: letter[1].upper(), operation["operationId"])
+        for operations in paths.values()
+        for operation in operations.values()
+        if operation.get("deprecated")
+    }
+    code = (TYPESCRIPT / "src" / "client.ts").read_text(encoding="utf-8")
+    assert find_deprecated_methods(code) == deprecated
+    comment = "  /** The progress of a batch. */\n  getBatch("
+    assert comment in code
+    marked = "  /**\n   * The progress of a batch.\n   * @deprecated Use `getJob`.\n   */\n  getBatch("
+    assert find_deprecated_methods(code.replace(comment, marked)) == {"getBatch"}
+
+
+@pytest.mark.parametrize("folder", ["typescript", "lint"])
+def test_what_node_installs_is_locked(folder: str) -> None:
+    package = json.loads((ROOT / "sdk" / folder / "package.json").read_text())
+    lock = json.loads((ROOT / "sdk" / folder / "package-lock.json").read_text())
     assert "dependencies" not in package, "a client of browsers brings nothing along"
     assert lock["packages"][""]["devDependencies"] == package["devDependencies"]
     for name, locked in lock["packages"].items():

@@ -14,17 +14,17 @@ import sys
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
+from data.erasure import orders
 from data.erasure.copies import CacheError
 from data.erasure.erase import erase, rehearse
 from data.erasure.whom import (
     OutOfReachError,
-    Person,
     UnknownPersonError,
     by_email,
     by_key,
@@ -32,26 +32,7 @@ from data.erasure.whom import (
     find,
     match_owner,
 )
-from data.tables import Erasure, VersionOrder
-
-
-def list_orders(engine: Engine, person: Person) -> list[str]:
-    """A line for each version that was trained on a person: version, action, and the next step."""
-    next_steps = {
-        "retrain": "in force: the schedules train a new version (by hand: `train` on a snapshot named above);"
-        " promote that, and this one is retired",
-        "retire": "the next run of the flow `retain` removes its weights",
-    }
-    query = select(VersionOrder).join(Erasure, Erasure.id == VersionOrder.erasure_id)
-    with Session(engine) as session:
-        rows = session.scalars(
-            query.where(*match_owner(Erasure, person)).order_by(VersionOrder.version)
-        ).all()
-    return [
-        f"{row.version:<10} {row.action:<8} "
-        + (f"done {row.done_at:%Y-%m-%d}" if row.done_at else next_steps[row.action])
-        for row in rows
-    ] or ["no version was trained on them"]
+from data.tables import Erasure
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -100,7 +81,7 @@ def main(arguments: Sequence[str]) -> None:
             print(f"user {person.id} was erased before, and nothing was stored since")
         else:
             erase(settings, engine, person, rewrite_files=options.rewrite_files)
-        print(*list_orders(engine, person), sep="\n")
+        print(*orders.describe(engine, person), sep="\n")
     except (UnknownPersonError, OutOfReachError) as error:
         raise SystemExit(str(error)) from error
     except (CacheError, OperationalError) as error:

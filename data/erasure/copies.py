@@ -4,7 +4,8 @@ import json
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,52 +15,51 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
+from data import redis_meter
 from data.erasure import orders
 from data.erasure.whom import Person
 from data.reasons import reason
-from data.records import TransformType
-from data.snapshots import archive, shards, snapshot, teachers
-from data.tables import Erasure, Lineage, Snapshot
-from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
+from data.redis_meter import Meter
+from data.snapshots import archive, folders, shards, snapshot, teachers
+from data.tables import Erasure, Lineage, OutputErasure, Snapshot
+from data.traffic.outputs import Namer, make_cache_key
 
 CacheError = redis.RedisError  # raised by `uncache` when Redis is unavailable
 
 Report = Callable[[str], None]  # takes a line of progress
 
 
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """The votes that leave the snapshots: all of a person, or those with these ids."""
+
+    person: Person
+    ids: frozenset[uuid.UUID] | None = None
+
+    def has(self, user_id: uuid.UUID, vote_id: uuid.UUID) -> bool:
+        """Whether a vote of a person is one of them."""
+        return user_id == self.person.id and (self.ids is None or vote_id in self.ids)
+
+
 def uncache(settings: Settings, person: Person, outputs: Sequence[Any], is_rehearsal: bool) -> int:
     """Remove outputs from Redis; how many of them it had. A rehearsal only counts.
 
-    `outputs` are rows with `spec_digest`, `transform_type`, `intensity` and `message`.
+    `outputs` are rows with `spec_digest`, `dictionary_digest`, `transform_type`, `intensity` and `message`.
     """
-    keys = _compute_keys(person, outputs)
+    namer = Namer()
+    keys = [make_cache_key(namer, person.organisation_id, row) for row in outputs]
     if not settings.redis_url or not keys:
         return 0
-    with redis.Redis.from_url(settings.redis_url, socket_timeout=10) as client:
+    # Without the budget: an erasure waits for no other day, and takes two commands of what nobody may lease.
+    with redis_meter.connect(settings.redis_url, Meter(), socket_timeout=10) as client:
         return int(client.exists(*keys) if is_rehearsal else client.unlink(*keys))
 
 
-def _compute_keys(person: Person, outputs: Sequence[Any]) -> list[bytes]:
-    namer = Namer()
-    return [
-        CACHE_PREFIX
-        + namer.name(
-            person.organisation_id,
-            row.spec_digest,
-            NO_DICTIONARY,
-            TransformType(row.transform_type),
-            row.intensity,
-            row.message,
-        )
-        for row in outputs
-    ]
-
-
-def find_snapshots(settings: Settings, engine: Engine, person: Person) -> tuple[list[Path], list[str]]:
-    """Folders of the snapshots that a person is in, and digests of those that cannot be read here."""
+def find_snapshots(settings: Settings, engine: Engine, votes: Votes) -> tuple[list[Path], list[str]]:
+    """Folders of the snapshots with some of these votes, and digests of those that cannot be read here."""
     with Session(engine) as session:
         rows = session.execute(select(Snapshot.digest, Snapshot.path).where(Snapshot.path != "")).all()
-    registered = {Path(path).resolve(): digest for digest, path in rows}
+    registered = {folders.from_row(settings.state, path).resolve(): digest for digest, path in rows}
     # A killed flow may have written a snapshot without registering it.
     on_disk = {
         folder.resolve()
@@ -68,47 +68,49 @@ def find_snapshots(settings: Settings, engine: Engine, person: Person) -> tuple[
     }
     affected, missing = [], []
     for folder in sorted(registered.keys() | on_disk):
-        people = _read_people(folder)
-        if people is None:
+        sources = _read_votes(folder)
+        if sources is None:
             missing.append(registered.get(folder, folder.name))
-        elif person.id in people:
+        elif any(votes.has(*source) for source in sources):
             affected.append(folder)
     return affected, missing
 
 
-def _read_people(folder: Path) -> set[uuid.UUID] | None:
-    """The ids of the people whose votes are in a snapshot; None when its files are missing or incomplete.
+def _read_votes(folder: Path) -> Iterator[tuple[uuid.UUID, uuid.UUID]] | None:
+    """The people and the ids of a snapshot's votes; None when its files are missing or incomplete.
 
     It also reads the old format of jsonl files; such a snapshot cannot be rewritten, only withdrawn.
     """
     if shards.is_snapshot(folder):
-        return snapshot.read_people(folder)
+        return ((source.user, source.feedback) for source in shards.read_sources(folder))
     lines = folder / "sources.jsonl"
     if not lines.exists():
         return None
-    return {uuid.UUID(json.loads(line)["user"]) for line in lines.read_text(encoding="utf-8").splitlines()}
+    rows = map(json.loads, lines.read_text(encoding="utf-8").splitlines())
+    return ((uuid.UUID(row["user"]), uuid.UUID(row["feedback"])) for row in rows)
 
 
 def rewrite_snapshots(
-    settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, report: Report
+    settings: Settings, engine: Engine, votes: Votes, order_id: uuid.UUID, report: Report
 ) -> list[str]:
-    """Rewrite every snapshot without a person, and delete the folders of runs that read one of them.
+    """Rewrite every snapshot without these votes, and delete the folders of runs that read one of them.
 
-    Returns the digests of snapshots that cannot be read here. Nothing else may read or write snapshots
-    meanwhile: the caller holds the locks `snapshot` and `train`.
+    `order_id` is that of the erasure of the person, or of the one output that the votes are about. Returns
+    the digests of snapshots that cannot be read here. Nothing else may read or write snapshots meanwhile: the
+    caller holds the locks `snapshot` and `train`.
     """
-    repository = settings.state / "data"
+    repository = folders.repository(settings.state)
     for unfinished in repository.glob("snapshots/*.partial"):
         shutil.rmtree(unfinished)
-    affected, missing = find_snapshots(settings, engine, person)
+    affected, missing = find_snapshots(settings, engine, votes)
     for folder in affected:
-        successor = _replace(settings, engine, person, erasure_id, folder)
+        successor = _replace(settings, engine, votes, order_id, folder)
         with Session(engine) as session:
             runs = [settings.state / "runs" / run for run in find_runs(session, folder.name)]
         for run in runs:
             if run.exists():
                 shutil.rmtree(run)
-        objects = archive.forget(repository, folder)
+        objects = archive.forget(repository, folder, settings.dvc_remote)
         # By this name the next run finds and removes what a killed one leaves.
         folder.rename(partial := folder.with_name(f"{folder.name}.partial"))
         shutil.rmtree(partial)
@@ -120,11 +122,11 @@ def rewrite_snapshots(
 
 
 def _replace(
-    settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, folder: Path
+    settings: Settings, engine: Engine, votes: Votes, order_id: uuid.UUID, folder: Path
 ) -> str | None:
-    """Replace a snapshot by one without the person, and issue the orders that follow; the new digest.
+    """Replace a snapshot by one without these votes, and issue the orders that follow; the new digest.
 
-    None when nothing remains, or the snapshot's format does not show which rows are the person's.
+    None when nothing remains, or the snapshot's format does not show which rows are made of the votes.
     """
     with Session(engine) as session:
         row = session.get(Snapshot, folder.name)
@@ -134,14 +136,28 @@ def _replace(
             return _find_successor(session, folder.name)
         if is_of_teacher and (successor := _find_successor(session, folder.name)):
             return successor
-        written = snapshot.rewrite_without(folder, person.id, row.counts if row else {})
+        counts = row.counts if row else {}
+        written = snapshot.rewrite_without(
+            folder, lambda source: votes.has(source.user, source.feedback), counts
+        )
         if written is not None and not any(written.counts[name] for name in ("votes", *shards.KINDS)):
             shutil.rmtree(written.folder)
             written = None
         if written is not None:
-            archive.add(settings.state / "data", written.folder, settings.dvc_remote)
-        erasure = session.get_one(Erasure, erasure_id)
-        orders.issue(session, erasure_id, find_versions(session, folder.name))
+            archive.add(folders.repository(settings.state), written.folder, settings.dvc_remote)
+        versions = find_versions(session, folder.name)
+        order: Erasure | OutputErasure
+        if votes.ids is None:
+            order = session.get_one(Erasure, order_id)
+            orders.issue(session, order_id, versions)
+        else:
+            # A version stays in use without one rewrite. An erasure of the person has to find it later, and
+            # so has one of others, who are in the new snapshot.
+            order = session.get_one(OutputErasure, order_id)
+            order.versions = sorted({*order.versions, *versions})
+            if written is not None:
+                for run in find_runs(session, folder.name):
+                    _add_edge(session, f"snapshot:{written.digest}", f"run:{run}")
         if row is None:
             if written is not None:
                 _link(session, folder.name, written.digest)
@@ -150,19 +166,19 @@ def _replace(
             row.path, row.accepted, row.quality = "", False, None
             row.reasons = [reason("all_erased")]
         else:
-            _insert_successor(session, row, written)
+            _insert_successor(session, settings.state, row, written)
             session.delete(row)
-        erasure.counts = dict(Counter(erasure.counts) + Counter({"snapshots": 1}))
+        order.counts = dict(Counter(order.counts) + Counter({"snapshots": 1}))
         session.commit()
     return written.digest if written else None
 
 
-def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written) -> None:
+def _insert_successor(session: Session, state: Path, row: Snapshot, written: snapshot.Written) -> None:
     """Register a rewritten snapshot with the training time and the high-water mark of the former one, so that
     the schedules do not train again. Another snapshot may have the same data and so the same row.
     """
     values = {
-        "path": str(written.folder),
+        "path": folders.to_row(state, written.folder),
         "counts": written.counts,
         "high_water": row.high_water,
         "trained_at": row.trained_at,
@@ -186,7 +202,11 @@ def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written
 
 
 def _link(session: Session, digest: str, successor: str) -> None:
-    edge = {"source": f"snapshot:{digest}", "target": f"snapshot:{successor}"}
+    _add_edge(session, f"snapshot:{digest}", f"snapshot:{successor}")
+
+
+def _add_edge(session: Session, source: str, target: str) -> None:
+    edge = {"source": source, "target": target}
     session.execute(insert(Lineage).values(edge).on_conflict_do_nothing())
 
 

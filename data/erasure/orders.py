@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from data.erasure.whom import Person, match_owner
 from data.reasons import ReasonedError
-from data.tables import Version, VersionOrder
+from data.tables import Erasure, Version, VersionOrder
 from data.traffic import routing
 
 
@@ -72,6 +73,25 @@ def to_retire(session: Session) -> list[Version]:
         VersionOrder.action == "retire", VersionOrder.done_at.is_(None)
     )
     return list(session.scalars(select(Version).where(Version.name.in_(open_orders)).order_by(Version.name)))
+
+
+def describe(engine: Engine, person: Person) -> list[str]:
+    """A line for each version that was trained on a person: version, action, and the next step."""
+    next_steps = {
+        "retrain": "in force: the schedules train a new version (by hand: `train` on a snapshot named above);"
+        " promote that, and this one is retired",
+        "retire": "the next run of the flow `retain` removes its weights",
+    }
+    query = select(VersionOrder).join(Erasure, Erasure.id == VersionOrder.erasure_id)
+    with Session(engine) as session:
+        rows = session.scalars(
+            query.where(*match_owner(Erasure, person)).order_by(VersionOrder.version)
+        ).all()
+    return [
+        f"{row.version:<10} {row.action:<8} "
+        + (f"done {row.done_at:%Y-%m-%d}" if row.done_at else next_steps[row.action])
+        for row in rows
+    ] or ["no version was trained on them"]
 
 
 def close_for_version(session: Session, version: str) -> None:

@@ -35,6 +35,7 @@ class JobsConfig(StageConfig):
     most_attempts: Annotated[int, Field(ge=1, le=1000)]
     first_retry_s: Annotated[float, Field(gt=0)]
     longest_retry_s: Annotated[float, Field(gt=0)]
+    longest_pause_s: Annotated[float, Field(gt=0)]
     drain_s: Annotated[float, Field(ge=0)]
     kept_days: Annotated[int, Field(ge=1)]
     plans: PlansOfJobs

@@ -7,13 +7,16 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
+from pydantic import Field
 
+from data.fields import Id, RequestedBy, Time
 from data.jobs.queue import Kind, State
 from data.reasons import Reason, load, render
+from data.tables import LAST_ID
 
 _READ_AT_ONCE = 500  # outcomes of a batch in one round trip
 
@@ -22,44 +25,62 @@ _READ_AT_ONCE = 500  # outcomes of a batch in one round trip
 class Batch:
     """Messages that one request gave to the queue, and how many of them are in each state."""
 
-    id: uuid.UUID
-    requested_by: str
-    messages: int
-    created_at: datetime
-    waiting: int
-    running: int
-    done: int
-    dead: int
-    cancelled: int
+    id: Annotated[Id, Field(description="the batch")]
+    requested_by: RequestedBy
+    messages: Annotated[int, Field(description="number of messages in the request", examples=[2])]
+    created_at: Annotated[Time, Field(description="when it was accepted")]
+    waiting: Annotated[int, Field(description="messages that wait for a worker", examples=[1])]
+    running: Annotated[int, Field(description="messages that a worker rewrites now", examples=[0])]
+    done: Annotated[int, Field(description="messages that are rewritten", examples=[1])]
+    dead: Annotated[int, Field(description="messages that were given up after all attempts", examples=[0])]
+    cancelled: Annotated[int, Field(description="messages that will not be rewritten", examples=[0])]
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
     """Why an attempt failed: `reasons`, and in English `reason`."""
 
-    attempt: int
-    at: datetime
-    reason: str
-    reasons: list[Reason]
+    attempt: Annotated[int, Field(description="number of the attempt, from 1", examples=[1])]
+    at: Annotated[Time, Field(description="when it failed")]
+    reason: Annotated[
+        str,
+        Field(description="`reasons` in English", examples=["The version v1 cannot answer at the moment."]),
+    ]
+    reasons: Annotated[list[Reason], Field(description="codes and values of the reason")]
 
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
     """A job without its payload. `available_at` is when it is tried next; while it runs, its lease's end."""
 
-    id: uuid.UUID
+    id: Annotated[Id, Field(description="the job")]
     kind: Kind
     state: State
-    attempts: int
-    available_at: datetime
-    errors: list[FailedAttempt]
-    batch_id: uuid.UUID | None
-    place: int | None
-    requested_by: str
-    replayed_from: uuid.UUID | None
-    ended_by: str | None
-    created_at: datetime
-    done_at: datetime | None
+    attempts: Annotated[int, Field(description="attempts that have begun", examples=[1])]
+    available_at: Annotated[
+        Time, Field(description="when it is tried next; while it runs, when its worker loses it")
+    ]
+    errors: Annotated[list[FailedAttempt], Field(description="the failed attempts, the oldest first")]
+    batch_id: Annotated[Id | None, Field(description="the batch of a message; null for other jobs")]
+    place: Annotated[
+        int | None,
+        Field(description="place of a message in its batch, from 0; null for other jobs", examples=[0]),
+    ]
+    requested_by: RequestedBy
+    replayed_from: Annotated[
+        Id | None,
+        Field(description="the dead job that this one repeats; null for a first try", examples=[None]),
+    ]
+    ended_by: Annotated[
+        str | None,
+        Field(
+            description="who cancelled or replayed it; null for a job that ended by itself", examples=[None]
+        ),
+    ]
+    created_at: Annotated[Time, Field(description="when it was requested")]
+    done_at: Annotated[
+        Time | None, Field(description="when it ended; null before", examples=["2026-11-28T09:30:04Z"])
+    ]
 
 
 class Outcome(NamedTuple):
@@ -89,11 +110,15 @@ async def list_batches(
     batch_ids: Collection[uuid.UUID] | None = None,
     key: str | None = None,
     requested_by: str | None = None,
+    states: Collection[State] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
     before: uuid.UUID | None = None,
     most: int = 1,
 ) -> list[Batch]:
     """The batches of the organisation, the newest first: that with an id or a key, those with some ids, those
-    of a requester, or those that are older than `before`.
+    of a requester, those with a message in one of these states, those that were accepted from `since` on and
+    before `until`, or those that are older than `before`.
     """
     cursor = connection.cursor(row_factory=class_row(Batch))
     await cursor.execute(
@@ -107,7 +132,11 @@ async def list_batches(
         " AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))"
         " AND (%(key)s::text IS NULL OR key = %(key)s)"
         " AND (%(by)s::text IS NULL OR requested_by = %(by)s)"
-        " AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(most)s) b"
+        " AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"
+        " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
+        " AND (%(states)s::text[] IS NULL OR EXISTS (SELECT FROM jobs j"
+        " WHERE j.batch_id = job_batches.id AND j.state = ANY(%(states)s)))"
+        " AND id < coalesce(%(before)s, %(last)s) ORDER BY id DESC LIMIT %(most)s) b"
         " LEFT JOIN jobs ON jobs.batch_id = b.id"
         " GROUP BY b.id, b.requested_by, b.messages, b.created_at ORDER BY b.id DESC",
         {
@@ -115,7 +144,11 @@ async def list_batches(
             "ids": None if batch_ids is None else list(batch_ids),
             "key": key,
             "by": requested_by,
+            "states": list(states) or None,
+            "since": since,
+            "until": until,
             "before": before,
+            "last": LAST_ID,
             "most": most,
         },
     )
@@ -128,26 +161,30 @@ async def list_jobs(
     job_id: uuid.UUID | None = None,
     requested_by: str | None = None,
     states: Collection[State] = tuple(State),
+    kinds: Collection[Kind] = tuple(Kind),
     batch_id: uuid.UUID | None = None,
     before: uuid.UUID | None = None,
     most: int = 1,
 ) -> list[ListedJob]:
     """The jobs of the organisation, the newest first: that with an id, those of a requester, of a batch, in
-    these states, or those that are older than `before`.
+    these states, of these kinds, or those that are older than `before`.
     """
     cursor = await connection.cursor(row_factory=dict_row).execute(
         "SELECT id, kind, state, attempts, available_at, errors, batch_id, place, requested_by,"
         " replayed_from, ended_by, created_at, done_at FROM jobs"
-        " WHERE state = ANY(%(states)s) AND (%(id)s::uuid IS NULL OR id = %(id)s)"
+        " WHERE state = ANY(%(states)s) AND kind = ANY(%(kinds)s)"
+        " AND (%(id)s::uuid IS NULL OR id = %(id)s)"
         " AND (%(by)s::text IS NULL OR requested_by = %(by)s)"
         " AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)"
-        " AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(most)s",
+        " AND id < coalesce(%(before)s, %(last)s) ORDER BY id DESC LIMIT %(most)s",
         {
             "id": job_id,
             "states": list(states),
+            "kinds": list(kinds),
             "by": requested_by,
             "batch": batch_id,
             "before": before,
+            "last": LAST_ID,
             "most": most,
         },
     )
@@ -182,6 +219,17 @@ async def read_outcomes(
         Outcome(place, state, result, load(reasons) if reasons and state != State.DONE else [])
         for place, state, result, reasons in await cursor.fetchall()
     ]
+
+
+async def read_result(
+    connection: AsyncConnection, job_id: uuid.UUID, user_id: uuid.UUID
+) -> tuple[State, Mapping[str, Any] | None] | None:
+    """The state and the result of a person's job; None when they have no such job."""
+    cursor = await connection.execute(
+        "SELECT state, result FROM jobs WHERE id = %s AND user_id = %s", (job_id, user_id)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (State(row[0]), row[1])
 
 
 async def read_file(connection: AsyncConnection, job_id: uuid.UUID, part: int) -> bytes | None:

@@ -15,7 +15,7 @@ Apart from `claim` and `delete_ended`, every function needs a transaction that n
 import json
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -25,6 +25,8 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import delete, exists
 
+from data.jobs import changes
+from data.jobs.changes import JobAction
 from data.reasons import Reason, ReasonedError, dump
 from data.tables import Job, JobBatch, new_id
 
@@ -34,11 +36,13 @@ _ENQUEUED_AT_ONCE = 500  # between two statements the event loop serves others
 
 
 class Kind(StrEnum):
-    """What a job is about; the worker has a handler for each."""
+    """What a job is about. The worker and the process `channels` have a handler for each."""
 
     REWRITE = "rewrite"
     EXPORT = "export"
     WEBHOOK = "webhook"
+    CHANNEL_REPLY = "channel_reply"
+    INBOUND = "inbound"
 
 
 class State(StrEnum):
@@ -71,7 +75,7 @@ class NewJob(NamedTuple):
 
 class ClaimedJob(NamedTuple):
     """A job that this worker runs. `failures` counts the attempts that ended with an error; an attempt that
-    did not end was that of a worker that died.
+    did not end was that of a worker that died. `age_s` is how long ago it was requested when it was claimed.
     """
 
     id: uuid.UUID
@@ -81,6 +85,8 @@ class ClaimedJob(NamedTuple):
     attempts: int
     failures: int
     webhook_id: uuid.UUID | None
+    batch_id: uuid.UUID | None
+    age_s: float
 
     @property
     def has_ended_a_worker(self) -> bool:
@@ -98,12 +104,24 @@ class Failure(NamedTuple):
     retry_s: float | None
     is_counted: bool = True
 
+    @property
+    def outcome(self) -> str:
+        """`again` when it is tried again, `postponed` when nothing could be tried, `dead` after the last."""
+        later = "again" if self.is_counted else "postponed"
+        return "dead" if self.retry_s is None else later
 
-def compute_delay_s(failures: int, base_s: float, cap_s: float) -> float:
+
+def compute_delay_s(
+    failures: int,
+    base_s: float,
+    cap_s: float,
+    uniform: Callable[[float, float], float] = random.uniform,
+) -> float:
     """Seconds until the next attempt after so many failures, at random: "full jitter" (Brooker, Exponential
     Backoff And Jitter, AWS Architecture Blog, 2015). Jobs that failed together do not return together.
+    `uniform` draws a number between two bounds.
     """
-    return random.uniform(0, min(cap_s, base_s * 2 ** min(failures, 60)))
+    return uniform(0, min(cap_s, base_s * 2 ** min(failures, 60)))
 
 
 async def enqueue(
@@ -213,7 +231,8 @@ async def claim(
     nothing although jobs of other organisations are due: claim again.
     """
     cursor = await connection.execute(
-        "SELECT id, organisation_id, user_id, payload, attempts, jsonb_array_length(errors), webhook_id"
+        "SELECT id, organisation_id, user_id, payload, attempts, jsonb_array_length(errors), webhook_id,"
+        " batch_id, extract(epoch FROM now() - created_at)::float8"
         " FROM claim_jobs(%s, %s, %s, %s, %s) ORDER BY id",
         (worker_id, kind.value, lease_s, most, Jsonb(dict(caps))),
     )
@@ -323,7 +342,11 @@ async def cancel(connection: AsyncConnection, batch_id: uuid.UUID, cancelled_by:
         " WHERE batch_id = %s AND state IN ('waiting', 'running')",
         (cancelled_by, batch_id),
     )
-    return cursor.rowcount
+    if cancelled := cursor.rowcount:
+        await changes.record(
+            connection, cancelled_by, JobAction.CANCELLED, Kind.REWRITE, cancelled, batch_id=batch_id
+        )
+    return cancelled
 
 
 async def replay(
@@ -339,12 +362,16 @@ async def replay(
     job is dead.
     """
     cursor = await connection.execute(
-        "SELECT id FROM jobs WHERE state = 'dead'"
+        "SELECT id, kind, webhook_id FROM jobs WHERE state = 'dead'"
         " AND (id = %(id)s OR kind = %(kind)s OR webhook_id = %(webhook)s)"
         " ORDER BY id LIMIT %(most)s FOR UPDATE",
         {"id": job_id, "kind": kind, "webhook": webhook_id, "most": MOST_REPLAYED},
     )
-    dead = [id for (id,) in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    if not rows:
+        return []
+    dead = [id for id, _, _ in rows]
+    _, of_kind, of_webhook = rows[0]
     cursor = await connection.execute(
         "WITH replayed AS ("
         " UPDATE jobs SET state = 'replayed', ended_by = %(by)s, done_at = now()"
@@ -358,6 +385,15 @@ async def replay(
         {"by": replayed_by, "dead": dead, "new": [new_id() for _ in dead]},
     )
     ids = [id for (id,) in await cursor.fetchall()]
+    await changes.record(
+        connection,
+        replayed_by,
+        JobAction.REPLAYED,
+        of_kind,  # as all of them
+        len(ids),
+        job_id=job_id,
+        webhook_id=webhook_id if job_id is None else of_webhook,
+    )
     await connection.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
     return ids
 

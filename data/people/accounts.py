@@ -17,21 +17,24 @@ import secrets
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
+from pydantic import Field
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from data.fields import Id, Time
 from data.people.identities import Identity, Role
+from data.people.origins import Origins, share
 from data.reasons import ReasonedError
-from data.tables import Account, Organisation, new_id
+from data.tables import LAST_ID, Account, Organisation, new_id
 
 SESSION_LIFE = timedelta(days=14)  # since the last refresh
 MOST_ACCOUNTS = 1000  # of an organisation
@@ -70,17 +73,21 @@ class KnownAccount:
 class ListedAccount:
     """An account in the list for its organisation's administrators."""
 
-    id: uuid.UUID
-    email: str
-    name: str
-    role: str
-    created_at: datetime
-    signed_in_at: datetime | None
+    id: Annotated[Id, Field(description="the account")]
+    email: Annotated[str, Field(description="the address to sign in with", examples=["ann@example.com"])]
+    name: Annotated[str, Field(description="the person's name", examples=["Ann"])]
+    role: Annotated[str, Field(description="what the person may do, one of `Role`", examples=["member"])]
+    created_at: Annotated[Time, Field(description="when it was made")]
+    signed_in_at: Annotated[
+        Time | None, Field(description="when the person last signed in; null: never", examples=[None])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """An open session with its account, person, organisation, plan and role."""
+    """An open session with its account, person, organisation, plan and role, and the origins of the pages
+    that may use its access tokens.
+    """
 
     id: uuid.UUID
     account_id: uuid.UUID
@@ -88,6 +95,8 @@ class SignedIn:
     organisation_id: uuid.UUID
     plan: str
     role: str
+    origins_revision: int
+    origins: Origins
 
     @property
     def key_id(self) -> str:
@@ -96,7 +105,7 @@ class SignedIn:
 
     def identity(self) -> Identity:
         """The identity of its access tokens."""
-        return Identity(self.organisation_id, self.key_id, self.role, b"", self.plan)
+        return Identity(self.organisation_id, self.key_id, self.role, b"", self.plan, origins=self.origins)
 
 
 class Opened(NamedTuple):
@@ -191,13 +200,32 @@ async def find_reserved(connection: AsyncConnection) -> set[uuid.UUID]:
     return {row[0] for row in await cursor.fetchall()}
 
 
-async def list_all(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[ListedAccount]:
-    """An organisation's accounts, by address, each with the time of its last sign-in or refresh."""
+async def list_some(
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    *,
+    roles: Collection[Role] = tuple(Role),
+    part: str = "",
+    before: uuid.UUID | None = None,
+    most: int,
+) -> list[ListedAccount]:
+    """An organisation's accounts, the newest first, each with the time of its last sign-in or refresh: those
+    with one of the roles, with a part of their address or name in any case, and older than `before`.
+    """
     cursor = await connection.execute(
-        "SELECT a.id, a.email, a.name, a.role, a.created_at, max(s.refreshed_at)"
-        " FROM accounts a LEFT JOIN account_sessions s ON s.account_id = a.id"
-        " WHERE a.organisation_id = %s GROUP BY a.id ORDER BY a.email",
-        (organisation_id,),
+        "SELECT id, email, name, role, created_at,"
+        " (SELECT max(refreshed_at) FROM account_sessions WHERE account_id = accounts.id)"
+        " FROM accounts WHERE organisation_id = %(organisation)s AND role = ANY(%(roles)s)"
+        " AND (strpos(email, lower(%(part)s)) > 0 OR strpos(lower(name), lower(%(part)s)) > 0)"
+        " AND id < coalesce(%(before)s, %(last)s) ORDER BY id DESC LIMIT %(most)s",
+        {
+            "organisation": organisation_id,
+            "roles": list(roles),
+            "part": part,
+            "before": before,
+            "last": LAST_ID,
+            "most": most,
+        },
     )
     return [ListedAccount(*row) for row in await cursor.fetchall()]
 
@@ -242,16 +270,20 @@ async def change_role(
         return bool(cursor.rowcount)
 
 
-async def open_session(connection: AsyncConnection, account_id: uuid.UUID, source: bytes) -> Opened:
-    """Open a session from a source, and delete the account's expired sessions."""
+async def open_session(
+    connection: AsyncConnection, account_id: uuid.UUID, source: bytes, device: str | None = None
+) -> Opened:
+    """Open a session from a source, and delete the account's expired sessions. `device` is the client's
+    description of it, for the person to recognise the session.
+    """
     session_id, secret = new_id(), secrets.token_urlsafe(32)
     await connection.execute(
         "DELETE FROM account_sessions WHERE account_id = %s AND expires_at < now()", (account_id,)
     )
     await connection.execute(
-        "INSERT INTO account_sessions (id, account_id, refresh_sha256, source, expires_at)"
-        " VALUES (%s, %s, %s, %s, now() + %s)",
-        (session_id, account_id, _digest(secret), source, SESSION_LIFE),
+        "INSERT INTO account_sessions (id, account_id, refresh_sha256, source, device, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, now() + %s)",
+        (session_id, account_id, _digest(secret), source, device, SESSION_LIFE),
     )
     return Opened(session_id, account_id, f"{_PREFIX}_{session_id.hex}_{secret}")
 
@@ -324,7 +356,8 @@ def _parse(token: str) -> tuple[uuid.UUID, str]:
 
 
 _OPEN = (
-    "SELECT s.id, a.id, a.user_id, a.organisation_id, o.plan, a.role FROM account_sessions s"
+    "SELECT s.id, a.id, a.user_id, a.organisation_id, o.plan, a.role, o.origins_revision, o.origins"
+    " FROM account_sessions s"
     " JOIN accounts a ON a.id = s.account_id JOIN organisations o ON o.id = a.organisation_id"
     " WHERE s.id = ANY(%s::uuid[]) AND s.ended_at IS NULL AND s.expires_at > now()"
 )
@@ -333,27 +366,38 @@ _OPEN = (
 async def find_sessions(connection: AsyncConnection, ids: Collection[str]) -> dict[str, SignedIn]:
     """The open sessions among some ids, by id. An id is the `str` of a UUID."""
     cursor = await connection.execute(_OPEN, (list(ids),))
-    return {str(row[0]): SignedIn(*row) for row in await cursor.fetchall()}
+    sessions = {}
+    async for session_id, account_id, user_id, tenant, plan, role, revision, origins in cursor:
+        sessions[str(session_id)] = SignedIn(
+            session_id, account_id, user_id, tenant, plan, role, revision, share(tuple(origins))
+        )
+    return sessions
 
 
 # The query has the form of that for keys (`data.people.identities`): a gateway asks for thousands of sessions
 # four times a second, and the reply has only those that changed.
 _CHANGED = """
     SELECT known.id FROM unnest(
-        string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
-    ) AS known (id, role, plan)
+        string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
+    ) AS known (id, role, plan, origins_revision)
     WHERE NOT EXISTS (
         SELECT FROM account_sessions s
         JOIN accounts a ON a.id = s.account_id JOIN organisations o ON o.id = a.organisation_id
         WHERE s.id = known.id::uuid AND s.ended_at IS NULL AND s.expires_at > now()
             AND a.role = known.role AND o.plan = known.plan
+            AND o.origins_revision = known.origins_revision::integer
     )
 """
 
 
 async def find_changed_sessions(connection: AsyncConnection, known: Collection[SignedIn]) -> set[str]:
-    """The ids of sessions that have ended, or whose role or plan changed."""
-    columns = ([str(s.id) for s in known], [s.role for s in known], [s.plan for s in known])
+    """The ids of sessions that have ended, or whose role, plan or origins changed."""
+    columns = (
+        [str(s.id) for s in known],
+        [s.role for s in known],
+        [s.plan for s in known],
+        [str(s.origins_revision) for s in known],
+    )
     cursor = await connection.execute(_CHANGED, [",".join(column) for column in columns])
     return {row[0] for row in await cursor.fetchall()}
 

@@ -18,17 +18,20 @@ import hmac
 import re
 import secrets
 import uuid
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b, sha256
-from typing import Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from psycopg import AsyncConnection
+from pydantic import Field
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from data.fields import Time
+from data.people.origins import Origins, share
 from data.reasons import ReasonedError
 from data.tables import ApiKey, Organisation
 
@@ -36,7 +39,10 @@ Algorithm = Literal["HS256", "EdDSA"]
 
 MOST_KEYS = 100  # valid keys of each kind in an organisation: each key has a rate limit of its own
 MOST_OF_A_KID = 8  # organisations with the same kid: verifying a token may take all their keys
+REWRITES_A_DAY = 1_000  # of a key for web pages, unless its organisation has set another quota
+MOST_REWRITES_A_DAY = 1_000_000
 KID_PATTERN = r"[A-Za-z0-9._-]{1,64}"
+_NO_ORIGINS = Origins()
 
 
 class Role(StrEnum):
@@ -70,8 +76,10 @@ def _derive_id(kind: bytes, scope: str, name: str) -> uuid.UUID:
 class Identity:
     """The identity behind an API key, or behind a signing key, which alone gives no access.
 
-    `request_secrets` are those in force, by id, as of `signing_revision`. They are no part of a comparison:
-    the rights of a key whose secrets rotate stay the same.
+    `request_secrets` are those in force, by id, and `origins` are those of the pages that may use it, both as
+    of `revision`, which grows with each change of either. They are no part of a comparison: the rights of a
+    key whose secrets rotate stay the same. A key that `is_browser` is in web pages, where everybody reads it,
+    and so it has a quota of its own, `rewrites_a_day`.
     """
 
     organisation_id: uuid.UUID
@@ -80,8 +88,11 @@ class Identity:
     secret_sha256: bytes
     plan: str
     requires_signatures: bool = False
-    signing_revision: int = field(default=0, compare=False)
+    revision: int = field(default=0, compare=False)
     request_secrets: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    is_browser: bool = False
+    origins: Origins = field(default=_NO_ORIGINS, compare=False, repr=False)
+    rewrites_a_day: int | None = None
 
     def user(self, external_id: str) -> uuid.UUID:
         """The id of the person that this key names so; the same name under another key is another person."""
@@ -112,6 +123,8 @@ class SigningKey:
     algorithm: Algorithm
     key: bytes
     role: str
+    origins_revision: int = 0
+    origins: Origins = _NO_ORIGINS
 
     @property
     def key_id(self) -> str:
@@ -120,24 +133,67 @@ class SigningKey:
 
     def identity(self) -> Identity:
         """The identity of its tokens."""
-        return Identity(self.organisation_id, self.key_id, self.role, b"", self.plan)
+        return Identity(self.organisation_id, self.key_id, self.role, b"", self.plan, origins=self.origins)
 
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
     """An API key in the list for its organisation, without the secret, which is not stored."""
 
-    id: str
-    name: str
-    role: str
-    requires_signatures: bool
-    created_at: datetime
-    revoked_at: datetime | None
+    id: Annotated[
+        str, Field(description="the key's id, a part of the key itself", examples=["ef2d1c1413919698"])
+    ]
+    name: Annotated[str, Field(description="your name for it", examples=["the reporting server"])]
+    role: Annotated[str, Field(description="what it may do, one of `Role`", examples=["member"])]
+    browser: Annotated[
+        bool, Field(description="it is in web pages: it may only rewrite and vote", examples=[False])
+    ]
+    origins: Annotated[
+        list[str] | None,
+        Field(
+            description="of the pages that may use it; null: those of the organisation",
+            examples=[["https://app.example.org"]],
+        ),
+    ]
+    rewrites_a_day: Annotated[
+        int | None,
+        Field(
+            description="rewrites a day (UTC) that a key for web pages may ask for; null: no such quota",
+            examples=[None],
+        ),
+    ]
+    requires_signatures: Annotated[bool, Field(description="it accepts signed requests only")]
+    created_at: Annotated[Time, Field(description="when it was made")]
+    revoked_at: Annotated[
+        Time | None, Field(description="since when it is refused; null while it is valid", examples=[None])
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSigningKey:
+    """A signing key in the list for its organisation, without the key."""
+
+    kid: Annotated[str, Field(description="its id, in the tokens that it signs", examples=["app-2027"])]
+    algorithm: Annotated[Algorithm, Field(description="how it signs", examples=["EdDSA"])]
+    role: Annotated[str, Field(description="the role of every token that it signs", examples=["member"])]
+    created_at: Annotated[datetime, Field(description="when it was added", examples=["2027-01-31T09:00:00Z"])]
+    revoked_at: Annotated[
+        datetime | None,
+        Field(
+            description="when it was revoked; null while it is in force", examples=["2027-06-30T09:00:00Z"]
+        ),
+    ]
 
 
 def name_signing_key(organisation_id: uuid.UUID, kid: str) -> str:
     """The id of a signing key, from organisation and kid: several organisations may have the same kid."""
     return f"jwt:{organisation_id}:{kid}"
+
+
+def kid_of(key_id: str) -> str | None:
+    """The kid in the id of a signing key; None for another id, such as that of an account."""
+    kind, *others = key_id.split(":", 2)
+    return others[1] if kind == "jwt" else None
 
 
 def parse_key(key: str) -> tuple[str, str] | None:
@@ -163,11 +219,17 @@ def check_signing_key(algorithm: Algorithm, key: bytes) -> None:
         raise RefusedKeyError("public_key_length", bytes=len(key))
 
 
+def _quota(is_browser: bool, rewrites_a_day: int | None) -> int | None:
+    """The quota of a key. For pages, one without a quota of its own has the default."""
+    return rewrites_a_day or REWRITES_A_DAY if is_browser else None
+
+
 async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> dict[str, Identity]:
     """The valid API keys among some ids, by id."""
     cursor = await connection.execute(
         "SELECT k.organisation_id, k.id, k.role, k.secret_sha256, o.plan, k.requires_signatures,"
-        " k.signing_revision,"
+        " k.signing_revision + k.origins_revision + o.origins_revision,"
+        " k.is_browser, coalesce(k.origins, o.origins), k.rewrites_a_day,"
         " ARRAY(SELECT id FROM request_secrets WHERE key_id = k.id AND revoked_at IS NULL ORDER BY id),"
         " ARRAY(SELECT secret FROM request_secrets WHERE key_id = k.id AND revoked_at IS NULL ORDER BY id)"
         " FROM api_keys k JOIN organisations o ON o.id = k.organisation_id"
@@ -176,9 +238,22 @@ async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> di
     )
     keys = {}
     async for *columns, ids, in_force in cursor:
-        tenant, key_id, role, digest, plan, requires, revision = columns
+        tenant, key_id, role, digest, plan, requires, revision, is_browser, origins, quota = columns
         by_id = dict(zip(ids, in_force, strict=True))
-        keys[key_id] = Identity(tenant, key_id, role, digest, plan, requires, revision, by_id)
+        allowed = share(tuple(origins))
+        keys[key_id] = Identity(
+            tenant,
+            key_id,
+            role,
+            digest,
+            plan,
+            requires,
+            revision,
+            by_id,
+            is_browser,
+            allowed,
+            _quota(is_browser, quota),
+        )
     return keys
 
 
@@ -187,14 +262,15 @@ async def find_signing_keys(
 ) -> dict[str, tuple[SigningKey, ...]]:
     """The valid signing keys of all organisations under some kids, by kid; the oldest key comes first."""
     cursor = await connection.execute(
-        "SELECT k.kid, k.organisation_id, o.plan, k.algorithm, k.key, k.role"
+        "SELECT k.kid, k.organisation_id, o.plan, k.algorithm, k.key, k.role, o.origins_revision, o.origins"
         " FROM signing_keys k JOIN organisations o ON o.id = k.organisation_id"
         " WHERE k.kid = ANY(%s) AND k.revoked_at IS NULL ORDER BY k.created_at, k.organisation_id",
         (list(kids),),
     )
     keys: dict[str, tuple[SigningKey, ...]] = {}
-    for row in await cursor.fetchall():
-        keys[row[0]] = (*keys.get(row[0], ()), SigningKey(*row))
+    async for kid, tenant, plan, algorithm, key, role, revision, origins in cursor:
+        signing_key = SigningKey(kid, tenant, plan, algorithm, key, role, revision, share(tuple(origins)))
+        keys[kid] = (*keys.get(kid, ()), signing_key)
     return keys
 
 
@@ -203,24 +279,25 @@ async def find_signing_keys(
 _CHANGED_KEYS = """
     SELECT known.id FROM unnest(
         string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
-    ) AS known (id, role, plan, signing_revision)
+    ) AS known (id, role, plan, revision)
     WHERE NOT EXISTS (
         SELECT FROM api_keys k JOIN organisations o ON o.id = k.organisation_id
         WHERE k.id = known.id AND k.role = known.role AND o.plan = known.plan AND k.revoked_at IS NULL
-            AND k.signing_revision = known.signing_revision::integer
+            AND k.signing_revision + k.origins_revision + o.origins_revision = known.revision::integer
     )
 """
 _CHANGED_SIGNING_KEYS = """
     WITH known AS (
-        SELECT kid, organisation_id::uuid, role, plan FROM unnest(
-            string_to_array(%s, ','), string_to_array(%s, ','),
+        SELECT kid, organisation_id::uuid, role, plan, origins_revision::integer FROM unnest(
+            string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ','),
             string_to_array(%s, ','), string_to_array(%s, ',')
-        ) AS input (kid, organisation_id, role, plan)
+        ) AS input (kid, organisation_id, role, plan, origins_revision)
     )
     SELECT kid, organisation_id FROM known WHERE NOT EXISTS (
         SELECT FROM signing_keys k JOIN organisations o ON o.id = k.organisation_id
         WHERE k.kid = known.kid AND k.organisation_id = known.organisation_id
             AND k.role = known.role AND o.plan = known.plan AND k.revoked_at IS NULL
+            AND o.origins_revision = known.origins_revision
     )
     UNION ALL
     SELECT k.kid, k.organisation_id FROM signing_keys k
@@ -231,12 +308,14 @@ _CHANGED_SIGNING_KEYS = """
 
 
 async def find_changed_keys(connection: AsyncConnection, known: Collection[Identity]) -> set[str]:
-    """The ids of API keys that are revoked, or whose role, plan, secrets or need of signatures changed."""
+    """The ids of API keys that are revoked, or whose role, plan, secrets, need of signatures or origins
+    changed.
+    """
     columns = (
         [k.key_id for k in known],
         [k.role for k in known],
         [k.plan for k in known],
-        [str(k.signing_revision) for k in known],
+        [str(k.revision) for k in known],
     )
     cursor = await connection.execute(_CHANGED_KEYS, [",".join(column) for column in columns])
     return {row[0] for row in await cursor.fetchall()}
@@ -245,14 +324,15 @@ async def find_changed_keys(connection: AsyncConnection, known: Collection[Ident
 async def find_changed_signing_keys(
     connection: AsyncConnection, known: Collection[SigningKey]
 ) -> set[tuple[str, uuid.UUID]]:
-    """(kid, organisation) of signing keys that are revoked, whose role or plan changed, or that are new under
-    a known kid.
+    """(kid, organisation) of signing keys that are revoked, whose role, plan or origins changed, or that are
+    new under a known kid.
     """
     columns = (
         [k.kid for k in known],
         [str(k.organisation_id) for k in known],
         [k.role for k in known],
         [k.plan for k in known],
+        [str(k.origins_revision) for k in known],
     )
     cursor = await connection.execute(_CHANGED_SIGNING_KEYS, [",".join(column) for column in columns])
     return set(await cursor.fetchall())
@@ -277,35 +357,172 @@ async def find_name(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
     return str(row[0])
 
 
-async def create_key(
-    connection: AsyncConnection, organisation_id: uuid.UUID, name: str, role: Role
-) -> tuple[str, str]:
-    """Create an API key; its id and the key. Only the secret's digest is stored, so show the key now.
+async def find_by_name(connection: AsyncConnection, name: str) -> uuid.UUID | None:
+    """The organisation with a name."""
+    cursor = await connection.execute("SELECT id FROM organisations WHERE name = %s", (name,))
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
 
-    Raises RefusedKeyError when the organisation has too many keys.
+
+async def find_origins(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[str]:
+    """The origins of the pages that may use an organisation's tokens, and its keys without a list of their
+    own.
+    """
+    cursor = await connection.execute("SELECT origins FROM organisations WHERE id = %s", (organisation_id,))
+    row = await cursor.fetchone()
+    assert row is not None, organisation_id
+    return list(row[0])
+
+
+async def lock_person(
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    user_id: uuid.UUID,
+    external_id: str,
+    key_id: str | None,
+) -> None:
+    """Let nobody else change the row of a person until the transaction ends, which is made if there is none.
+    The transaction names the organisation. `external_id` and `key_id` are the columns of `users`.
+    """
+    await connection.execute(
+        "INSERT INTO users (id, organisation_id, key_id, external_id) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (id) DO NOTHING",
+        (user_id, organisation_id, key_id, external_id),
+    )
+    await connection.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", (user_id,))
+
+
+async def lock_organisation(connection: AsyncConnection, organisation_id: uuid.UUID) -> None:
+    """Let nobody else change the row of an organisation until the transaction ends."""
+    # Rows of other tables that refer to it can still be added.
+    await connection.execute("SELECT FROM organisations WHERE id = %s FOR NO KEY UPDATE", (organisation_id,))
+
+
+async def create_key(
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    name: str,
+    role: Role,
+    is_browser: bool = False,
+    origins: Sequence[str] | None = None,
+    rewrites_a_day: int | None = None,
+) -> tuple[str, str]:
+    """Create an API key; its id and the key. Only the secret's digest is stored, so show the key now. Without
+    `origins` it has those of its organisation. `rewrites_a_day` is the quota of a key for pages; None:
+    `REWRITES_A_DAY`.
+
+    Raises RefusedKeyError when the organisation has too many keys, or no page could use a key for pages.
     """
     key = generate_key()
     parsed = parse_key(key)
     assert parsed is not None, key[:3]
     key_id, secret = parsed
+    if is_browser and not (await find_origins(connection, organisation_id) if origins is None else origins):
+        raise RefusedKeyError("browser_key_without_origins")
     cursor = await connection.execute(
-        "INSERT INTO api_keys (id, organisation_id, name, role, secret_sha256) SELECT %s, %s, %s, %s, %s"
+        "INSERT INTO api_keys"
+        " (id, organisation_id, name, role, secret_sha256, is_browser, origins, rewrites_a_day)"
+        " SELECT %s, %s, %s, %s, %s, %s, %s, %s"
         " WHERE (SELECT count(*) FROM api_keys WHERE organisation_id = %s AND revoked_at IS NULL) < %s",
-        (key_id, organisation_id, name, role, sha256(secret.encode()).digest(), organisation_id, MOST_KEYS),
+        (
+            *(key_id, organisation_id, name, role, sha256(secret.encode()).digest(), is_browser),
+            *(None if origins is None else list(origins), rewrites_a_day),
+            *(organisation_id, MOST_KEYS),
+        ),
     )
     if not cursor.rowcount:
         raise RefusedKeyError("too_many_keys", most=MOST_KEYS)
     return key_id, key
 
 
-async def list_keys(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[ListedKey]:
-    """An organisation's API keys, the newest first, with the revoked ones."""
+# A list by time begins after the row `before`; its time is looked up, and then an index finds the place. A
+# row that the organisation does not have has no time, and so no row comes after it.
+_LISTED_KEYS = """
+    SELECT id, name, role, is_browser, origins, rewrites_a_day, requires_signatures, created_at, revoked_at
+    FROM api_keys
+    WHERE organisation_id = %(organisation)s AND role = ANY(%(roles)s)
+        AND (revoked_at IS NOT NULL) = ANY(%(revoked)s)
+        AND (created_at, id) < (
+            CASE WHEN %(before)s::text IS NULL THEN 'infinity' ELSE (
+                SELECT created_at FROM api_keys WHERE id = %(before)s AND organisation_id = %(organisation)s
+            ) END, coalesce(%(before)s, ''))
+    ORDER BY created_at DESC, id DESC LIMIT %(most)s
+"""
+_LISTED_SIGNING_KEYS = """
+    SELECT kid, algorithm, role, created_at, revoked_at FROM signing_keys
+    WHERE organisation_id = %(organisation)s AND role = ANY(%(roles)s)
+        AND (revoked_at IS NOT NULL) = ANY(%(revoked)s)
+        AND (created_at, kid) < (
+            CASE WHEN %(before)s::text IS NULL THEN 'infinity' ELSE (
+                SELECT created_at FROM signing_keys
+                WHERE kid = %(before)s AND organisation_id = %(organisation)s
+            ) END, coalesce(%(before)s, ''))
+    ORDER BY created_at DESC, kid DESC LIMIT %(most)s
+"""
+
+
+class Wanted(NamedTuple):
+    """Which keys to list: at most `most` after the one `before`, with one of the roles, revoked or not (None:
+    both).
+    """
+
+    most: int
+    before: str | None = None
+    roles: Collection[Role] = tuple(Role)
+    is_revoked: bool | None = None
+
+    def params(self, organisation_id: uuid.UUID) -> dict[str, Any]:
+        """The parameters of the queries."""
+        return {
+            "organisation": organisation_id,
+            "roles": list(self.roles),
+            "revoked": [False, True] if self.is_revoked is None else [self.is_revoked],
+            "before": self.before,
+            "most": self.most,
+        }
+
+
+async def list_keys(
+    connection: AsyncConnection, organisation_id: uuid.UUID, wanted: Wanted
+) -> list[ListedKey]:
+    """An organisation's API keys, the newest first."""
+    cursor = await connection.execute(_LISTED_KEYS, wanted.params(organisation_id))
+    keys = [ListedKey(*row) for row in await cursor.fetchall()]
+    return [replace(key, rewrites_a_day=_quota(key.browser, key.rewrites_a_day)) for key in keys]
+
+
+async def list_signing_keys(
+    connection: AsyncConnection, organisation_id: uuid.UUID, wanted: Wanted
+) -> list[ListedSigningKey]:
+    """An organisation's signing keys, the newest first."""
+    cursor = await connection.execute(_LISTED_SIGNING_KEYS, wanted.params(organisation_id))
+    return [ListedSigningKey(*row) for row in await cursor.fetchall()]
+
+
+async def change_quota(
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    key_id: str,
+    rewrites_a_day: int,
+    roles: Collection[Role] = tuple(Role),
+) -> bool:
+    """Change the quota of a valid key for pages that has one of the roles. False when the organisation has no
+    such key; RefusedKeyError when the key is not for pages.
+    """
     cursor = await connection.execute(
-        "SELECT id, name, role, requires_signatures, created_at, revoked_at FROM api_keys"
-        " WHERE organisation_id = %s ORDER BY created_at DESC, id",
-        (organisation_id,),
+        "WITH known AS (SELECT id, is_browser FROM api_keys"
+        "   WHERE id = %s AND organisation_id = %s AND role = ANY(%s) AND revoked_at IS NULL"
+        " ), changed AS ("
+        # The counter by which gateways notice a change; see migration 0049.
+        "   UPDATE api_keys SET rewrites_a_day = %s, origins_revision = origins_revision + 1"
+        "   WHERE id IN (SELECT id FROM known WHERE is_browser)"
+        " ) SELECT is_browser FROM known",
+        (key_id, organisation_id, list(roles), rewrites_a_day),
     )
-    return [ListedKey(*row) for row in await cursor.fetchall()]
+    row = await cursor.fetchone()
+    if row is not None and not row[0]:
+        raise RefusedKeyError("quota_of_other_key")
+    return row is not None
 
 
 async def revoke_key(

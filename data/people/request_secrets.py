@@ -9,10 +9,12 @@ import secrets
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Annotated
 
 from psycopg import AsyncConnection
+from pydantic import Field
 
+from data.fields import Time
 from data.people.identities import RefusedKeyError, Role
 
 MOST = 2
@@ -22,9 +24,11 @@ MOST = 2
 class ListedRequestSecret:
     """A secret in the list of a key, without the secret itself. Its id is the `keyid` of signatures."""
 
-    id: str
-    created_at: datetime
-    revoked_at: datetime | None
+    id: Annotated[str, Field(description="the `keyid` of signatures", examples=["rs_0123456789abcdef"])]
+    created_at: Annotated[Time, Field(description="when it was made")]
+    revoked_at: Annotated[
+        Time | None, Field(description="since when it is refused; null while it is valid", examples=[None])
+    ]
 
 
 async def create(
@@ -33,11 +37,12 @@ async def create(
     """Create a secret of a valid key that has one of the roles; its id and the secret. None when the
     organisation has no such key.
 
-    Raises RefusedKeyError when the key has too many.
+    Raises RefusedKeyError when the key has too many, or is in web pages, where nothing is secret.
     """
     async with connection.transaction():
         if await _change_key(connection, organisation_id, key_id, roles) is None:
             return None
+        await _check_can_sign(connection, key_id)
         if await _count(connection, key_id) >= MOST:
             raise RefusedKeyError("too_many_secrets", most=MOST)
         id, secret = f"rs_{secrets.token_hex(8)}", secrets.token_urlsafe(32)
@@ -49,19 +54,49 @@ async def create(
 
 
 async def list_secrets(
-    connection: AsyncConnection, organisation_id: uuid.UUID, key_id: str
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    key_id: str,
+    *,
+    before: str | None = None,
+    most: int,
 ) -> list[ListedRequestSecret] | None:
-    """The secrets of an API key, the newest first, with the revoked ones; None when the organisation has no
-    such key.
+    """The secrets of an API key, the newest first, with the revoked ones; with `before`, those after that
+    one. None when the organisation has no such key.
+    """
+    listed = await list_newest(connection, organisation_id, [key_id], before=before, most=most)
+    return listed.get(key_id)
+
+
+async def list_newest(
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    key_ids: Collection[str],
+    *,
+    before: str | None = None,
+    most: int,
+) -> dict[str, list[ListedRequestSecret]]:
+    """The same of each of some API keys, `most` of each, by key; without keys that the organisation does not
+    have.
     """
     cursor = await connection.execute(
-        "SELECT s.id, s.created_at, s.revoked_at FROM api_keys k"
-        " LEFT JOIN request_secrets s ON s.key_id = k.id"
-        " WHERE k.id = %s AND k.organisation_id = %s ORDER BY s.created_at DESC, s.id",
-        (key_id, organisation_id),
+        "SELECT k.id, s.id, s.created_at, s.revoked_at FROM api_keys k LEFT JOIN LATERAL ("
+        "   SELECT id, created_at, revoked_at FROM request_secrets"
+        "   WHERE key_id = k.id AND (created_at, id) < ("
+        "     CASE WHEN %(before)s::text IS NULL THEN 'infinity'"
+        "     ELSE (SELECT created_at FROM request_secrets WHERE id = %(before)s AND key_id = k.id) END,"
+        "     coalesce(%(before)s, ''))"
+        "   ORDER BY created_at DESC, id DESC LIMIT %(most)s"
+        " ) s ON true WHERE k.id = ANY(%(keys)s) AND k.organisation_id = %(organisation)s"
+        " ORDER BY s.created_at DESC, s.id DESC",
+        {"keys": list(key_ids), "organisation": organisation_id, "before": before, "most": most},
     )
-    rows = await cursor.fetchall()
-    return [ListedRequestSecret(*row) for row in rows if row[0] is not None] if rows else None
+    by_key: dict[str, list[ListedRequestSecret]] = {}
+    for key_id, *columns in await cursor.fetchall():
+        listed = by_key.setdefault(key_id, [])
+        if columns[0] is not None:
+            listed.append(ListedRequestSecret(*columns))
+    return by_key
 
 
 async def revoke(
@@ -99,13 +134,15 @@ async def require(
     """Let a valid key that has one of the roles require signatures, or not; False when the organisation has
     no such key.
 
-    Raises RefusedKeyError when it shall require them and has no secret.
+    Raises RefusedKeyError when it shall require them and has no secret, or is in web pages.
     """
     async with connection.transaction():
         if await _change_key(connection, organisation_id, key_id, roles) is None:
             return False
-        if is_required and not await _count(connection, key_id):
-            raise RefusedKeyError("no_secret")
+        if is_required:
+            await _check_can_sign(connection, key_id)
+            if not await _count(connection, key_id):
+                raise RefusedKeyError("no_secret")
         await connection.execute(
             "UPDATE api_keys SET requires_signatures = %s WHERE id = %s", (is_required, key_id)
         )
@@ -126,6 +163,15 @@ async def _change_key(
     )
     row = await cursor.fetchone()
     return None if row is None else row[0]
+
+
+async def _check_can_sign(connection: AsyncConnection, key_id: str) -> None:
+    """RefusedKeyError for a key that is in web pages: who reads the page reads its secret, too."""
+    cursor = await connection.execute("SELECT is_browser FROM api_keys WHERE id = %s", (key_id,))
+    row = await cursor.fetchone()
+    assert row is not None, key_id
+    if row[0]:
+        raise RefusedKeyError("browser_key_unsigned")
 
 
 async def _count(connection: AsyncConnection, key_id: str) -> int:

@@ -7,6 +7,7 @@
 - `splits`: which votes are held out for validation.
 - `shards`: the Parquet files of a snapshot, with a digest.
 - `snapshot`: makes a snapshot, from votes to files.
+- `folders`: where the folder of a snapshot is.
 - `teachers`: who made a snapshot that a language model wrote.
 - `validation`: whether a snapshot may be trained on.
 - `archive`: snapshots under DVC.

@@ -11,28 +11,23 @@ def add(repository: Path, folder: Path, remote: str | None) -> None:
 
     The first call creates the repository.
     """
-    # Repo() alone would find the repository of the checkout if that is in a folder above.
-    exists = (repository / ".dvc").is_dir()
-    with Repo(str(repository)) if exists else Repo.init(str(repository), no_scm=True) as repo:
+    with _open(repository, remote) as repo:
         repo.add(str(folder))
         if remote is not None:
-            with repo.config.edit() as config:
-                config["remote"] = {"default": {"url": remote}}
-                config["core"]["remote"] = "default"
             repo.push(str(folder))
 
 
-def forget(repository: Path, folder: Path) -> int:
+def forget(repository: Path, folder: Path, remote: str | None) -> int:
     """Remove the objects that only this folder uses from the remote and the cache, then the folder's pointer.
 
-    Returns the number of removed objects. The folder itself stays. `dvc gc` would also remove what others
-    pushed to a shared remote. The list of the folder's objects is removed last, so that the next call can
-    finish an interrupted one.
+    Without a `remote` it is the one of the repository's own configuration. Returns the number of removed
+    objects. The folder itself stays. `dvc gc` would also remove what others pushed to a shared remote. The
+    list of the folder's objects is removed last, so that the next call can finish an interrupted one.
     """
     pointer = folder.with_name(f"{folder.name}.dvc")
     if not pointer.exists():
         return 0
-    with Repo(str(repository)) as repo:
+    with _open(repository, remote) as repo:
         with repo.lock:
             others = [str(other) for other in folder.parent.glob("*.dvc") if other != pointer]
             names = _list_objects(repo, [str(pointer)]) - (_list_objects(repo, others) if others else set())
@@ -48,6 +43,23 @@ def forget(repository: Path, folder: Path) -> int:
                 get_index(store).clear()  # DVC's list of what the store has
         pointer.unlink()
     return removed
+
+
+def _open(repository: Path, remote: str | None) -> Repo:
+    """The repository, made when it is missing, with this remote as its default one.
+
+    The remote is written each time, since the repository may be that of a backup or of another machine, where
+    the setting named another one. DVC itself takes addresses and keys of stores from the environment.
+    """
+    # Repo() alone would find the repository of the checkout if that is in a folder above.
+    exists = (repository / ".dvc").is_dir()
+    repo = Repo(str(repository)) if exists else Repo.init(str(repository), no_scm=True)
+    if remote is not None:
+        url = remote if "://" in remote else str(Path(remote).absolute())
+        with repo.config.edit() as config:
+            config["remote"] = {"default": {"url": url}}
+            config["core"]["remote"] = "default"
+    return repo
 
 
 def _list_objects(repo: Repo, pointers: list[str]) -> set[str]:

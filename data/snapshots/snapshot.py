@@ -14,10 +14,9 @@ import shutil
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -31,6 +30,7 @@ from data.snapshots.shards import Row, Source
 from data.snapshots.splits import Edges
 from data.snapshots.teachers import Teacher
 from data.snapshots.votes import Usable
+from data.worker_processes import make_pool
 
 HUMAN = "human"  # the version of texts that a person wrote
 _WORTH_PROCESSES = 20_000  # votes; from here on, redacting them takes longer than starting processes
@@ -87,7 +87,7 @@ def make_rows(
         return
     # `map` would read all votes at once.
     processes = os.cpu_count() or 1
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with make_pool(processes) as pool:
         pending: deque[Future[list[tuple[Row, MadeOf]]]] = deque()
         for batch in batches:
             pending.append(pool.submit(_make_batch, batch))
@@ -218,22 +218,24 @@ def read_people(folder: Path) -> set[uuid.UUID]:
     return {source.user for source in shards.read_sources(folder)}
 
 
-def rewrite_without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Written | None:
-    """Write a copy of a snapshot, in the same folder, without the rows that a person's votes are part of.
+def rewrite_without(
+    folder: Path, is_erased: Callable[[Source], bool], counts: Mapping[str, int]
+) -> Written | None:
+    """Write a copy of a snapshot, in the same folder, without the rows that these votes are part of.
 
     Its splits and its teacher stay the same. `counts` are those of the snapshot. None if the snapshot is in
     an older format, in which rows do not list their votes.
     """
     if not shards.is_snapshot(folder):
         return None
-    erased = {source.feedback for source in shards.read_sources(folder) if source.user == user_id}
+    erased = {source.feedback for source in shards.read_sources(folder) if is_erased(source)}
     remaining = (
         (row, tuple(votes))
         for kind in shards.KINDS.values()
         for row, votes in shards.read_with_votes(folder, kind)
         if votes.isdisjoint(erased)
     )
-    sources = (source for source in shards.read_sources(folder) if source.user != user_id)
+    sources = (source for source in shards.read_sources(folder) if not is_erased(source))
     extra_counts = {name: counts.get(name, 0) for name in _EXTRA_COUNTS}
     extra_counts["votes_erased"] = counts.get("votes_erased", 0) + len(erased)
     return _write(folder.parent, remaining, sources, extra_counts, teachers.read(folder))
@@ -301,7 +303,7 @@ def _format_card(
     beyond_a_cap = left_out - evidence - numbers - phrases - own - tied
     erased = counts.get("votes_erased", 0)
     quality = (
-        f"was measured before {erased} votes of people who asked to be forgotten were\n  removed."
+        f"was measured before {erased} votes were removed that their people\n  asked to forget."
         if erased
         else "is on the page `quality.html` next to\n  this one."
     )

@@ -73,10 +73,10 @@ No person wrote, edited or chose them.
   {teacher.temperature:g}, with the prompt `{teacher.prompt}`, on {teacher.made_on}.
 - **Licence** of its rewrites: {teacher.licence}
 - **Judge**: {judge}. A rewrite is here if the judge prefers it to the message itself, whichever it sees
-  first, and if it passes the checks of `models/drafts.py`.
+  first, and if it passes the checks of `models/drafts.py`. Readers labelled other rewrites of this teacher,
+  and the judge agreed with them (`models/validity.py`).
 - **Messages** of {" and of ".join(origins)}: {teacher.requests} requests. None is held out for a test.
-- **Pairs** have the version `{PREFIX}{teacher.model}`, so that they differ from people's. A pair is made only
-  while readers agree with the judge (`models/validity.py`).
+- **Pairs** have the version `{PREFIX}{teacher.model}`, so that they differ from people's.
 - **Erasure**: a row lists the votes through which its message came here. If one of their people asks to be
   forgotten, the row is removed.
 

@@ -9,7 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import krippendorff
@@ -20,8 +20,10 @@ from scipy.stats import bootstrap
 import configs
 from data.reasons import Reason, reason
 from data.records import PreferencePair
-from data.snapshots.counting import LeftOut
-from data.snapshots.shards import Row, Source
+
+if TYPE_CHECKING:  # their libraries are large, and the dashboard, which reads a `Quality`, does without them
+    from data.snapshots.counting import LeftOut
+    from data.snapshots.shards import Row, Source
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -122,9 +124,9 @@ class Quality(_Part):
 
 
 def assess(
-    sources: Iterable[Source],
-    left_out: LeftOut,
-    rows: Mapping[str, Iterable[Row]],
+    sources: "Iterable[Source]",
+    left_out: "LeftOut",
+    rows: "Mapping[str, Iterable[Row]]",
     champion: str | None,
     limits: Limits,
     nearest: Sequence[float] = (),
@@ -190,7 +192,7 @@ def assess(
     )
 
 
-def _select_content(row: Row) -> tuple[object, ...]:
+def _select_content(row: "Row") -> tuple[object, ...]:
     """The values of a row without its split and its versions."""
     values = (value for name, value in row if name != "split" and not name.endswith("version"))
     return type(row).__name__, *values

@@ -2,7 +2,8 @@
 
 A vote is usable if its person consents and its organisation is in scope. Votes are ordered by transaction,
 not by time: a vote is usable only when every transaction that is as old as its own has ended, so that no late
-commit is skipped.
+commit is skipped. A text that may have wordings of a dictionary is not learned from: they are the taste, and
+the knowledge, of one organisation.
 """
 
 import uuid
@@ -19,7 +20,7 @@ _ROWS_A_FETCH = 2_000
 class Usable(BaseModel):
     """A usable vote with its message and outputs."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)  # Prefect stores errors
 
     feedback_id: uuid.UUID
     user_id: uuid.UUID
@@ -45,7 +46,7 @@ _USABLE = """
     FROM feedback f
     JOIN organisations g ON g.id = f.organisation_id AND (g.id = :organisation OR g.trains_across)
     JOIN users u ON u.id = f.user_id AND coalesce(u.consents_to_training, g.trains_by_default)
-    JOIN outputs o ON o.id = f.output_id
+    JOIN outputs o ON o.id = f.output_id AND NOT o.has_dictionary_words
     LEFT JOIN comparisons c ON c.id = f.comparison_id
     LEFT JOIN outputs o2 ON o2.id = c.second_output_id
     WHERE f.transaction < (:high_water)::text::xid8

@@ -75,13 +75,13 @@ class FullError(RuntimeError):
 
 
 def floor(moment: date) -> uuid.UUID:
-    """The smallest UUIDv7 of a moment, or of the start of a day (UTC).
+    """The smallest UUIDv7 of a moment, or of the start of a day (UTC); before 1970 that of its beginning.
 
     The first 48 bits are milliseconds since 1970 (RFC 9562, 5.7).
     """
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 # A function of the tables' owner (migration 0017): the gateway can create partitions in no other way.

@@ -1,13 +1,16 @@
-"""Feedback: votes on outputs, cast with the receipt of an answer.
+"""Feedback: votes on outputs, cast with the receipt of an answer, and what one person has said, for them to
+read.
 
 There is one vote for each person, output and kind; a later vote replaces it.
 """
 
 import uuid
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.rows import dict_row
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from rapidfuzz.distance import Levenshtein
 
@@ -27,46 +30,85 @@ Reason = Annotated[
 class _Vote(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    receipt: Annotated[str, Field(max_length=1000, description="the receipt that came with the answer")]
+    receipt: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="the receipt that came with the answer",
+            examples=["TiN0uSel66AzQ2Zl1Ybd9w0rXJ0aV5n4"],
+        ),
+    ]
 
 
 class Thumb(_Vote):
     """Thumb up or down."""
 
-    kind: Literal["thumb"]
-    up: Annotated[bool, Field(strict=True)]
+    kind: Annotated[Literal["thumb"], Field(description="the kind of vote")]
+    up: Annotated[bool, Field(strict=True, description="true: thumb up; false: thumb down", examples=[True])]
 
 
 class Rating(_Vote):
     """One to five stars."""
 
-    kind: Literal["rating"]
-    stars: Annotated[int, Field(ge=1, le=5, strict=True)]
+    kind: Annotated[Literal["rating"], Field(description="the kind of vote")]
+    stars: Annotated[
+        int, Field(ge=1, le=5, strict=True, description="1 is the worst, 5 the best", examples=[4])
+    ]
 
 
 class Edit(_Vote):
     """The rewrite as the person prefers it."""
 
-    kind: Literal["edit"]
-    text: Words
+    kind: Annotated[Literal["edit"], Field(description="the kind of vote")]
+    text: Annotated[
+        Words,
+        Field(
+            description="the whole text as it should be",
+            examples=["Could you please fix the login page before Monday?"],
+        ),
+    ]
 
 
 class Choice(_Vote):
     """Which of two outputs is better; the receipt is the comparison's."""
 
-    kind: Literal["comparison"]
-    preferred: Literal["first", "second", "neither"]
-    reason: Annotated[Reason | None, Field(description="why, for people to read: no model learns it")] = None
+    kind: Annotated[Literal["comparison"], Field(description="the kind of vote")]
+    preferred: Annotated[Literal["first", "second", "neither"], Field(description="the better one")]
+    reason: Annotated[
+        Reason | None,
+        Field(description="why, for people to read: no model learns it", examples=["It is shorter."]),
+    ] = None
 
 
 class Comment(_Vote):
     """A comment in words."""
 
-    kind: Literal["comment"]
-    text: Words
+    kind: Annotated[Literal["comment"], Field(description="the kind of vote")]
+    text: Annotated[Words, Field(description="the comment", examples=["Too formal for our team."])]
 
 
 Vote = Annotated[Thumb | Rating | Edit | Choice | Comment, Field(discriminator="kind")]
+
+
+class OwnFeedback(BaseModel):
+    """What a person has said about a rewrite: their newest vote of each kind, null where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thumb_up: Annotated[bool | None, Field(description="true: thumb up; false: thumb down", examples=[True])]
+    rating: Annotated[
+        int | None, Field(description="stars, 1 to 5: 1 is the worst, 5 the best", examples=[4])
+    ]
+    edit: Annotated[
+        str | None,
+        Field(
+            description="the whole text as it should be",
+            examples=["Could you please fix the login page before Monday?"],
+        ),
+    ]
+    comment: Annotated[
+        str | None, Field(description="a comment in words", examples=["Too formal for our team."])
+    ]
 
 
 class WrongReceiptError(ReasonedError, ValueError):
@@ -75,6 +117,27 @@ class WrongReceiptError(ReasonedError, ValueError):
 
 class ErasedError(ReasonedError, ValueError):
     """The receipt is valid, but its output or its person was erased after it was issued."""
+
+
+# There is one row for each person, output and kind, so an aggregate only puts them side by side. A choice
+# between two rewrites is about the other one, too, and is not shown.
+_LIST_OWN = """
+    SELECT output_id, user_id, bool_or(thumb_up) AS thumb_up, max(rating) AS rating,
+        max(text) FILTER (WHERE kind = 'edit') AS edit, max(text) FILTER (WHERE kind = 'comment') AS comment
+    FROM unnest(%s::uuid[], %s::uuid[]) AS received (output_id, user_id)
+    JOIN feedback USING (output_id, user_id) WHERE kind <> 'comparison' GROUP BY output_id, user_id
+"""
+
+
+async def list_own(
+    connection: AsyncConnection, received: Collection[tuple[uuid.UUID, uuid.UUID]]
+) -> dict[tuple[uuid.UUID, uuid.UUID], OwnFeedback]:
+    """What people have said themselves about outputs that they received, by the ids of output and person; no
+    entry when somebody has said nothing. One query, for a transaction that names the organisation.
+    """
+    outputs, people = [output for output, _ in received], [person for _, person in received]
+    cursor = await connection.cursor(row_factory=dict_row).execute(_LIST_OWN, (outputs, people))
+    return {(row.pop("output_id"), row.pop("user_id")): OwnFeedback(**row) for row in await cursor.fetchall()}
 
 
 async def record(
@@ -86,7 +149,8 @@ async def record(
     stored; the votes of one key are capped (`data.snapshots.counting`).
 
     Raises WrongReceiptError when only one of vote and receipt is of a comparison, and ErasedError when the
-    output is gone, an erasure of this person is running, or one finished after the receipt was issued.
+    output is gone, an erasure of this person or of this output of theirs is running, or one finished after
+    the receipt was issued.
     """
     if (receipt.comparison_id is not None) != isinstance(vote, Choice):
         raise WrongReceiptError(
@@ -109,12 +173,15 @@ async def record(
 
 
 async def _refuse_erased(connection: AsyncConnection, receipt: Receipt) -> None:
-    """ErasedError if the output is gone, an erasure of this person is running, or one finished after the
-    receipt was issued.
+    """ErasedError if the output is gone, an erasure of this person or of this output of theirs is running, or
+    one finished after the receipt was issued.
     """
     cursor = await connection.execute(
         "SELECT NOT EXISTS (SELECT FROM outputs WHERE id = %(output)s AND organisation_id = %(tenant)s)"
         " OR EXISTS (SELECT FROM erasures WHERE user_id = %(user)s AND organisation_id = %(tenant)s"
+        " AND coalesce(finished_at, now()) >= to_timestamp(%(issued_at)s))"
+        " OR EXISTS (SELECT FROM output_erasures WHERE user_id = %(user)s AND output_id = %(output)s"
+        " AND organisation_id = %(tenant)s"
         " AND coalesce(finished_at, now()) >= to_timestamp(%(issued_at)s))",
         {
             "output": receipt.output_id,

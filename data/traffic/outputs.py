@@ -19,13 +19,14 @@ from data.reasons import Reason
 from data.records import TransformType
 
 CACHE_PREFIX = b"tonebridge:output:"  # before each key in Redis
-NO_DICTIONARY = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NewOutput:
     """One generated text with everything that determined it. `unchanged` is the reason why the text is the
     message itself; None when the model wrote it. `prompt_tokens` were read and `tokens` written for it.
+    `dictionary_digest` names the terms of dictionaries in the message, and with `has_dictionary_words` the
+    text may have their wordings. `release` is that of the inference service; None: it did not say.
     """
 
     id: uuid.UUID
@@ -43,6 +44,9 @@ class NewOutput:
     prompt_tokens: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
+    dictionary_digest: str = ""
+    has_dictionary_words: bool = False
+    release: str | None = None
 
 
 async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
@@ -53,10 +57,12 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
     await connection.execute(
         "INSERT INTO outputs"
         " (id, organisation_id, message, transform_type, intensity, text, facts_missing, spec_digest,"
-        " version, seed, upstream_ms, unchanged, prompt_tokens, tokens, cost_usd)"
+        " version, seed, upstream_ms, unchanged, prompt_tokens, tokens, cost_usd,"
+        " dictionary_digest, has_dictionary_words, release)"
         " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[],"
         " %s::text[], %s::int2[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::float8[],"
-        " %s::jsonb[], %s::int[], %s::int[], %s::float8[])",
+        " %s::jsonb[], %s::int[], %s::int[], %s::float8[], %s::text[], %s::bool[],"
+        " %s::text[])",
         (
             [o.id for o in outputs],
             [o.organisation_id for o in outputs],
@@ -73,6 +79,9 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
             [o.prompt_tokens for o in outputs],
             [o.tokens for o in outputs],
             [o.cost_usd for o in outputs],
+            [o.dictionary_digest for o in outputs],
+            [o.has_dictionary_words for o in outputs],
+            [o.release for o in outputs],
         ),
     )
 
@@ -152,8 +161,13 @@ async def store_comparison(
 
 
 async def find_purged_at(connection: AsyncConnection) -> datetime | None:
-    """When an erasure last asked the gateways to empty their caches; None before the first erasure."""
-    cursor = await connection.execute("SELECT max(purged_at) FROM erasures")
+    """When the gateways were last asked to empty their caches, by an erasure, or because a release was
+    withdrawn (`data.traffic.withdrawals`); None before the first time.
+    """
+    cursor = await connection.execute(
+        "SELECT greatest((SELECT max(purged_at) FROM erasures), (SELECT max(purged_at) FROM output_erasures),"
+        " (SELECT max(withdrawn_at) FROM withdrawals))"
+    )
     row = await cursor.fetchone()
     assert row is not None
     purged_at: datetime | None = row[0]
@@ -205,3 +219,14 @@ class Namer:
         encoded = normal_form.normalise("NFC", text).encode()
         digest.update(len(encoded).to_bytes(4) + encoded)
         return bytes(digest.digest())
+
+
+def make_cache_key(namer: Namer, organisation_id: uuid.UUID, row: Any) -> bytes:
+    """The key in Redis of a stored output; the row has `spec_digest`, `dictionary_digest`, `transform_type`,
+    `intensity` and `message`.
+    """
+    kind = TransformType(row.transform_type)
+    name = namer.name(
+        organisation_id, row.spec_digest, row.dictionary_digest, kind, row.intensity, row.message
+    )
+    return CACHE_PREFIX + name

@@ -7,13 +7,18 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from pydantic import Field
 
-from data.jobs import listing, queue
+from data.fields import Id, Time
+from data.jobs import changes, listing, queue
+from data.jobs.changes import JobAction
 from data.jobs.listing import FailedAttempt
 from data.jobs.queue import Kind, NewJob, State
+from data.tables import LAST_ID
 from data.webhooks import events
 from data.webhooks.events import EventType
 
@@ -24,18 +29,29 @@ class Delivery:
     arrived. A done delivery without a status had nothing left to send: an erasure deleted it.
     """
 
-    id: uuid.UUID
-    event_id: uuid.UUID
+    id: Annotated[Id, Field(description="the delivery")]
+    event_id: Annotated[
+        Id, Field(description="the event; all its deliveries have it as their header `webhook-id`")
+    ]
     type: EventType
     state: State
-    created_at: datetime
-    available_at: datetime
-    attempts: int
-    errors: list[FailedAttempt]
-    status: int | None
-    duration_ms: float | None
-    done_at: datetime | None
-    replayed_from: uuid.UUID | None
+    created_at: Annotated[Time, Field(description="when the event happened, or the delivery was replayed")]
+    available_at: Annotated[Time, Field(description="when it is sent next")]
+    attempts: Annotated[int, Field(description="attempts that have begun", examples=[1])]
+    errors: Annotated[list[FailedAttempt], Field(description="the failed attempts, the oldest first")]
+    status: Annotated[
+        int | None, Field(description="HTTP status of the receiver's answer; null before", examples=[204])
+    ]
+    duration_ms: Annotated[
+        float | None, Field(description="milliseconds until that answer; null before", examples=[12.5])
+    ]
+    done_at: Annotated[
+        Time | None, Field(description="when it ended; null before", examples=["2026-11-28T09:30:01Z"])
+    ]
+    replayed_from: Annotated[
+        Id | None,
+        Field(description="the delivery that this one repeats; null for a first one", examples=[None]),
+    ]
 
 
 async def list_some(
@@ -44,37 +60,68 @@ async def list_some(
     *,
     delivery_id: uuid.UUID | None = None,
     states: Collection[State] = tuple(State),
+    types: Collection[EventType] = tuple(EventType),
     before: uuid.UUID | None = None,
     most: int = 1,
 ) -> list[Delivery]:
-    """The deliveries to a webhook, the newest first: that with an id, those in these states, or those that
-    are older than `before`.
+    """The deliveries to a webhook, the newest first: that with an id, those in these states and of events of
+    these types, or those that are older than `before`.
     """
+    listed = await _read(
+        connection, [webhook_id], id=delivery_id, states=states, types=types, before=before, most=most
+    )
+    return listed[webhook_id]
+
+
+async def list_newest(
+    connection: AsyncConnection, webhook_ids: Collection[uuid.UUID], *, most: int
+) -> dict[uuid.UUID, list[Delivery]]:
+    """The newest deliveries to each of some webhooks, `most` of each, by webhook and the newest first."""
+    return await _read(connection, webhook_ids, most=most)
+
+
+async def _read(
+    connection: AsyncConnection,
+    webhook_ids: Collection[uuid.UUID],
+    *,
+    id: uuid.UUID | None = None,
+    states: Collection[State] = tuple(State),
+    types: Collection[EventType] = tuple(EventType),
+    before: uuid.UUID | None = None,
+    most: int,
+) -> dict[uuid.UUID, list[Delivery]]:
     cursor = await connection.cursor(row_factory=dict_row).execute(
-        "SELECT id, payload ->> 'event_id' AS event_id, payload ->> 'type' AS type, state, created_at,"
-        " available_at, attempts, errors, (result ->> 'status')::int AS status,"
-        " (result ->> 'duration_ms')::float8 AS duration_ms, done_at, replayed_from FROM jobs"
-        " WHERE webhook_id = %(webhook)s AND state = ANY(%(states)s)"
-        " AND (%(id)s::uuid IS NULL OR id = %(id)s) AND (%(before)s::uuid IS NULL OR id < %(before)s)"
-        " ORDER BY id DESC LIMIT %(most)s",
+        "SELECT wanted.webhook_id, newest.* FROM unnest(%(webhooks)s::uuid[]) AS wanted (webhook_id)"
+        " CROSS JOIN LATERAL ("
+        "   SELECT id, payload ->> 'event_id' AS event_id, payload ->> 'type' AS type, state, created_at,"
+        "   available_at, attempts, errors, (result ->> 'status')::int AS status,"
+        "   (result ->> 'duration_ms')::float8 AS duration_ms, done_at, replayed_from FROM jobs"
+        "   WHERE webhook_id = wanted.webhook_id AND state = ANY(%(states)s)"
+        "   AND payload ->> 'type' = ANY(%(types)s) AND (%(id)s::uuid IS NULL OR id = %(id)s)"
+        "   AND id < coalesce(%(before)s, %(last)s) ORDER BY id DESC LIMIT %(most)s"
+        " ) AS newest ORDER BY newest.id DESC",
         {
-            "webhook": webhook_id,
+            "webhooks": list(webhook_ids),
             "states": list(states),
-            "id": delivery_id,
+            "types": list(types),
+            "id": id,
             "before": before,
+            "last": LAST_ID,
             "most": most,
         },
     )
-    return [
-        Delivery(
-            event_id=uuid.UUID(row.pop("event_id")),
-            type=EventType(row.pop("type")),
-            state=State(row.pop("state")),
-            errors=listing.read_errors(row.pop("errors")),
-            **row,
+    by_webhook: dict[uuid.UUID, list[Delivery]] = {webhook_id: [] for webhook_id in webhook_ids}
+    for row in await cursor.fetchall():
+        by_webhook[row.pop("webhook_id")].append(
+            Delivery(
+                event_id=uuid.UUID(row.pop("event_id")),
+                type=EventType(row.pop("type")),
+                state=State(row.pop("state")),
+                errors=listing.read_errors(row.pop("errors")),
+                **row,
+            )
         )
-        for row in await cursor.fetchall()
-    ]
+    return by_webhook
 
 
 async def send_test(
@@ -108,6 +155,9 @@ async def send_again(
         return None
     job = NewJob(Kind.WEBHOOK, payload, f"again:{uuid.uuid4()}", webhook_id=webhook_id)
     (new_id,) = await queue.enqueue(connection, organisation_id, sent_by, [job])
+    await changes.record(
+        connection, sent_by, JobAction.REPLAYED, Kind.WEBHOOK, 1, job_id=delivery_id, webhook_id=webhook_id
+    )
     return new_id
 
 

@@ -8,15 +8,17 @@ import secrets
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
+from pydantic import Field
 
+from data.fields import Id, RequestedBy, Time
 from data.reasons import Reason, ReasonedError, render
-from data.tables import new_id
+from data.tables import LAST_ID, new_id
 from data.webhooks.events import EventType
 
 _SECRET_BYTES = 32  # Standard Webhooks: 24 to 64
@@ -35,20 +37,40 @@ class Webhook:
     many deliveries waited.
     """
 
-    id: uuid.UUID
-    url: str
-    events: list[EventType]
-    description: str
-    created_by: str
-    created_at: datetime
-    waiting: int
-    failing_since: datetime | None
-    failures: int
-    skipped: int
-    disabled_at: datetime | None
-    disabled_because: str | None
-    disabled_reason: Reason | None
-    former_secret_until: datetime | None
+    id: Annotated[Id, Field(description="the webhook")]
+    url: Annotated[
+        str, Field(description="where events are sent", examples=["https://hooks.example.com/tonebridge"])
+    ]
+    events: Annotated[list[EventType], Field(description="the events that are sent")]
+    description: Annotated[str, Field(description="your words for it", examples=["the reporting server"])]
+    created_by: RequestedBy
+    created_at: Annotated[Time, Field(description="when it was made")]
+    waiting: Annotated[int, Field(description="deliveries that are not sent yet", examples=[0])]
+    failing_since: Annotated[
+        Time | None,
+        Field(
+            description="when the first of the newest failed attempts was; null: the newest one arrived",
+            examples=[None],
+        ),
+    ]
+    failures: Annotated[int, Field(description="failed attempts since the last that arrived", examples=[0])]
+    skipped: Annotated[
+        int, Field(description="events that were not sent, as too many deliveries waited", examples=[0])
+    ]
+    disabled_at: Annotated[
+        Time | None, Field(description="since when nothing is sent; null: it is enabled", examples=[None])
+    ]
+    disabled_because: Annotated[
+        str | None, Field(description="`disabled_reason` in English", examples=[None])
+    ]
+    disabled_reason: Annotated[
+        Reason | None,
+        Field(description="why it was disabled by itself; null when a person did it", examples=[None]),
+    ]
+    former_secret_until: Annotated[
+        Time | None,
+        Field(description="until when the former secret signs, too; null when it does not", examples=[None]),
+    ]
 
 
 class Target(NamedTuple):
@@ -104,17 +126,29 @@ async def create(
     return webhook_id, write_secret(secret)
 
 
-async def list_all(connection: AsyncConnection, webhook_id: uuid.UUID | None = None) -> list[Webhook]:
-    """The webhooks of the organisation, the oldest first; only that with an id, if one is given."""
+async def list_some(
+    connection: AsyncConnection,
+    *,
+    webhook_id: uuid.UUID | None = None,
+    before: uuid.UUID | None = None,
+    most: int = 1,
+) -> list[Webhook]:
+    """The webhooks of the organisation, the newest first: that with an id, or those older than `before`."""
     cursor = await connection.cursor(row_factory=dict_row).execute(
         "SELECT id, url, events, description, created_by, created_at, failing_since, failures, skipped,"
         " disabled_at, disabled_reason,"
         " CASE WHEN former_until > now() THEN former_until END AS former_secret_until,"
         " (SELECT count(*) FROM jobs WHERE webhook_id = webhooks.id AND state IN ('waiting', 'running'))"
-        " AS waiting FROM webhooks WHERE %(id)s::uuid IS NULL OR id = %(id)s ORDER BY id",
-        {"id": webhook_id},
+        " AS waiting FROM webhooks WHERE (%(id)s::uuid IS NULL OR id = %(id)s)"
+        " AND id < coalesce(%(before)s, %(last)s) ORDER BY id DESC LIMIT %(most)s",
+        {"id": webhook_id, "before": before, "last": LAST_ID, "most": most},
     )
     return [_make(row) for row in await cursor.fetchall()]
+
+
+async def lock(connection: AsyncConnection, webhook_id: uuid.UUID) -> None:
+    """Let nobody else change a webhook until the transaction ends; its deliveries are recorded after that."""
+    await connection.execute("SELECT FROM webhooks WHERE id = %s FOR UPDATE", (webhook_id,))
 
 
 def _make(row: dict[str, Any]) -> Webhook:

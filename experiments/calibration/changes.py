@@ -30,6 +30,11 @@ class Kind(NamedTuple):
     weekend: float = 1.0
     trend: float = 0.0  # of everybody's share over the experiment
 
+    @property
+    def stays(self) -> bool:
+        """Whether the effect is the same at all times."""
+        return math.isinf(self.entry_days) and math.isinf(self.vote_days) and self.weekend == 1
+
 
 KINDS = {
     "no_effect": Kind("No effect.", 0.0),
@@ -115,4 +120,5 @@ def summarise(config: CalibrationConfig, plan: Plan, name: str, chunks: list[dic
         experiments=len(joined["entry"]),
         warned={kind: estimate_rate(warned) for kind, warned in joined.items()},
         warned_by_any=estimate_rate(np.any(list(joined.values()), axis=0)),
+        stays=KINDS[name].stays,
     )

@@ -1,9 +1,10 @@
 """When intervals may begin: by a count of users, and by the information that they hold.
 
 The interval of an effect is asymptotic. Where arms are uneven, a few users write most messages, or an event
-is rare, fifty users in each arm hold too little information for it. Each setting has two equal arms, and
-analyses from the first users on. The figures are the false winners of intervals that begin at the plan's
-`minimum_users_an_arm`, and of those that begin as `effects.compare_arms` does.
+is rare, fifty users in each arm hold too little information for it. Each setting has two arms, equal but in
+one, and analyses from the first users on. The figures are how many experiments have an interval that ever
+misses the true effect (between equal arms: a false winner), if intervals begin at the plan's
+`minimum_users_an_arm`, and if they begin as `effects.compare_arms` does.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,10 @@ from experiments.metrics import Metric
 from experiments.plan import Plan
 
 _LOOKS = 100
+_NONZERO, _STOP = (
+    0.005,
+    0.3,
+)  # share of the users with a count, and the parameter of its geometric distribution
 _CHECKED = 20  # analyses of each chunk that are compared with `effects.compare_arms`
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], tuple[Array, Array]]  # x and y of each user
@@ -36,6 +41,13 @@ class Kind(NamedTuple):
     draw: Draw
     share: float = 0.5  # of the users, in the challenger's arm
     users: int = 20_000
+    growth: float = 1.0  # factor of x in the challenger's arm
+    mean: float = 0.0  # of x in the baseline's; only needed with a growth
+
+    @property
+    def effect(self) -> float:
+        """The true difference of the arms."""
+        return self.mean * (self.growth - 1)
 
 
 def _draw_skewed(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
@@ -47,7 +59,7 @@ def _draw_event(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Array
 
 
 def _draw_mostly_zero(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
-    return (rng.random(shape) < 0.005) * rng.geometric(0.3, shape), np.zeros(shape)
+    return (rng.random(shape) < _NONZERO) * rng.geometric(_STOP, shape), np.zeros(shape)
 
 
 def _draw_messages(
@@ -85,17 +97,25 @@ KINDS = {
         0.05,
     ),
     "mostly_zero": Kind(
-        "A count that is zero for 99.5 % of the users.", _EDITS, _draw_mostly_zero, users=100_000
+        "A count that is zero for 99.5 % of the users.", _EDITS, _draw_mostly_zero, users=200_000
+    ),
+    "mostly_zero_doubled": Kind(
+        "The same; with the challenger it is twice as large.",
+        _EDITS,
+        _draw_mostly_zero,
+        users=200_000,
+        growth=2.0,
+        mean=_NONZERO / _STOP,
     ),
 }
 
 
 def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size: int) -> dict[str, Any]:
-    """Simulate one chunk of a kind: `size` experiments without an effect.
+    """Simulate one chunk of a kind: `size` experiments.
 
     Gives arrays of shape (size,): `by_users` and `by_information`, whether an interval that begins so ever
-    excludes 0, and `begun`, whether the latter ever begins. Raises AssertionError where a checked analysis
-    differs from `effects.compare_arms`.
+    misses the true effect, and `begun`, whether the latter ever begins. Raises AssertionError where a checked
+    analysis differs from `effects.compare_arms`.
     """
     kind = KINDS[name]
     rng = np.random.default_rng([config.seed, len(SETTINGS) + 2, list(KINDS).index(name), chunk])
@@ -106,16 +126,18 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
         shape = (size, kind.users // _LOOKS)
         is_challenger = rng.random(shape) < kind.share
         x, y = kind.draw(rng, shape)
+        x = np.where(is_challenger, kind.growth * x, x)
         for column, value in enumerate((np.ones(shape), x, x * x, y, y * y, x * y)):
             challenger = (value * is_challenger).sum(axis=1)
             sums[:, 0, column] += value.sum(axis=1) - challenger
             sums[:, 1, column] += challenger
         effect, error, clock = _compare(sums, kind.metric)
         begun = has_begun(sums, kind.metric, plan)
-        excludes = np.abs(effect) > error * compute_margin_factors(clock, plan.alpha, plan.n_star)
+        margin = error * compute_margin_factors(clock, plan.alpha, plan.n_star)
+        misses = np.abs(effect - kind.effect) > margin
         is_valid = error > 0
-        result["by_users"] |= excludes & is_valid & (sums[..., 0].min(axis=1) >= plan.minimum_users_an_arm)
-        result["by_information"] |= excludes & is_valid & begun
+        result["by_users"] |= misses & is_valid & (sums[..., 0].min(axis=1) >= plan.minimum_users_an_arm)
+        result["by_information"] |= misses & is_valid & begun
         result["begun"] |= begun & is_valid
         if look in checked:
             row = int(rng.integers(size))

@@ -2,11 +2,11 @@
 
 Estimates, comparisons, decisions, weights and the level of a launch come from the code that real experiments
 use. The users, their outcomes and their votes are simulated (`scenarios`), and so is what the flow
-`experiment` does with a decision: the ramp, the weights of a bandit, the end. There is an analysis a day. The
-flow analyses more often, which changes little: most evidence arrives as windows close, and those of a day
-close within a day.
+`experiment` does with a decision: the ramp, the weights of a bandit, the end. There is an analysis a day,
+where the flow analyses more often. An interval holds at all analyses, so more of them add no errors.
 
-Not simulated: votes before the experiment (CUPED), fallbacks, pauses, and messages that arrive late.
+Not simulated: votes before the experiment (CUPED), the guardrail of fallbacks, pauses, and messages that
+arrive late. An interval that is not there yet, or withheld, claims nothing, so it counts as covering.
 """
 
 import math
@@ -57,8 +57,8 @@ def _name_challengers(scenario: Scenario) -> list[str]:
 
 
 def _adapt_plan(plan: Plan, scenario: Scenario) -> Plan:
-    """The plan of a first launch, with the simulated guardrails only."""
-    level = launches.alpha_of_next([], plan.false_discovery_rate)
+    """The plan of a launch after `scenario.earlier` others, with the simulated guardrails only."""
+    level = launches.alpha_of_next([False] * scenario.earlier, plan.false_discovery_rate)
     return plan.model_copy(
         update={
             "guardrails": {name: plan.guardrails[name] for name in _METRICS if name in plan.guardrails},
@@ -419,8 +419,9 @@ def simulate_scenario(
     """Simulate whole experiments of a scenario of one's own, and estimate its figures.
 
     The same config gives the same experiments. None is begun after so many seconds, so that a slow machine
-    simulates fewer; there is one at least. The plan is that of a first launch, with the simulated metrics
-    (satisfaction, complained, failed, latency_p95). Raises ValueError when its primary one is not simulated.
+    simulates fewer; there is one at least. The plan is that of a launch after `scenario.earlier` others, with
+    the simulated metrics (satisfaction, complained, failed, latency_p95). Raises ValueError when its primary
+    one is not simulated.
     """
     if plan.primary not in _METRICS:
         raise ValueError(f"{plan.primary} is not simulated; take a plan with one of {', '.join(_METRICS)}")

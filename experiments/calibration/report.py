@@ -5,8 +5,8 @@ A committed report must load: the names of all fields are stored in docs/results
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Literal
+from itertools import chain
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,7 @@ from data.reasons import Reason, reason
 from experiments.plan import Plan
 
 Z_95 = 1.96  # quantile of the normal distribution for a two-sided interval of 95 %
-_TARGETS = {"aa_false_winner_rate": 0.05, "coverage": 0.95, "median_stop_ratio": 1.6, "power": 0.8}
-_UPPER_LIMITS = ("aa_false_winner_rate", "median_stop_ratio")  # the other targets are lower limits
-# Targets of whole experiments.
-_MOST_WRONGLY_SHIPPED, _FEWEST_RIGHTLY_SHIPPED, _PATH_COVERAGE = 0.05, 0.8, 0.95
-_MOST_WRONG_BEST = 0.05  # rankings that show a wrong version as the best one
+_MOST_ERRORS, _LEAST_COVERAGE, _LEAST_POWER, _LATEST_STOP = 0.05, 0.95, 0.8, 1.6  # the targets
 
 Rule = Literal["one-sided", "two-sided"]
 Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
@@ -93,7 +89,9 @@ class SampleRatioResult(_Result):
 
 
 class InformationResult(_Result):
-    """False winners of experiments without an effect, by when their intervals begin."""
+    """Experiments whose interval ever misses the true effect, by when the intervals begin. Without an effect
+    these are the false winners.
+    """
 
     description: str
     users: int = Field(description="users in both arms at the last analysis")
@@ -126,6 +124,7 @@ class ChangeResult(_Result):
     experiments: int
     warned: dict[str, Estimate] = Field(description="by kind of curve (`experiments.novelty`)")
     warned_by_any: Estimate
+    stays: bool = Field(False, description="the effect does not change, so a warning is a false alarm")
 
 
 class BanditResult(_Result):
@@ -257,6 +256,12 @@ class Report(_Result):
     )
     changes: dict[str, ChangeResult] = Field({}, description="warnings of effects that change, by kind")
 
+    @property
+    def names(self) -> set[str]:
+        """The names of all results that have targets."""
+        kinds = (self.settings, self.information, self.procedure, self.ranking, self.surrogate)
+        return {*chain(*kinds, self.adjusted, self.changes), "sample_ratio", "launches"}
+
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
     """A share with the interval of Clopper and Pearson, "The use of confidence or fiducial limits" (1934).
@@ -306,71 +311,91 @@ def summarise_adjusted(description: str, chunks: Sequence[Mapping[str, NDArray[A
     )
 
 
-def find_missed_targets(
-    settings: Mapping[str, SettingResult],
-    procedure: Mapping[str, ProcedureResult],
-    rankings: Mapping[str, RankingResult] = MappingProxyType({}),
-) -> dict[str, list[Reason]]:
-    """A reason for each missed target, by setting, scenario or kind of ranking. Those that reach all their
-    targets are left out.
+class _Claim(NamedTuple):
+    """A figure that must be at most, or else at least, its target."""
+
+    figure: str
+    estimate: Estimate
+    target: float
+    is_most: bool
+
+
+def _at_most(figure: str, estimate: Estimate, target: float = _MOST_ERRORS) -> _Claim:
+    return _Claim(figure, estimate, target, True)
+
+
+def _at_least(figure: str, estimate: Estimate, target: float = _LEAST_COVERAGE) -> _Claim:
+    return _Claim(figure, estimate, target, False)
+
+
+def _list_claims(result: BaseModel, plan: Plan) -> Iterator[_Claim]:
+    """What a result must reach. A bandit has no target."""
+    match result:
+        case SettingResult(shipped=shipped):
+            yield _at_most("aa_false_winner_rate", shipped.aa_false_winner_rate)
+            yield _at_least("coverage", shipped.coverage)
+            yield _at_most("median_stop_ratio", shipped.median_stop_ratio, _LATEST_STOP)
+            yield _at_least("power", shipped.power, _LEAST_POWER)
+        case ProcedureResult():
+            yield from _list_endings(result)
+        case RankingResult():
+            yield _at_least("coverage", result.coverage)
+            yield _at_least("rank_coverage", result.rank_coverage)
+            yield _at_most("wrong_best", result.wrong_best)
+        case SampleRatioResult(called_broken_by=rates):
+            last = max(rates["50:50"])
+            yield _at_most("false_alarms", rates["50:50"][last], plan.sample_ratio_alpha)
+        case InformationResult():
+            yield _at_most("share_missing", result.by_information)
+        case LaunchResult(false_discovery_rate=rate):
+            yield _at_most("false_discovery_rate", rate["one-sided"], result.requested)
+        case JudgeResult(with_judge=judged):
+            yield _at_most("aa_false_winner_rate", judged.false_winners)
+            yield _at_least("coverage", judged.coverage)
+        case AdjustedResult():
+            yield _at_most("aa_false_winner_rate", result.false_winner_rate)
+            yield _at_least("coverage", result.coverage)
+        case ChangeResult(stays=True):
+            yield _at_most("false_alarms", result.warned_by_any)
+
+
+def _list_endings(result: ProcedureResult) -> Iterator[_Claim]:
+    if result.harmful or result.equal:
+        yield _at_most("share_shipped", result.shipped)
+    elif result.wrongly_shipped:
+        yield _at_most("share_shipped", result.wrongly_shipped)
+    if result.better:
+        yield _at_least("share_shipped", result.shipped, _LEAST_POWER)
+    yield _at_least("path_coverage", result.path_coverage)
+
+
+def find_missed_targets(results: Mapping[str, BaseModel], plan: Plan) -> dict[str, list[Reason]]:
+    """A reason for each missed target, by the name of the result. Those that reach all their targets are left
+    out.
     """
     missed: dict[str, list[Reason]] = {}
-    for name, result in settings.items():
-        targets = []
-        for figure, target in _TARGETS.items():
-            value = getattr(result.shipped, figure).value
+    for name, result in results.items():
+        for figure, estimate, target, is_most in _list_claims(result, plan):
+            value = estimate.value
             if value is None:
-                targets.append(reason("target_not_in_time", figure=figure, target=target))
-            elif figure in _UPPER_LIMITS and value > target:
-                targets.append(reason("target_exceeded", figure=figure, value=value, target=target))
-            elif figure not in _UPPER_LIMITS and value < target:
-                targets.append(reason("target_not_reached", figure=figure, value=value, target=target))
-        if targets:
-            missed[name] = targets
-    for name, course in procedure.items():
-        if targets := list(_find_wrong_endings(course)):
-            missed[name] = targets
-    for name, ranking in rankings.items():
-        if targets := list(_find_wrong_rankings(ranking)):
-            missed[name] = targets
+                missing = reason("target_not_in_time", figure=figure, target=target)
+            elif is_most and value > target:
+                missing = reason("target_exceeded", figure=figure, value=value, target=target)
+            elif not is_most and value < target:
+                missing = reason("target_not_reached", figure=figure, value=value, target=target)
+            else:
+                continue
+            missed.setdefault(name, []).append(missing)
     return missed
 
 
-def _find_wrong_rankings(result: RankingResult) -> Iterator[Reason]:
-    for figure in ("coverage", "rank_coverage"):
-        value = getattr(result, figure).value
-        if value < _TARGETS["coverage"]:
-            yield reason("target_not_reached", figure=figure, value=value, target=_TARGETS["coverage"])
-    wrong = result.wrong_best.value
-    assert wrong is not None
-    if wrong > _MOST_WRONG_BEST:
-        yield reason("target_exceeded", figure="wrong_best", value=wrong, target=_MOST_WRONG_BEST)
-
-
-def _find_wrong_endings(result: ProcedureResult) -> Iterator[Reason]:
-    shipped, coverage = result.shipped.value, result.path_coverage.value
-    assert shipped is not None
-    assert coverage is not None
-    figure = "share_shipped"
-    wrong = result.wrongly_shipped.value if result.wrongly_shipped else 0.0
-    assert wrong is not None
-    if result.harmful or result.equal:
-        wrong = max(wrong, shipped)
-    if wrong > _MOST_WRONGLY_SHIPPED:
-        yield reason("target_exceeded", figure=figure, value=wrong, target=_MOST_WRONGLY_SHIPPED)
-    if result.better and shipped < _FEWEST_RIGHTLY_SHIPPED:
-        yield reason("target_not_reached", figure=figure, value=shipped, target=_FEWEST_RIGHTLY_SHIPPED)
-    if coverage < _PATH_COVERAGE:
-        yield reason("target_not_reached", figure="path_coverage", value=coverage, target=_PATH_COVERAGE)
-
-
 def find_newly_missed(report: Report, published: Report) -> dict[str, list[Reason]]:
-    """The targets that `report` misses and `published` reaches, by setting or scenario. One that `published`
-    does not have reaches nothing.
+    """The targets that `report` misses and `published` reaches, by the name of the result. One that
+    `published` does not have reaches nothing.
     """
     newly = {}
     for name, targets in report.missed.items():
-        if name not in {*published.settings, *published.procedure, *published.ranking}:
+        if name not in published.names:
             continue
         known = {target.values["figure"] for target in published.missed.get(name, [])}
         if more := [target for target in targets if target.values["figure"] not in known]:
@@ -418,10 +443,11 @@ def format_table(report: Report) -> Iterator[str]:
     for name, rates in rows:
         yield f"| {name} | " + " | ".join(_format_percent(rate) for rate in rates.values()) + " |"
     yield ""
-    yield "| users differ | begun by users, % | begun by information, % |"
-    yield "|---|---|---|"
+    yield "| users | what they do | begun by users, % | begun by information, % |"
+    yield "|---|---|---|---|"
     for name, kind in report.information.items():
-        yield f"| {name} | {_format_percent(kind.by_users)} | {_format_percent(kind.by_information)} |"
+        shares = f"{_format_percent(kind.by_users)} | {_format_percent(kind.by_information)}"
+        yield f"| `{name}` | {kind.description} | {shares} |"
     yield ""
     yield "| bandit | regret, effects per user | decision error, % |"
     yield "|---|---|---|"
@@ -446,23 +472,38 @@ def format_table(report: Report) -> Iterator[str]:
         yield from format_adjusted(report.adjusted)
     if report.changes:
         yield ""
-        yield "| effect | warned by entry, % | by days since entry, % | by weekday, % | by any, % |"
+        yield "| effect | by entry, % | by days since entry, % | by weekday, % | by any, % |"
         yield "|" + "---|" * 5
         for name, change in report.changes.items():
             figures = (*change.warned.values(), change.warned_by_any)
-            yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
+            yield f"| `{name}`: {change.description} | {' | '.join(map(_format_percent, figures))} |"
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)
 
 
+def replace_tables(page: str, report: Report) -> str:
+    """The page with the report's tables in place of those with the same first line.
+
+    Raises ValueError when the page lacks a table.
+    """
+    for table in "\n".join(format_table(report)).split("\n\n"):
+        first_line = table.partition("\n")[0]
+        before, separator, after = page.partition(f"\n{first_line}\n")
+        if not separator:
+            raise ValueError(f"the page has no table that begins with {first_line}")
+        rest = after.partition("\n\n")[2]
+        page = f"{before}\n{table}\n\n{rest}"
+    return page
+
+
 def format_adjusted(adjusted: Mapping[str, AdjustedResult]) -> Iterator[str]:
     """The lines of a Markdown table of intervals that are adjusted for the past, for strata, or by a cap."""
     yield (
-        "| users | false winners, % | coverage, % | bias, % of the effect | variance removed, % | power, % "
-        "| power without, % |"
+        "| users | experiments | false winners, % | coverage, % | bias, % of the effect "
+        "| variance removed, % | power, % | power without, % |"
     )
-    yield "|" + "---|" * 7
+    yield "|" + "---|" * 8
     for name, result in adjusted.items():
         figures = (
             result.false_winner_rate,
@@ -472,7 +513,8 @@ def format_adjusted(adjusted: Mapping[str, AdjustedResult]) -> Iterator[str]:
             result.power,
             result.power_without,
         )
-        yield f"| {name} | {' | '.join(map(_format_percent, figures))} |"
+        cells = " | ".join(map(_format_percent, figures))
+        yield f"| `{name}`: {result.description} | {result.experiments:,} | {cells} |"
 
 
 def format_procedure(procedure: Mapping[str, ProcedureResult]) -> Iterator[str]:
@@ -504,19 +546,18 @@ def format_ranking(rankings: Mapping[str, RankingResult]) -> Iterator[str]:
     """The lines of a Markdown table of rankings."""
     yield (
         "| ranking | coverage, % | coverage of ranks, % | wrong best, % | best one first, % "
-        "| best one shown, % | coverage if independent, % | wrong best if independent, % |"
+        "| best one shown, % | coverage if independent, % |"
     )
-    yield "|" + "---|" * 8
+    yield "|" + "---|" * 7
     for name, result in rankings.items():
         cells = (
-            name,
+            f"`{name}`",
             _format_percent(result.coverage),
             _format_percent(result.rank_coverage),
             _format_percent(result.wrong_best),
             _format_percent(result.best_first),
             _format_percent(result.best_shown),
             _format_percent(result.independent_coverage),
-            _format_percent(result.independent_wrong_best),
         )
         yield f"| {' | '.join(cells)} |"
 

@@ -12,9 +12,7 @@ Worker processes are spawned. A spawned process does not import the `__main__` o
 here.
 """
 
-import multiprocessing
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import configs
+from data.worker_processes import make_pool
 from experiments.calibration import (
     bandits,
     between_users,
@@ -56,6 +55,7 @@ from experiments.calibration.report import (
     SampleRatioResult,
     SettingResult,
     find_missed_targets,
+    replace_tables,
 )
 from experiments.calibration.scenarios import SCENARIOS
 from experiments.calibration.side_by_side import VOTERS
@@ -67,9 +67,9 @@ _FOLDER = Path(__file__).parent
 _DETERMINING = (
     "analysis",
     "bandit",
+    "columns",
     "effects",
     "estimators",
-    "expressions",
     "launches",
     "lifecycle",
     "metrics",
@@ -77,6 +77,7 @@ _DETERMINING = (
     "own_metrics",
     "plan",
     "power",
+    "progress",
     "ranking",
     "recommendation",
     "sequential",
@@ -161,16 +162,15 @@ def _list_chunks(config: CalibrationConfig, name: str) -> list[tuple[int, int]]:
 def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES)) -> Report:
     """Simulate the settings and scenarios that have no stored result: all of them, or those that `settings`
     names, which are at least `sample_ratio` and `bandits`. Write the report and its plot to `config.out`, and
-    with `config.write` to docs/ as well.
+    with `config.write` to docs/ as well, and the tables to docs/calibration.md.
     """
     plan = configs.load(Plan, config.plan)
     config.out.mkdir(parents=True, exist_ok=True)
     digest = _compute_digest(config, plan)
     chunks = {name: _list_chunks(config, name) for name in settings}
     results: dict[str, Any] = {}
-    context = multiprocessing.get_context("spawn")
     with (
-        ProcessPoolExecutor(config.processes, mp_context=context) as pool,
+        make_pool(config.processes) as pool,
         tqdm(total=sum(map(len, chunks.values())), unit="chunk", disable=None) as bar,
     ):
         map_chunks = map if config.processes == 1 else pool.map
@@ -196,6 +196,9 @@ def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES))
         (folder / f"{name}.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for folder in [config.out] + [DOCS] * config.write:
         plot(report, folder / "calibration.png")
+    if config.write:
+        page = DOCS / "calibration.md"
+        page.write_text(replace_tables(page.read_text(encoding="utf-8"), report), encoding="utf-8")
     return report
 
 
@@ -215,7 +218,7 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         median_stop_ratio=collect("median_stop_ratio"),
         srm_power=results["sample_ratio"].called_broken_by,
         srm_power_restarted=results["sample_ratio"].restarted_by,
-        missed=find_missed_targets(settings, courses, ranked),
+        missed=find_missed_targets(results, plan),
         experiments=config.experiments,
         looks=config.looks,
         effect=config.effect,

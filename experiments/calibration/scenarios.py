@@ -61,6 +61,7 @@ class Scenario(NamedTuple):
     fewest_votes: int = 1  # of a person who compares
     messages: int | None = None  # that people compare; None: each vote is on a message of its own
     allocation: Allocation = "fixed"
+    earlier: int = 0  # launches before this one, of which none shipped: each leaves the next a smaller level
     # Mean number of new users a day, with the whole ramp; None: each day half of those who have not come yet.
     users_a_day: float | None = None
 
@@ -206,6 +207,26 @@ SCENARIOS = {
         challenger=_FEWER_COMPLAINTS,
         users=10_000,
         rivals=(Rival(_USUAL), Rival(_make_complaining(0.2), 0.62, 0.28)),
+    ),
+    **{
+        f"only_preferred_of_{users}": _PREFERRED._replace(
+            description=f"Preferred side by side; nothing else changes for {users:,} users.", users=users
+        )
+        for users in (5_000, 50_000)
+    },
+    **{
+        f"better_after_{earlier}": _PREFERRED._replace(
+            description=f"As `better`, after {earlier} launches that did not ship.",
+            challenger=_FEWER_COMPLAINTS,
+            earlier=earlier,
+        )
+        for earlier in (4, 19)
+    },
+    "equal_after_19": Scenario("As `equal`, after 19 launches that did not ship.", earlier=19),
+    "complaints_after_19": _PREFERRED._replace(
+        description="Preferred; complaints rise from 10 to 20 %, after 19 launches that did not ship.",
+        challenger=_make_complaining(0.2),
+        earlier=19,
     ),
 }
 

@@ -23,6 +23,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from data.terms import plural
+
 _GLOSSARY = Path(__file__).with_name("glossary.tsv")
 
 # A run of letters and digits starts a term; the index has it as its key.
@@ -43,7 +45,6 @@ _EITHER_ENGLISH = re.compile(rf"\b(?:{'|'.join(_OTHER_ENGLISH)})|(?<!s)(?:is|iz)
 # An abbreviation without a vowel is no word in small letters, either.
 _NO_WORD = re.compile("[B-DF-HJ-NP-TV-XZ]{3,}")
 _ENDS_IN_Y = re.compile("[b-df-hj-np-tv-z]y$")
-_HISSES = re.compile("(?:[a-z]s|x|ch|sh)$")
 # A noun that is a verb without its hyphen: "the cut-off", but "cut off".
 _PARTICLE = re.compile(".*-(?:ahead|along|around|away|back|by|down|in|live|off|on|out|over|through|up)")
 
@@ -138,7 +139,7 @@ def _spellings(terms: list[str], kind: str) -> Iterator[tuple[str, int]]:
                 continue
             yield spelling, 0
             if "n" in kind:
-                yield _plural(spelling), 1
+                yield plural(spelling), 1
 
 
 def _variants(term: str) -> Iterator[str]:
@@ -155,17 +156,10 @@ def _variants(term: str) -> Iterator[str]:
         yield term.lower()
 
 
-def _plural(term: str) -> str:
-    """The regular plural of a term."""
-    if _ENDS_IN_Y.search(term):
-        return term[:-1] + "ies"
-    return term + ("es" if _HISSES.search(term) else "s")
-
-
 def _verb_forms(verb: str) -> list[str]:
     """A regular verb's base, past, -ing and -s form."""
     if verb.endswith("e"):
         return [verb, verb + "d", verb[:-1] + "ing", verb + "s"]
     if _ENDS_IN_Y.search(verb):
         return [verb, verb[:-1] + "ied", verb + "ing", verb[:-1] + "ies"]
-    return [verb, verb + "ed", verb + "ing", _plural(verb)]
+    return [verb, verb + "ed", verb + "ing", plural(verb)]

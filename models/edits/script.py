@@ -5,11 +5,14 @@ An edit script is a list of edits. It always applies, and what no edit names sta
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
-from models import facts
+from data.records import Term
+from data.terms import Terms
+from models import facts, own_terms
 
 _SEAM = "\0"  # stands where words were deleted; the gateway accepts no message that contains it
 _AT_SEAMS = (
@@ -19,7 +22,7 @@ _AT_SEAMS = (
     (re.compile(r"(?<=[.!?])\s*\0+[.,]"), ""),  # after the end of a sentence
     (re.compile(r"(?: *[,;:–—-])? *\0[ ,;\0]*(?=[.;:!?\n]|$)"), ""),  # before the end of a clause
     (re.compile(r" *[–—-]+ *\0+ *(?=[–—-])"), " "),  # between two dashes
-    (re.compile(r" *, *\0+ *(?=,)"), ""),
+    (re.compile(r" *, *\0[\0 ]*(?=,)"), ""),
     (re.compile(r" *\0+ *(?=,)| \0+(?= )|\0+"), ""),
 )
 _OPENING = re.compile(r"^(?P<gap>[\s,;:–—-]*)(?:(?:and|but|so|or)\s+)?(?P<letter>[^\W\d_])", re.IGNORECASE)
@@ -144,27 +147,33 @@ def _capital(text: str) -> str:
     return _OPENING.sub(lambda match: match.group("gap") + match.group("letter").upper(), text, count=1)
 
 
-def keeps_facts(message: str, edit: Edit) -> bool:
-    """Whether the message still has all of its facts after the edit alone."""
-    return not facts.missing(message, apply(message, [edit]))
+def keeps_facts(message: str, edit: Edit, kept: Sequence[Term] = ()) -> bool:
+    """Whether the message still has all of its facts, and its terms that are kept, after the edit alone."""
+    edited = apply(message, [edit])
+    return not facts.missing(message, edited) and own_terms.keeps_all(message, kept, edited)
 
 
-def keep_facts(message: str, edits: Iterable[Edit]) -> list[Edit]:
-    """The edits after each of which alone the message still has all of its facts.
+def keep_facts(message: str, edits: Iterable[Edit], kept: Sequence[Term] = ()) -> list[Edit]:
+    """The edits after each of which alone the message still has all of its facts, and its terms that are
+    kept.
 
-    Only an edit that touches a fact can lose one, and few do, so the others are not checked.
+    Only an edit that touches one of them can lose it, and few do, so the others are not checked.
     """
-    spans = sorted((span.start, span.end) for span in facts.spans(message))
+    spans = sorted(
+        [(span.start, span.end) for span in facts.spans(message)]
+        + ([(place.start, place.end) for place in Terms(kept).find(message)] if kept else [])
+    )
     starts = [start for start, _ in spans]
+    ends = list(accumulate((end for _, end in spans), max))
 
     def touches(edit: Edit) -> bool:
-        # The last fact that starts at or before the end of a change; facts do not overlap.
+        # Of the spans that start at or before the end of a change, where the last one ends.
         return any(
-            (i := bisect_right(starts, change.end)) > 0 and spans[i - 1][1] >= change.start
+            (i := bisect_right(starts, change.end)) > 0 and ends[i - 1] >= change.start
             for change in edit.changes
         )
 
-    return [edit for edit in edits if not touches(edit) or keeps_facts(message, edit)]
+    return [edit for edit in edits if not touches(edit) or keeps_facts(message, edit, kept)]
 
 
 def collide(edit: Edit, other: Edit) -> bool:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from data.reasons import Reason, reason
-from data.records import TransformType
-from models import facts, languages
+from data.records import Term, TransformType
+from models import facts, languages, own_terms
 from models.edits import (
     background,
     clarify,
@@ -34,29 +34,35 @@ from models.edits.tagging import Choose, Reading, Tagger
 FOLDER = "tagger"  # of a version folder
 
 
-def _clarify(message: str) -> list[Edit]:
+def _clarify(message: str, _terms: Sequence[Term]) -> list[Edit]:
     """The edits of both proposers with as many notes as a reader can bear."""
     return clarify.space(
         message, references.propose(message, TransformType.CLARIFY) + clarify.propose(message)
     )
 
 
-def _background(message: str) -> list[Edit]:
-    return references.propose(message, TransformType.BACKGROUND) + background.propose(message)
+def _background(message: str, terms: Sequence[Term]) -> list[Edit]:
+    """The edits of both proposers; a term that is explained gets no note that it is not."""
+    edits = references.propose(message, TransformType.BACKGROUND) + background.propose(message)
+    return terminology.explain_own(message, terms, edits)
 
 
-_PROPOSERS: Mapping[TransformType, Callable[[str], list[Edit]]] = {
-    TransformType.SOFTEN: soften.propose,
+_PROPOSERS: Mapping[TransformType, Callable[[str, Sequence[Term]], list[Edit]]] = {
+    TransformType.SOFTEN: lambda message, _terms: soften.propose(message),
     TransformType.CLARIFY: _clarify,
     TransformType.TERMINOLOGY: terminology.propose,
     TransformType.BACKGROUND: _background,
 }
 
 
-def propose(message: str, transform_type: TransformType) -> list[Edit] | None:
-    """All edits of an English message that keep its facts; None for a transform type that arranges parts."""
+def propose(message: str, transform_type: TransformType, terms: Sequence[Term] = ()) -> list[Edit] | None:
+    """All edits of an English message that keep its facts, and the terms of a dictionary that are kept; None
+    for a transform type that arranges parts.
+    """
     proposer = _PROPOSERS.get(transform_type)
-    return None if proposer is None else script.keep_facts(message, proposer(message))
+    if proposer is None:
+        return None
+    return script.keep_facts(message, proposer(message, terms), own_terms.list_kept(terms))
 
 
 Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
@@ -118,8 +124,10 @@ class Writer:
         requests: Sequence[Request],
         temperature: float = 0.0,
         seeds: Sequence[int | None] | None = None,
+        terms: Sequence[Sequence[Term]] | None = None,
     ) -> list[Edited]:
-        """Rewrite messages in their order.
+        """Rewrite messages in their order. `terms` are those of dictionaries in each message; ones that are
+        replaced are replaced before (`models.own_terms`).
 
         Above a temperature of 0 the tagger's decisions are drawn, by the request's seed or without one.
         Requests with the same seed are drawn together: only they together give the same rewrites.
@@ -128,11 +136,13 @@ class Writer:
         # The tagger reads English only; the rules for Japanese have no labels to learn from.
         english = [i for i, language in enumerate(spoken) if language == "en"]
         readings = dict(zip(english, self._tagger.read([requests[i][0] for i in english]), strict=True))
-        seeds = seeds or [None] * len(requests)
+        seeds, terms = seeds or [None] * len(requests), terms or [()] * len(requests)
         # Requests with one seed share one stream, so that two samples of a message differ.
         streams = {seed: np.random.default_rng(seed) for seed in seeds}
         return [
-            _rewrite(request, spoken[i], readings.get(i), _Choosers.of(streams[seeds[i]], temperature))
+            _rewrite(
+                request, terms[i], spoken[i], readings.get(i), _Choosers.of(streams[seeds[i]], temperature)
+            )
             for i, request in enumerate(requests)
         ]
 
@@ -155,31 +165,43 @@ def rules_digest() -> str:
     return digest.hexdigest()
 
 
-def _rewrite(request: Request, language: str, reading: Reading | None, choosers: _Choosers) -> Edited:
+def _rewrite(
+    request: Request, terms: Sequence[Term], language: str, reading: Reading | None, choosers: _Choosers
+) -> Edited:
     """One rewrite; `reading` is what the tagger sees in an English message."""
     message, transform_type, intensity = request
+    if reading is None and language != "ja":
+        return Edited(message, reason("unchanged_language"))
     if intensity == 0:
         return Edited(message, reason("unchanged_intensity_zero"))
     if reading is not None:
-        text = _english(message, transform_type, intensity, reading, choosers)
-    elif language == "ja":
-        text = japanese.rewrite(message, transform_type, intensity)
+        text = _english(message, transform_type, intensity, terms, reading, choosers)
     else:
-        return Edited(message, reason("unchanged_language"))
+        text = japanese.rewrite(message, transform_type, intensity, terms)
+    kept = own_terms.list_kept(terms)
+    if text is not None:
+        text = own_terms.restore_case(message, kept, text)
     if text is None or (text.split() == message.split() and text.count("\n") <= message.count("\n")):
         if transform_type is TransformType.TERMINOLOGY:
             return Edited(message, reason("unchanged_no_term"))
         return Edited(message, reason("unchanged_nothing_to_do", transform_type=transform_type.value))
     # A summary loses facts, but only together with a part that it drops.
-    if transform_type is not TransformType.SUMMARIZE and facts.missing(message, text):
+    if transform_type is not TransformType.SUMMARIZE and (
+        facts.missing(message, text) or own_terms.list_missing(message, kept, text)
+    ):
         return Edited(message, reason("unchanged_not_kept"))
     return Edited(text)
 
 
 def _english(
-    message: str, transform_type: TransformType, intensity: int, reading: Reading, choosers: _Choosers
+    message: str,
+    transform_type: TransformType,
+    intensity: int,
+    terms: Sequence[Term],
+    reading: Reading,
+    choosers: _Choosers,
 ) -> str | None:
-    edits = propose(message, transform_type)
+    edits = propose(message, transform_type, terms)
     if edits is not None:
         for lean in (0.0, _LENIENT):
             accepts = partial(reading.accepts, choose=choosers.edits, lean=lean)
@@ -200,7 +222,7 @@ def _english(
             return structure.label(split, intensity)
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
-    edits = script.keep_facts(message, shorten.propose(message))
+    edits = script.keep_facts(message, shorten.propose(message), own_terms.list_kept(terms))
     shortened = script.select(edits, intensity, partial(reading.accepts, choose=choosers.edits))
 
     def gives_up(risk: float, most: float) -> bool:

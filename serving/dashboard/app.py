@@ -1,30 +1,18 @@
-"""The dashboard's process: limits and headers for every request, and the routes. `python -m
-serving.dashboard.app` serves it with uvicorn.
+"""The dashboard's process and its pages. `python -m serving.dashboard.app` serves it with uvicorn.
 
 The server makes the pages, as HTML that works without a script; the script only adds convenience. Handlers
 are plain functions, which FastAPI runs in threads: they wait for Postgres, Redis and the gateway.
 """
 
-import logging
-import re
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
-import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.responses import PlainTextResponse
-from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import MutableHeaders
-from starlette.types import Message, Receive, Scope, Send
-
 from configs.settings import Settings
-from data.reasons import reason
-from serving import source
-from serving.dashboard import entry, parts, problems
+from data import startup
+from serving.dashboard import parts
+from serving.dashboard.loop_metrics import LoopMetrics
 from serving.dashboard.pages import (
     accounts,
+    app_feedback,
     calibration,
     comparisons,
     data,
@@ -36,113 +24,12 @@ from serving.dashboard.pages import (
     operations,
     webhooks,
 )
-from serving.protocol import Door, GuardedProtocol
-
-_HERE = Path(__file__).parent
-_HEADERS = {
-    # matplotlib's SVG has its style in attributes; nothing else is inline.
-    "Content-Security-Policy": "default-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline';"
-    " img-src 'self' data:; frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_MAX_LENGTH = 2000  # characters of a path parameter, a query parameter or a name
-_MAX_FIELD, _MAX_MESSAGE = 4000, 20_000  # characters of a form's field, and of its field `text`
-_MAX_FIELDS = 200
-_MAX_BYTES = 500_000  # of a form: the longest message, three bytes a character, each percent-encoded
-_UNREADABLE = re.compile("[\x00\ud800-\udfff]")  # Postgres cannot store such text, and no browser sends it
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]*)?")  # RFC 3986, as far as browsers send it
-
-
-class Front:
-    """The ASGI application that the server runs; `behind` it is FastAPI's. It refuses requests for a host
-    name that is not the installation's, so that a site whose name resolves to this server (DNS rebinding) can
-    neither read a page nor send a form. And it adds security headers to every response.
-
-    It is not FastAPI middleware: FastAPI answers unexpected errors outside of its middleware.
-    """
-
-    def __init__(self, app: FastAPI, allowed_hosts: Iterable[str]) -> None:
-        self.behind, self._allowed = app, frozenset(host.lower() for host in allowed_hosts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] != "http":
-            await self.behind(scope, receive, send)
-            return
-        has_started, received = False, 0
-
-        async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > _MAX_BYTES:
-                raise HTTPException(413, reason("form_too_long", limit=_MAX_BYTES))
-            return message
-
-        async def send_protected(message: Message) -> None:
-            nonlocal has_started
-            if message["type"] == "http.response.start":
-                has_started = True
-                _protect(scope["path"], message)
-            await send(message)
-
-        if scope["path"] != "/livez" and _host(scope) not in self._allowed:
-            refusal = PlainTextResponse(
-                "This dashboard does not answer to this name. If people reach it by it, add it to"
-                ' TONEBRIDGE_ALLOWED_HOSTS, a JSON list of host names without ports: ["127.0.0.1", ...].\n',
-                400,
-            )
-            await refusal(scope, receive, send_protected)
-            return
-        try:
-            await self.behind(scope, receive_bounded, send_protected)
-        except Exception:  # this is the outermost edge; uvicorn logs it
-            if not has_started:
-                failure = PlainTextResponse("Something broke here. It has been logged. Try again.\n", 500)
-                await failure(scope, receive, send_protected)
-            raise
-
-
-def _host(scope: Scope) -> str | None:
-    """The host name of a request, without its port; None when it has none, or several."""
-    names = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
-    match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
-    return match[1] if match else None
-
-
-def _protect(path: str, start: Message) -> None:
-    headers = MutableHeaders(scope=start)
-    for name, value in _HEADERS.items():
-        headers[name] = value
-    if path.startswith("/static/"):
-        headers["Cache-Control"] = "no-cache"  # browsers revalidate, and get a 304
-    if start["status"] in (413, 500):
-        headers["Connection"] = "close"  # uvicorn closes the connection, and the client has to know
-
-
-async def _check_readable(request: Request) -> None:
-    """HTTPException for text that cannot be stored: 404 in a path, 422 in a query or a form."""
-    for value in request.path_params.values():
-        if _UNREADABLE.search(value) or len(value) > _MAX_LENGTH:
-            raise HTTPException(404)
-    fields = [(name, value, _MAX_LENGTH) for name, value in request.query_params.multi_items()]
-    if request.method == "POST":
-        try:
-            form = await request.form(max_fields=_MAX_FIELDS)
-        except UnicodeError as error:  # in the charset that the client names
-            raise HTTPException(400, reason("form_not_utf8")) from error
-        fields += [
-            (name, value, _MAX_MESSAGE if name == "text" else _MAX_FIELD)
-            for name, value in form.multi_items()
-            if isinstance(value, str)
-        ]
-    for name, value, limit in fields:
-        if _UNREADABLE.search(name + value):
-            raise HTTPException(422, reason("form_not_text"))
-        if len(name) > _MAX_LENGTH or len(value) > limit:
-            raise HTTPException(422, reason("form_value_too_long", limit=limit))
+from serving.dashboard.problems import KINDS, explain
+from serving.dashboard.visit import first_page, plain_visit, signed_in_if_possible, visit
+from serving.metrics import Metrics, RedisCommands
+from serving.observability.start import start
+from serving.sites import entry, problems
+from serving.sites.front import Front, make_app, serve
 
 
 def create_app(settings: Settings) -> Front:
@@ -150,22 +37,8 @@ def create_app(settings: Settings) -> Front:
     ValueError when a setting is missing.
     """
     made = parts.make(settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        made.close()
-
-    app = FastAPI(
-        title="ToneBridge dashboard",
-        openapi_url=None,
-        lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # its spans hold search terms
-        dependencies=[Depends(_check_readable)],
-    )
+    app = make_app("ToneBridge dashboard", settings, Path(__file__).parent / "static", made.close)
     app.state.parts = made
-    source.trust_proxies(app, settings.trusted_proxies)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     for page in (
         drafts,
         experiments,
@@ -177,29 +50,25 @@ def create_app(settings: Settings) -> Front:
         comparisons,
         webhooks,
         deliveries,
+        app_feedback,
         accounts,
-        entry,
     ):
         app.include_router(page.router)
-    problems.install(app)
-    return Front(app, settings.allowed_hosts)
+    app.include_router(entry.make_router(plain_visit, visit, first_page))
+    problems.install(app, signed_in_if_possible, explain, KINDS)
+    site_metrics = Metrics(settings)
+    site_metrics.registry.register(LoopMetrics(settings, made.engine))
+    site_metrics.registry.register(RedisCommands(made.site.meter))
+    return Front(app, settings, site_metrics)
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     settings = Settings()
-    logging.basicConfig(level=logging.INFO)
-    uvicorn.run(
-        create_app(settings),
-        host="127.0.0.1",
-        port=settings.dashboard_port,
-        http=partial(GuardedProtocol, Door(settings)),  # type: ignore[arg-type]
-        ws="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # `source.trust_proxies` reads them, of proxies that the settings name
-        server_header=False,
-    )
+    start(settings, "dashboard")
+    app = create_app(settings)
+    startup.check_dashboard(settings)
+    serve(app, settings, settings.dashboard_port)
 
 
 if __name__ == "__main__":

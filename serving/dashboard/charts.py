@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from experiments.evidence import Exposed, Point
 from experiments.novelty import Point as DayPoint
 from experiments.readings import EpochRow
+from serving import sites
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
 }
 
-STYLE_SHEET = Path(__file__).parent / "static" / "style.css"
+BASE_STYLE = Path(sites.__file__).parent / "static" / "base.css"  # the colours are its custom properties
 
 _drawing = Lock()
 
@@ -89,7 +90,7 @@ def _to_svg(figure: "Figure", description: str) -> Markup:
 
 def with_light_colours(chart: str) -> str:
     """A chart in the colours of the light theme, for a notebook or a page without the dashboard's style."""
-    styles = STYLE_SHEET.read_text(encoding="utf-8")
+    styles = BASE_STYLE.read_text(encoding="utf-8")
     light: dict[str, str] = {}
     for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", styles):
         light.setdefault(name, colour)  # the dark theme follows the light one

@@ -6,35 +6,28 @@ Pages reach them by `serving.dashboard.visit.Visit`, everything else by `parts_o
 from dataclasses import dataclass
 from typing import Annotated
 
-import redis
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
 from configs.settings import Settings
 from data import database
 from experiments import own_metrics
-from serving.dashboard.api import GatewayClient
 from serving.dashboard.attention import Attention
-from serving.dashboard.session import Sessions
-
-_TIMEOUT_S = 2.0  # of Redis
+from serving.sites import parts
+from serving.sites.parts import SiteParts
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """One of each, safe to use from any thread."""
 
-    settings: Settings
+    site: SiteParts
     engine: Engine
-    gateway: GatewayClient
-    redis: redis.Redis
-    sessions: Sessions
     attention: Attention
 
     def close(self) -> None:
         """Close all connections."""
-        self.gateway.close()
-        self.redis.close()
+        self.site.close()
         self.engine.dispose()
 
 
@@ -43,23 +36,10 @@ def make(settings: Settings) -> Parts:
     one's own that is not valid.
     """
     own_metrics.load(settings.metrics_file)
-    if settings.database_url is None or not settings.redis_url:
-        raise ValueError(
-            "the dashboard needs TONEBRIDGE_DATABASE_URL and TONEBRIDGE_REDIS_URL; `make up` starts"
-            " everything with local servers"
-        )
-    gateway = GatewayClient(settings.gateway_url, settings.secret("service_token"))
-    client = redis.Redis.from_url(
-        settings.redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-    )
-    return Parts(
-        settings=settings,
-        engine=database.reading_engine(settings.database_url),
-        gateway=gateway,
-        redis=client,
-        sessions=Sessions(client, gateway),
-        attention=Attention(),
-    )
+    url = database.pooled_url_of(settings)
+    site = parts.make(settings, "serving.dashboard")
+    pool = database.ENGINE_POOL.set_by(settings)
+    return Parts(site, database.reading_engine(url, pool), Attention())
 
 
 def parts_of(app: FastAPI) -> Parts:

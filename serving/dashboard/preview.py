@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import redis
@@ -12,12 +13,17 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data.reasons import Language
-from serving.dashboard.api import GatewayClient
+from data.redis_meter import Meter
 from serving.dashboard.attention import Attention
-from serving.dashboard.charts import STYLE_SHEET, with_light_colours
+from serving.dashboard.charts import BASE_STYLE, with_light_colours
 from serving.dashboard.parts import Parts
-from serving.dashboard.session import Sessions
-from serving.dashboard.visit import Me, Visit
+from serving.dashboard.visit import Visit
+from serving.sites.api import GatewayClient
+from serving.sites.parts import SiteParts, templates
+from serving.sites.session import Sessions
+from serving.sites.visit import Me
+
+_STYLE = Path(__file__).parent / "static" / "style.css"
 
 
 def render(
@@ -35,7 +41,9 @@ def render(
     # Nobody signs in, so nothing connects to these.
     gateway, client = GatewayClient(settings.gateway_url), redis.Redis()
     engine = cast(Engine, session.connection())  # pages only open sessions on it
-    parts = Parts(settings, engine, gateway, client, Sessions(client, gateway), Attention())
+    sessions = Sessions(client, gateway)
+    site = SiteParts(settings, gateway, client, Meter(), sessions, templates("serving.dashboard"))
+    parts = Parts(site, engine, Attention())
     request = Request(
         {
             "type": "http",
@@ -50,8 +58,7 @@ def render(
     try:
         page = bytes(handler(here).body).decode()
     finally:
-        gateway.close()
-        client.close()
+        site.close()
     return _make_one_file(page)
 
 
@@ -76,5 +83,8 @@ def _make_one_file(page: str) -> str:
     """The page with its style inside. What leads elsewhere is left out."""
     page = re.sub(r"<script.*?</script>\n?|<header.*?</header>\n?", "", page, flags=re.DOTALL)
     page = re.sub(r'<link rel="icon"[^>]*>\n?|<a class="skip".*?</a>\n?|(?<=<a) href="[^"]*"', "", page)
-    style = f"<style>\n{STYLE_SHEET.read_text(encoding='utf-8')}</style>"
-    return page.replace('<link rel="stylesheet" href="/static/style.css">', style, 1)
+    links = {"/static/shared/base.css": BASE_STYLE, "/static/style.css": _STYLE}
+    for address, file in links.items():
+        style = f"<style>\n{file.read_text(encoding='utf-8')}</style>"
+        page = page.replace(f'<link rel="stylesheet" href="{address}">', style, 1)
+    return page

@@ -1,23 +1,18 @@
-"""One request to the dashboard: the person, what they may see, and the response."""
+"""One request to the dashboard: the person, and what they may see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache, cached_property
 from typing import Any
 
 from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
 from data.people.identities import Role
 from data.webhooks.subscriptions import Webhook
-from serving.dashboard import session
-from serving.dashboard.api import GatewayError, SignedOutError
+from serving.dashboard.attention import count_new, count_webhooks
 from serving.dashboard.parts import InjectedParts, parts_of
-from serving.dashboard.session import Stored
-from serving.dashboard.words import LANGUAGES, Words, chosen, contained, isolated
+from serving.sites.api import GatewayError, SignedOutError
+from serving.sites.visit import SiteVisit
 
 
 class Readers(Enum):
@@ -28,7 +23,8 @@ class Readers(Enum):
     ADMINS = auto()  # and owners, of any organisation
 
 
-WEBHOOKS = "/webhooks"  # also at the gateway
+WEBHOOKS, APP_FEEDBACK = "/webhooks", "/app-feedback"  # also at the gateway
+_NEWEST = 200  # of the feedback on the app, of which the new ones are counted
 PAGES = (  # address, name, readers
     ("/experiments", "Experiments", Readers.VIEWERS),
     ("/models", "Models", Readers.VIEWERS),
@@ -37,6 +33,7 @@ PAGES = (  # address, name, readers
     ("/operations", "Operations", Readers.VIEWERS),
     ("/compare", "Compare", Readers.EVERYBODY),
     (WEBHOOKS, "Webhooks", Readers.ADMINS),
+    (APP_FEEDBACK, "App feedback", Readers.ADMINS),
     ("/accounts", "Accounts", Readers.EVERYBODY),
 )
 _LISTED = TypeAdapter(list[Webhook])
@@ -46,42 +43,12 @@ class NotAllowedError(Exception):
     """The account may not see a page; the message says who may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Me:
-    """The signed-in person, as the gateway knows them now."""
-
-    name: str
-    user_id: str | None
-    organisation_id: str
-    organisation: str
-    role: str
-    runs_this: bool
-
-    def may_act_as(self, role: Role) -> bool:
-        """Whether they have the rights of a role."""
-        return role in Role(self.role).included
-
-
-class Visit:
-    """A request, and the parts that its handler needs. `stored` and `me` exist only for signed-in people."""
+class Visit(SiteVisit):
+    """A request to the dashboard, and the parts that its handler needs."""
 
     def __init__(self, request: Request, parts: InjectedParts) -> None:
-        self.request = request
-        self.settings, self.engine = parts.settings, parts.engine
-        self.sessions, self.gateway = parts.sessions, parts.gateway
-        self.attention = parts.attention
-        self.words = Words(chosen(request))
-        self.stored: Stored | None = None
-
-    def ask(self, method: str, path: str, body: Any = None, idempotency_key: str | None = None) -> Any:
-        """The gateway's answer to a request of this person; errors as `GatewayClient.ask`."""
-        assert self.stored is not None, "only signed-in people have a token for the gateway"
-        return self.gateway.ask(self.stored.access_token, method, path, body, idempotency_key)
-
-    @cached_property
-    def me(self) -> Me:
-        """The signed-in person, read now, since their role may have changed."""
-        return Me(**self.ask("GET", "/auth/me"))
+        super().__init__(request, parts.site)
+        self.engine, self.attention = parts.engine, parts.attention
 
     @property
     def may_see_experiments(self) -> bool:
@@ -107,21 +74,31 @@ class Visit:
     def list_webhooks(self) -> list[Webhook]:
         """The webhooks of their organisation, the oldest first; the gateway refuses whoever is no admin."""
         webhooks = self._read_webhooks()
-        self.attention.remember(self.me.organisation_id, webhooks)
+        self.attention.remember(self.me.organisation_id, WEBHOOKS, count_webhooks(webhooks))
         return webhooks
 
     def _read_webhooks(self) -> list[Webhook]:
-        return _LISTED.validate_python(self.ask("GET", WEBHOOKS))
+        return _LISTED.validate_python(self.ask_all(WEBHOOKS)[::-1])
 
     def _count_marks(self) -> Mapping[str, int]:
         """How many things need attention on the pages that the navigation marks, by address."""
         if self.stored is None or not self.may_administer:
             return {}
-        try:
-            count = self.attention.count(self.me.organisation_id, self._read_webhooks)
-        except (GatewayError, SignedOutError, ValidationError):  # a page is more than a mark
-            return {}
-        return {WEBHOOKS: count} if count else {}
+        counts = {
+            WEBHOOKS: lambda: count_webhooks(self._read_webhooks()),
+            APP_FEEDBACK: lambda: count_new(self.ask_page(APP_FEEDBACK, limit=_NEWEST).rows),
+        }
+        marks = {}
+        for page, ask in counts.items():
+            try:
+                marks[page] = self.attention.count(self.me.organisation_id, page, ask)
+            except (GatewayError, SignedOutError, ValidationError):  # a page is more than a mark
+                continue
+        return {page: count for page, count in marks.items() if count}
+
+    def forget_mark(self, page: str) -> None:
+        """Count anew what needs attention on a page, since the person has changed it."""
+        self.attention.forget(self.me.organisation_id, page)
 
     def require_decider(self) -> None:
         """NotAllowedError unless they may draft experiments and decide on them."""
@@ -133,55 +110,17 @@ class Visit:
                 )
             )
 
-    def check(self, csrf: str) -> None:
-        """ForgedError unless a form was sent from a page of this session."""
-        assert self.stored is not None
-        session.check_form(self.request, self.stored, csrf)
-
-    def page(self, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
-        """The page of a template with these values, and those that every page needs. `here` is where the form
-        for language and theme returns to; a page at an address without GET has to name another one.
-        """
-        theme = self.request.cookies.get("theme", "auto")
-        path = self.request.url.path
-        content = (
-            _templates()
-            .get_template(template)
-            .render(
-                {
-                    "_": self.words.say,
-                    "words": self.words,
-                    "languages": LANGUAGES,
-                    "theme": theme if theme in ("light", "dark") else "auto",
-                    "here": path + (f"?{self.request.url.query}" if self.request.url.query else ""),
-                    "path": path,
-                    "pages": [page for page in PAGES if self.stored and self.may_open(page[2])],
-                    "marks": self._count_marks(),
-                    "stored": self.stored,
-                    **values,
-                }
-            )
-        )
-        return HTMLResponse(content, status)
-
-
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("serving.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: contained(value) if type(value) is str else value,  # Markup is our own HTML
-    )
-    environment.filters["isolated"] = isolated
-    return environment
+    def shared_values(self) -> Mapping[str, Any]:
+        """The navigation."""
+        pages = [
+            (address, name) for address, name, readers in PAGES if self.stored and self.may_open(readers)
+        ]
+        return {"pages": pages, "marks": self._count_marks()}
 
 
 def _visit(request: Request, parts: InjectedParts) -> Visit:
     here = Visit(request, parts)
-    here.stored = here.sessions.find(request.cookies.get(session.COOKIE))
+    here.sign_in_by_cookie()
     return here
 
 
@@ -222,6 +161,11 @@ def _admin(request: Request, parts: InjectedParts) -> Visit:
             )
         )
     return here
+
+
+def first_page(here: Visit) -> str:
+    """The path of a signed-in person's first page."""
+    return "/experiments" if here.may_see_experiments else "/compare"
 
 
 plain_visit = Depends(Visit)  # for anybody

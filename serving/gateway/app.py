@@ -4,7 +4,6 @@ serving.gateway.app` serves it with uvicorn.
 
 import asyncio
 import gc
-import logging
 import resource
 import signal
 import socket
@@ -18,34 +17,46 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from configs.settings import Settings
-from serving import source
-from serving.gateway import description, home, manual, parts, problems
+from data import startup
+from serving import listening, source
+from serving.gateway import conditional, home, manual, parts, problems
 from serving.gateway.dependencies import admitted
+from serving.gateway.description import document
 from serving.gateway.graph import endpoint
 from serving.gateway.graph.endpoint import GraphQLRequest
 from serving.gateway.graph.sockets import Subscriptions
 from serving.gateway.message_files import Messages
 from serving.gateway.online import completions as openai_form
-from serving.gateway.online import telemetry
 from serving.gateway.online.front import GRAPHQL_PATH, Front
 from serving.gateway.online.protocol import HotProtocol
 from serving.gateway.realtime import sockets
 from serving.gateway.routes import (
     accounts,
+    analysis,
+    answers,
+    app_feedback,
     batches,
     comparisons,
     completions,
     consent,
+    dictionary,
+    erasures,
     experiments,
     feedback,
     health,
+    inbound_webhooks,
     jobs,
     keys,
     metrics,
+    origins,
+    preferences,
     realtime,
     rewriting,
+    rules,
+    sessions,
     webhooks,
 )
+from serving.observability.start import start
 from serving.protocol import Door, GuardedProtocol
 
 _DRAIN_S = 1.0  # from SIGTERM on: not ready, and still answering, so that a load balancer can turn away
@@ -68,6 +79,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
             app.state.subscriptions = subscriptions = Subscriptions(running, front, opened)
             front.inject(
                 running.authenticator,
+                running.cors,
                 running.signatures,
                 running.limiter,
                 running.online,
@@ -79,11 +91,9 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
             await subscriptions.stop()
 
     app = FastAPI(
-        title="ToneBridge",
-        description="Rewrites workplace messages, and learns from what people think of the rewrites.",
-        version="0.1.0",
+        **document.ABOUT,
         lifespan=lifespan,
-        generate_unique_id_function=description.name_operation,
+        generate_unique_id_function=document.name_operation,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.api_docs else None,
@@ -92,7 +102,8 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     )
     front = Front(app, codecs={openai_form.PATH: openai_form.Exchange})
     problems.install(app)
-    description.install(app, GraphQLRequest, Messages)
+    document.install(app, GraphQLRequest, Messages)
+    conditional.install(app)
     endpoint.install(app, front)
     source.trust_proxies(app, settings.trusted_proxies)
     home.install(app, settings)
@@ -101,8 +112,11 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     app.include_router(accounts.router)
     # `batches` before `jobs`, whose addresses have an id where those of batches have that word.
     for router in (
-        accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
-        batches.router, jobs.router, webhooks.router, metrics.router,
+        accounts.account_router, sessions.router, keys.router, origins.router, comparisons.router,
+        consent.router, preferences.router, analysis.router,
+        dictionary.router, experiments.router, batches.router, jobs.router, webhooks.router, metrics.router,
+        inbound_webhooks.router,
+        answers.router, erasures.router, rules.router, app_feedback.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
     # These take `Admitted` in the routes that count against a plan.
@@ -121,7 +135,8 @@ def make_door(settings: Settings, front: Front) -> Door:
         opened: asyncio.Protocol = front.behind.state.subscriptions.open(connection, head)
         return opened
 
-    return Door(settings, {sockets.PATH.encode(): front.open_socket, GRAPHQL_PATH.encode(): subscribe})
+    upgrades = {sockets.PATH.encode(): front.open_socket, GRAPHQL_PATH.encode(): subscribe}
+    return Door(settings, upgrades, front.counts)
 
 
 class _Server(uvicorn.Server):
@@ -158,16 +173,11 @@ class _Server(uvicorn.Server):
 def main() -> None:
     """Serve until SIGTERM, and finish the requests in progress."""
     settings = Settings()
-    handler = logging.StreamHandler()
-    handler.setFormatter(telemetry.JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    if settings.otlp_endpoint is not None:
-        telemetry.export_spans(settings.otlp_endpoint)
+    start(settings, "gateway")
     front = create_app(settings)
+    startup.check_gateway(settings)
     config = uvicorn.Config(
         front,
-        host="127.0.0.1",
-        port=settings.gateway_port,
         loop="uvloop",
         http=partial(HotProtocol if settings.hot_protocol else GuardedProtocol, make_door(settings, front)),  # type: ignore[arg-type]
         log_config=None,
@@ -182,7 +192,7 @@ def main() -> None:
     )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
-    _Server(front, config).run()
+    listening.serve(_Server(front, config), settings.host, settings.gateway_port)
 
 
 if __name__ == "__main__":

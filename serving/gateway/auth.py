@@ -43,10 +43,10 @@ _Find = Callable[[AsyncConnection, Collection[str]], Awaitable[dict[str, R]]]
 
 class Caller:
     """The sender of a request, verified. `subject` is a token's `sub`; `expires_at` is in epoch seconds, and
-    infinite for keys; `user_id` is the person of an account that has signed in.
+    infinite for keys; `user_id` is the person of an account that has signed in, and `session_id` its session.
     """
 
-    __slots__ = ("expires_at", "identity", "jti", "subject", "user_id")
+    __slots__ = ("expires_at", "identity", "jti", "session_id", "subject", "user_id")
 
     def __init__(
         self,
@@ -55,9 +55,10 @@ class Caller:
         expires_at: float = math.inf,
         jti: str | None = None,
         user_id: uuid.UUID | None = None,
+        session_id: uuid.UUID | None = None,
     ) -> None:
         self.identity, self.subject, self.expires_at, self.jti = identity, subject, expires_at, jti
-        self.user_id = user_id
+        self.user_id, self.session_id = user_id, session_id
 
     @property
     def name(self) -> str:
@@ -242,7 +243,12 @@ class Authenticator:
             raise UnknownKeyError("session_ended")
         expires_at = int(claims["exp"]) + _LEEWAY_S
         return Caller(
-            session.identity(), str(session.account_id), expires_at, _digest(token), session.user_id
+            session.identity(),
+            str(session.account_id),
+            expires_at,
+            _digest(token),
+            session.user_id,
+            session.id,
         )
 
     async def renew(self, connection: AsyncConnection) -> None:

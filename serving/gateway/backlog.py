@@ -1,6 +1,6 @@
-"""The jobs of the queue as Prometheus reads them, counted in Postgres when somebody asks.
+"""The jobs of the queue and the open erasures for Prometheus, counted in Postgres when somebody asks.
 
-Every gateway counts the jobs of all organisations, so all gateways export the same numbers.
+Every gateway counts those of all organisations, so all gateways export the same numbers.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import psycopg
 from prometheus_client import CollectorRegistry, Gauge
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data.erasure import work_orders
 from data.jobs import listing
 from data.jobs.listing import Count
 from data.jobs.queue import Kind, State
@@ -23,7 +24,7 @@ _COUNTED = (State.WAITING, State.RUNNING, State.DEAD)
 
 
 class Backlog:
-    """The gauges of the queue. They are empty until Postgres has answered once."""
+    """The gauges of the queue and of erasures. They are empty until Postgres has answered once."""
 
     def __init__(
         self,
@@ -48,6 +49,18 @@ class Backlog:
             ["kind"],
             registry=registry,
         )
+        self._erasures = Gauge(
+            "tonebridge_erasures_open",
+            "Erasures that are not finished, of all organisations; every gateway has the same number",
+            ["state"],
+            registry=registry,
+        )
+        self._oldest_erasure = Gauge(
+            "tonebridge_erasures_oldest_seconds",
+            "Seconds since the oldest erasure in a state was requested; 0 when there is none",
+            ["state"],
+            registry=registry,
+        )
 
     async def renew(self) -> None:
         """Count the jobs again if the last count is too old. A slow Postgres delays this by `wait_s` at most.
@@ -70,10 +83,14 @@ class Backlog:
         try:
             async with self._pool.connection() as connection:
                 counts = await listing.count(connection)
+                erasures = await work_orders.count_open(connection)
         except (psycopg.Error, PoolTimeout, OSError) as error:
-            log.warning("the jobs of the queue could not be counted: %s", error)
+            log.warning("jobs and erasures could not be counted: %s", error)
         else:
             self._export(counts)
+            for each in erasures:
+                self._erasures.labels(each.state).set(each.erasures)
+                self._oldest_erasure.labels(each.state).set(each.oldest_s)
 
     def _export(self, counts: Sequence[Count]) -> None:
         kinds = {*map(str, Kind), *(count.kind for count in counts)}

@@ -1,4 +1,6 @@
-"""FastAPI dependencies of the routes: the caller, a connection to Postgres, and Idempotency-Keys."""
+"""FastAPI dependencies of the routes: the caller, a connection to Postgres, Idempotency-Keys, and clients who
+leave.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,29 +12,58 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 
-from serving.gateway import rate, signatures
+from serving.gateway import cors, rate, signatures
 from serving.gateway.auth import Caller, credential
+from serving.gateway.cors import OriginError
+from serving.gateway.online.turns import Turn, watched
 from serving.gateway.parts import InjectedParts
 from serving.gateway.rate import Limiter
+
+_API_KEY = APIKeyHeader(
+    name="X-API-Key",
+    description="An API key, `tb_...`. Admins make them by `POST /api/v1/keys`.",
+    auto_error=False,
+)
+_BEARER = HTTPBearer(
+    description="An API key, the access token of `POST /api/v1/auth/login`, or a JWT that your"
+    " organisation signs for one of its people (`POST /api/v1/signing-keys`).",
+    auto_error=False,
+)
 
 
 async def authenticated(
     request: Request,
     parts: InjectedParts,
-    _key: Annotated[Any, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
-    _bearer: Annotated[Any, Security(HTTPBearer(auto_error=False))],
+    _key: Annotated[Any, Security(_API_KEY)],
+    _bearer: Annotated[Any, Security(_BEARER)],
 ) -> Caller:
-    """The caller, by the key or token in the headers, whose signature is checked if there is one. The hot
-    path does the same with the same functions; `_key` and `_bearer` only document the headers.
+    """The caller, by the key or token in the headers. The origin of a page is checked, and a signature if
+    there is one. The hot path does the same with the same functions; `_key` and `_bearer` only document the
+    headers.
     """
-    caller = await parts.authenticator.identify(credential(dict(request.scope["headers"])))
-    signature = parts.signatures.verify(signatures.head_of(request.scope), caller)
+    scope = request.scope
+    caller = await parts.authenticator.identify(credential(dict(scope["headers"])))
+    try:
+        parts.cors.check(caller, scope["route"].path, scope["headers"])
+    except OriginError:
+        scope[cors.IS_REFUSED] = True
+        raise
+    signature = parts.signatures.verify(signatures.head_of(scope), caller)
     if signature is not None:
         await parts.signatures.accept(signature, await request.body())
     return caller
 
 
 Authenticated = Annotated[Caller, Depends(authenticated)]
+
+
+async def own_page(request: Request, parts: InjectedParts) -> None:
+    """OriginError when a page of another origin than the gateway's own sends a request without a caller."""
+    try:
+        parts.cors.check_own(request.scope["headers"])
+    except OriginError:
+        request.scope[cors.IS_REFUSED] = True
+        raise
 
 
 @asynccontextmanager
@@ -82,6 +113,16 @@ async def _connection(parts: InjectedParts) -> AsyncIterator[AsyncConnection]:
 #   a lookup of a key): ten such handlers would hold the whole pool and wait for each other.
 # Parameters are resolved in their order: the caller comes first, so strangers take no connection.
 Connection = Annotated[AsyncConnection, Depends(_connection, scope="function")]
+
+
+async def _turn(request: Request) -> AsyncIterator[Turn]:
+    turn = Turn()
+    with watched(request.receive, turn):
+        yield turn
+
+
+# Of a route with a body, which FastAPI has read by then: `unless_left` ends what only this client waits for.
+Waiting = Annotated[Turn, Depends(_turn, scope="function")]
 
 
 @dataclass(frozen=True)

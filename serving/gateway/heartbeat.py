@@ -1,8 +1,8 @@
 """The routing in force, read from Postgres at every heartbeat and when Postgres notifies of a new epoch.
 
 The heartbeat also acknowledges the epoch, so that a promotion knows when every gateway has it. It renews
-keys, tokens and usage, and after an erasure it clears outputs and people from memory. While Postgres is
-unavailable the last routing stays in force for `_STALE_S`.
+dictionaries, keys, tokens and usage, and after an erasure it clears outputs and people from memory. While
+Postgres is unavailable the last routing stays in force for `_STALE_S`.
 """
 
 import asyncio
@@ -15,12 +15,14 @@ from datetime import datetime
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import ValidationError
 
 from data.tables import new_id
 from data.traffic import outputs, routing
 from data.traffic.routing import Routing
 from serving.gateway import tasks
 from serving.gateway.auth import Authenticator
+from serving.gateway.dictionaries import Dictionaries
 from serving.gateway.problems import UnavailableError
 from serving.gateway.rate import Limiter
 
@@ -41,11 +43,13 @@ class Directory:
         url: str,
         authenticator: Authenticator,
         limiter: Limiter,
+        dictionaries: Dictionaries,
         forget: Callable[[], None],
     ) -> None:
         """`forget` is called after an erasure, to clear outputs and people from memory."""
         self._pool, self._url = pool, url
         self._authenticator, self._limiter, self._forget = authenticator, limiter, forget
+        self._dictionaries = dictionaries
         self._purged_at: datetime | None = None
         self._id: uuid.UUID = new_id()
         self._epoch: int = 0
@@ -86,6 +90,8 @@ class Directory:
         """
         async with self._pool.connection() as connection:
             await routing.acknowledge(connection, self._id, self._epoch)
+            # Before the first routing: until then nothing is answered without its dictionary.
+            await self._dictionaries.renew(connection)
             newest = await routing.fetch(connection)
             if newest is not None and newest.number != self._epoch:
                 self._epoch, self._routing = newest
@@ -122,6 +128,10 @@ class Directory:
                 await self.beat()
             except _POSTGRES_ERRORS as error:
                 log.warning("no heartbeat for %.1f s: %s", min(self.age_s, 1e6), error)
+                await asyncio.sleep(_BEAT_S)
+            except ValidationError as error:
+                # Of a newer release. A later routing may be readable again.
+                log.error("this release cannot read the newest routing (faults: %d)", error.error_count())
                 await asyncio.sleep(_BEAT_S)
             else:
                 with contextlib.suppress(TimeoutError):

@@ -47,12 +47,17 @@ _LINK = '<li><a href="{address}">{name}</a><span>{meaning}</span></li>\n'
 
 
 def install(app: FastAPI, settings: Settings) -> None:
-    """Serve the page, which links to `/docs` only where the settings show the API."""
+    """Serve the page. Its first link is the web app, since most who come here want to write; it links to
+    `/docs` only where the settings show the API.
+    """
+    web = settings.web_url or settings.own_url(settings.web_port)
+    dashboard = settings.dashboard_url or settings.own_url(settings.dashboard_port)
     links = [
-        (f"http://127.0.0.1:{settings.dashboard_port}", "Dashboard", "Experiments, models and feedback.")
+        (web, "Web app", "Rewrite a message in your browser."),
+        (dashboard, "Dashboard", "Experiments, models and feedback."),
     ]
     if settings.api_docs:
-        links.insert(0, ("docs", "API reference", "Every route, with a form to try it."))
+        links.insert(1, ("docs", "API reference", "Every route, with a form to try it."))
     items = "".join(_LINK.format(address=address, name=name, meaning=text) for address, name, text in links)
     content = _PAGE.format(style=_STYLE, links=items)
     digest = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()

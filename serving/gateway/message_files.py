@@ -29,7 +29,9 @@ class Messages(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    items: Annotated[list[TransformRequest], Field(min_length=1, max_length=MOST_MESSAGES)]
+    items: Annotated[
+        list[TransformRequest], Field(min_length=1, max_length=MOST_MESSAGES, description="the messages")
+    ]
 
 
 class _Unread(BaseModel):

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
+from prometheus_client import ProcessCollector
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from configs.settings import Settings
 from data import database
+from data.inbound import config as inbound_config
+from data.inbound.config import InboundConfig
 from data.jobs import config
 from data.jobs.config import JobsConfig
+from data.redis_meter import Meter
+from data.rules import matching
 from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
 from data.traffic.comparisons import CompareConfig
@@ -27,10 +32,13 @@ from experiments import own_metrics
 from serving.gateway import guessing, rate
 from serving.gateway.auth import Authenticator
 from serving.gateway.backlog import Backlog
+from serving.gateway.cors import Cors
+from serving.gateway.dictionaries import Dictionaries
 from serving.gateway.guessing import Guard, Passwords
 from serving.gateway.heartbeat import Directory
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online import cache
+from serving.gateway.online.admission import IN_FLIGHT, Admission
 from serving.gateway.online.answering import Online
 from serving.gateway.online.cache import Cache
 from serving.gateway.online.telemetry import Telemetry
@@ -38,6 +46,7 @@ from serving.gateway.online.upstream import Upstream
 from serving.gateway.rate import Limiter, Plan
 from serving.gateway.signatures import Signatures
 from serving.inference.client import InferenceClient
+from serving.metrics import RedisCommands
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,14 @@ class Parts:
     settings: Settings
     pool: AsyncConnectionPool
     redis: Redis | None
+    meter: Meter
     authenticator: Authenticator
+    cors: Cors
     signatures: Signatures
     limiter: Limiter
     plans: Mapping[str, Plan]
     directory: Directory
+    dictionaries: Dictionaries
     cache: Cache
     answers: AnswerWriter
     inference: InferenceClient
@@ -65,6 +77,7 @@ class Parts:
     compare: CompareConfig
     jobs: JobsConfig
     webhooks: WebhooksConfig
+    inbound: InboundConfig
     receipt_secret: bytes
     former_receipt_secrets: Sequence[FormerSecret]
     is_draining: Callable[[], bool]  # whether this gateway got SIGTERM and finishes its requests
@@ -74,53 +87,72 @@ def check(settings: Settings) -> None:
     """ValueError when a setting is missing without which no gateway starts; ConfigError for a metric of one's
     own that is not valid.
     """
-    _database_url(settings)
+    database.url_of(settings)
     own_metrics.load(settings.metrics_file)
     for secret in ("receipt_secret", "session_secret", "service_token"):
         settings.secret(secret)
-
-
-def _database_url(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
-    return settings.database_url
 
 
 def make(
     settings: Settings,
     pool: AsyncConnectionPool,
     redis: Redis | None,
+    meter: Meter,
     is_draining: Callable[[], bool],
     clock: Callable[[], float] = time.monotonic,
 ) -> Parts:
-    """All parts over these connections, not started yet; `clock` as in `Online`. ValueError as `check`."""
-    url = _database_url(settings)
+    """All parts over these connections, not started yet; `meter` is that of `redis`, `clock` as in `Online`.
+    ValueError as `check`.
+    """
+    url = database.url_of(settings)
     session_secret, service_token = settings.secret("session_secret"), settings.secret("service_token")
     receipt_secret = settings.secret("receipt_secret").encode()
     authenticator = Authenticator(pool, session_secret)
     plans = rate.plans()
-    limiter = Limiter(plans, redis, pool, redis_timeout_s=settings.redis_timeout_s)
-    guesses = Limiter(guessing.PLANS, redis, redis_timeout_s=settings.redis_timeout_s)
+    # Outputs and rates would use up a budget within minutes. Without Redis there is L1, and each gateway has
+    # rates of its own.
+    frequent = None if meter.has_budget else redis
+    limiter = Limiter(plans, frequent, pool, redis_timeout_s=settings.redis_timeout_s)
+    guesses = Limiter(guessing.PLANS, frequent, redis_timeout_s=settings.redis_timeout_s)
     # `online` is made below, since it reads the routing of `directory`.
-    directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
-    outputs = Cache(redis, settings.redis_timeout_s)
+    dictionaries = Dictionaries(pool)
+
+    def forget() -> None:
+        online.forget()
+        matching.forget()
+
+    directory = Directory(pool, url, authenticator, limiter, dictionaries, forget)
+    outputs = Cache(frequent, settings.redis_timeout_s)
     answers = AnswerWriter(pool, {name: plan.answers_a_month for name, plan in plans.items()})
     inference = InferenceClient(settings.inference_urls, service_token)
     telemetry = Telemetry(settings.sampled_share)
-    upstream = Upstream(inference, count=telemetry.rewritten)
+    at_service = IN_FLIGHT * len(settings.inference_urls)
+    admission = Admission(settings.rewrite_wait_s, at_service)
+    upstream = Upstream(inference, count=telemetry.rewritten, admission=admission)
     compare = comparisons.load()
     online = Online(
-        pool, directory, outputs, upstream, answers, receipt_secret, compare.evidence_share, clock
+        pool,
+        directory,
+        dictionaries,
+        outputs,
+        upstream,
+        answers,
+        receipt_secret,
+        compare.evidence_share,
+        clock,
     )
     parts = Parts(
         settings=settings,
         pool=pool,
         redis=redis,
+        meter=meter,
         authenticator=authenticator,
+        cors=Cors(settings.public_url, settings.extensions),
         signatures=Signatures(redis, settings.public_url, settings.redis_timeout_s),
         limiter=limiter,
         plans=plans,
         directory=directory,
+        dictionaries=dictionaries,
         cache=outputs,
         answers=answers,
         inference=inference,
@@ -134,6 +166,7 @@ def make(
         compare=compare,
         jobs=config.load(),
         webhooks=webhooks_config.load(),
+        inbound=inbound_config.load(),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())
@@ -141,6 +174,8 @@ def make(
         ],
         is_draining=is_draining,
     )
+    ProcessCollector(registry=parts.telemetry.registry)
+    parts.telemetry.registry.register(RedisCommands(meter))
     for name, meaning, value in _gauges(parts):
         parts.telemetry.watch(name, meaning, value)
     return parts
@@ -161,8 +196,13 @@ def _gauges(parts: Parts) -> list[tuple[str, str, Callable[[], float]]]:
             lambda: parts.upstream.waiting,
         ),
         (
+            "tonebridge_misses_queued",
+            "Messages that wait in this gateway, since the inference service has as many as it works on",
+            lambda: parts.upstream.queued,
+        ),
+        (
             "tonebridge_shed",
-            "Messages refused because too many waited for the inference service",
+            "Messages refused because they would have waited too long for the inference service, or had",
             lambda: parts.upstream.shed,
         ),
         (
@@ -211,14 +251,15 @@ async def running(
     nor the inference service.
     """
     async with AsyncExitStack() as stack:
-        pool: AsyncConnectionPool = database.online_pool(_database_url(settings))
+        pool: AsyncConnectionPool = database.online_pool_of(settings)
         stack.push_async_callback(pool.close)
         await pool.open(wait=False)
-        redis = cache.connect(settings.redis_url, settings.redis_timeout_s)
+        meter = Meter(settings.redis_commands_a_day)
+        redis = cache.connect(settings.redis_url, settings.redis_timeout_s, meter)
         if redis is not None:
             stack.push_async_callback(redis.connection_pool.disconnect)
             stack.push_async_callback(redis.aclose)
-        parts = make(settings, pool, redis, is_draining, clock)
+        parts = make(settings, pool, redis, meter, is_draining, clock)
         stack.push_async_callback(parts.cache.close)
         stack.push_async_callback(parts.inference.close)
         stack.push_async_callback(parts.online.arm_failures.close)

@@ -8,7 +8,7 @@ Title and detail are English. The member `reasons` has the codes and values of t
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from fastapi import FastAPI, Request
@@ -17,19 +17,23 @@ from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
+from data.inbound.endpoints import TooManyInboundWebhooksError
 from data.jobs.queue import ReusedBatchKeyError
 from data.people.accounts import EndedSessionError, LastOwnerError, TakenError
+from data.people.dictionaries import TakenTermError, TooManyTermsError
 from data.people.identities import RefusedKeyError
 from data.reasons import Reason, ReasonedError, catalogue, reason, render, written
 from data.records import TransformType
+from data.rules.stored import TooManyRulesError
 from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
 from data.traffic.feedback import ErasedError, WrongReceiptError
 from data.traffic.receipts import ForgedReceiptError
-from data.webhooks.events import SUBSCRIBABLE
+from data.webhooks.events import SUBSCRIBABLE, EventType
 from data.webhooks.subscriptions import TooManyWebhooksError
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import RefusedError
+from serving.request_counts import LEFT
 from serving.validation import reason_of
 
 RETRY_AFTER_S = 2
@@ -56,11 +60,24 @@ class NothingToCompareError(ReasonedError):
 
 
 class UnavailableError(ReasonedError):
-    """A part that the answer needs is unavailable; the client should retry."""
+    """A part that the answer needs is unavailable; the client should retry, after `retry_after_s`."""
+
+    retry_after_s = RETRY_AFTER_S  # unless `until` says otherwise
+
+    def until(self, retry_after_s: int) -> Self:
+        """This error, with the seconds to wait."""
+        self.retry_after_s = retry_after_s
+        return self
 
 
 class VersionFailedError(UnavailableError):
     """The inference service was called for a version and failed; another version may be able to answer."""
+
+
+class VersionSlowError(UnavailableError):
+    """The inference service did not answer in time for a version, but answered others for it meanwhile: it is
+    busy, or this message is long. That says nothing against the version.
+    """
 
 
 class ForbiddenError(ReasonedError):
@@ -82,6 +99,14 @@ class TooManyRequestsError(ReasonedError):
         return self
 
 
+class LeftError(Exception):
+    """The client has left before its answer was made."""
+
+
+class ChangedError(ReasonedError):
+    """What a change is about is no longer in the state that `If-Match` names."""
+
+
 class TooLargeError(ReasonedError):
     """The body is longer than any valid one, or has more messages than the plan admits at once."""
 
@@ -96,6 +121,10 @@ class ReusedKeyError(ReasonedError):
 
 class UpgradeNeededError(ReasonedError):
     """The address is for WebSockets."""
+
+
+class NotInstalledError(ReasonedError):
+    """The answer needs a package that is not installed here."""
 
 
 class InvalidDocumentError(ReasonedError):
@@ -131,9 +160,14 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     TakenError: (409, "title_not_possible_now", True),
     LastOwnerError: (409, "title_not_possible_now", True),
     RefusedKeyError: (409, "title_not_possible_now", True),
+    TakenTermError: (409, "title_not_possible_now", True),
+    TooManyTermsError: (409, "title_not_possible_now", True),
+    TooManyRulesError: (409, "title_not_possible_now", True),
     TooManyWebhooksError: (409, "title_not_possible_now", True),
+    TooManyInboundWebhooksError: (409, "title_not_possible_now", True),
     NotFoundError: (404, "title_not_found", True),
     ForbiddenError: (403, "title_not_allowed", True),
+    ChangedError: (412, "title_changed", True),
     TooLargeError: (413, "title_too_large", True),
     TooManyRequestsError: (429, "title_too_many_requests", True),
     ReusedBatchKeyError: (422, "title_key_reused", True),
@@ -141,12 +175,14 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ReusedKeyError: (422, "title_key_reused", True),
     InvalidDocumentError: (422, "title_invalid", True),
     UpgradeNeededError: (426, "title_upgrade_needed", True),
+    NotInstalledError: (501, "title_not_installed", True),
     UnavailableError: (503, "title_unavailable", True),
     FullError: (503, "title_unavailable", False),
     psycopg.OperationalError: (503, "title_unavailable", False),
     PoolTimeout: (503, "title_unavailable", False),
 }
 # What Starlette's router answers by itself.
+KINDS = (*_TABLE, InvalidError)
 _OF_THE_ROUTER = {404: "title_not_found", 405: "title_method_not_allowed"}
 
 _FIELDS = (
@@ -159,6 +195,13 @@ _FIELDS = (
     "run_at", "since", "until", "state", "before", "format", "batch_id", "job_id", "message",
     "url", "description", "enabled", "webhook_id", "delivery_id",
     "query", "documentId", "operationName", "variables", "extensions", "first", "secret_id", "required",
+    "browser", "origins", "q", "status", "revoked", "answer_id",
+    "scope", "term", "rule", "wording", "term_id", "erase", "session_id", "device", "language",
+    "sent_on", "verification", "secret", "text_pointer", "reply_url", "reply_form", "delivers_unchanged",
+    "inbound_webhook_id",
+    "conditions", "words", "pattern", "ignores_case", "harsh_above", "values", "prefixes", "days", "starts",
+    "ends", "time_zone", "priority", "recipient", "sent_at", "rule_id", "draft", "rewrites",
+    "tour_closed", "action", "after", "about", "comment", "may_answer", "feedback_id",
 )  # fmt: skip
 _TYPES = ", ".join(TransformType)
 _ALLOWED = {
@@ -167,9 +210,17 @@ _ALLOWED = {
     "transform_types": reason("allowed_transform_types", types=_TYPES),
     "file": reason("allowed_file", types=_TYPES),
     "events": reason("allowed_events", events=", ".join(SUBSCRIBABLE)),
+    "event": reason("allowed_event", events=", ".join(EventType)),
     "Idempotency-Key": reason("allowed_idempotency_key"),
     "Content-Type": reason("allowed_content_type"),
 }
+
+
+def status_of(kind: type[Exception]) -> int:
+    """The status of an exception: by the table, 422 for InvalidError, 500 for any other."""
+    if issubclass(kind, InvalidError):
+        return 422
+    return next((_TABLE[parent][0] for parent in kind.__mro__ if parent in _TABLE), 500)
 
 
 def allowed(field: str) -> Reason:
@@ -201,7 +252,7 @@ def problem(
     if errors:
         body["errors"] = list(errors)
     if status == 503:
-        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        headers = {"Retry-After": str(RETRY_AFTER_S), **(headers or {})}
     elif status == 500:
         headers = {"Connection": "close"}
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -264,6 +315,8 @@ def answer(error: Exception) -> Response:
     headers: Mapping[str, str] | None = None
     if isinstance(error, TooManyRequestsError):
         headers = error.headers
+    elif isinstance(error, UnavailableError):
+        headers = {"Retry-After": str(error.retry_after_s)}
     elif isinstance(error, InProgressError):
         headers = {"Retry-After": "1"}
     elif isinstance(error, UpgradeNeededError):
@@ -304,7 +357,11 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return _answer_http(error)
 
+    async def left(_: Request, error: Exception) -> Response:
+        return Response(status_code=LEFT)  # which nobody reads
+
     for kind in (*_TABLE, InvalidError, Exception):
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(LeftError, left)

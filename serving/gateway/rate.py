@@ -1,5 +1,5 @@
 """Limits by the plan of the organisation: requests a second (by key and route), concurrent requests (by key),
-answers a month (by organisation).
+answers a month (by organisation). And rewrites a day of a key that is in web pages, where everybody reads it.
 
 The bucket of a key and route is in Redis, shared by all gateways. A gateway leases tokens from it in blocks
 of a tenth of a second's worth and spends them by itself. At half a block it fetches the next one in the
@@ -15,6 +15,12 @@ The monthly quota is compared with the table `usage`, which is read at every hea
 with the answers (0.2 s late): an organisation can exceed it by its answers of 0.45 s. A gateway that does not
 know an organisation's usage reads it before the first answer. While Postgres is unavailable it takes the
 usage as zero until the next heartbeat.
+
+The rewrites of a day (UTC) are counted in Redis as they are leased. So all gateways together admit no more,
+and fewer by what each has leased and does not spend, a hundredth of the quota at most. While Redis is
+unavailable each gateway goes on from the count that it knows, by itself: n gateways admit at most n quotas
+more. What they admitted is added when Redis is back. A request counts when it is admitted, also one that is
+then refused for what it says.
 
 The number of leases is bounded; the ones fetched the longest time ago are dropped. A caller that sends all
 the time fetches one each second, so a flood of strangers does not drop theirs. A quota is kept as long as a
@@ -42,6 +48,7 @@ from redis.exceptions import RedisError
 
 import configs
 from configs import StageConfig
+from data.people.identities import Identity
 from serving.breaker import Breaker
 from serving.gateway.auth import Caller
 from serving.gateway.problems import TooLargeError, TooManyRequestsError
@@ -60,6 +67,9 @@ _WRITES = {
 _PREFIX = "tonebridge:rate:"
 _BLOCK_S = 0.1
 _LEASE_S = 1.0
+_DAY_S = 86_400
+_DAY_BLOCKS = 100  # parts of a quota of a day; a gateway leases one at a time
+_DAY_DENIED_S = 10.0  # until Redis is asked again whether other gateways have returned rewrites of the day
 _READ_USAGE_S = 0.5  # that the first request of an organisation waits for its usage
 _MAX_LEASES = 20_000
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
@@ -124,36 +134,87 @@ class _Quota:
         self.reading: asyncio.Task[None] | None = None
 
 
+class _Day:
+    """The rewrites that all gateways have leased for a key today, as far as this gateway knows.
+
+    `unreported` are those of `used` that the counter in Redis does not have yet.
+    """
+
+    __slots__ = ("__weakref__", "number", "unreported", "used")
+
+    def __init__(self) -> None:
+        self.number, self.used, self.unreported = 0, 0, 0
+
+    def begin(self, number: int) -> None:
+        """Begin again if it is another day; days are counted from 1970."""
+        if number != self.number:
+            self.number, self.used, self.unreported = number, 0, 0
+
+    def add(self, rewrites: int) -> None:
+        """Count rewrites that Redis has not counted; fewer than 0 were not made."""
+        self.used += rewrites
+        self.unreported += rewrites
+
+
 class _Lease:
-    """Tokens of one key and route that this gateway may spend."""
+    """Tokens of one key and route that this gateway may spend. With a quota of the day each of them has been
+    counted as a rewrite on the day `drawn_on`.
+    """
 
     __slots__ = (
-        "block", "bucket", "denied_cost", "denied_until", "expires_at", "fetching", "key", "left",
-        "local_full_at", "low", "plan", "plan_name", "policy", "quota", "tokens",
+        "block", "bucket", "day", "day_denied_until", "denied_cost", "denied_until", "drawn_on", "expires_at",
+        "fetching", "key", "left", "local_full_at", "low", "plan", "plan_name", "policy", "quota",
+        "rewrites_a_day", "tokens",
     )  # fmt: skip
 
     def __init__(
-        self, key: tuple[str, str], plan_name: str, plan: Plan, quota: _Quota | None, block_s: float
+        self,
+        key: tuple[str, str],
+        identity: Identity,
+        plan: Plan,
+        quota: _Quota | None,
+        day: _Day | None,
+        block_s: float,
     ) -> None:
-        self.key, self.plan_name, self.plan, self.quota = key, plan_name, plan, quota
+        self.key, self.plan_name, self.plan, self.quota = key, identity.plan, plan, quota
+        self.rewrites_a_day, self.day = identity.rewrites_a_day, day
+        self.day_denied_until, self.drawn_on = 0.0, 0
         self.bucket = f"{_PREFIX}{key[0]}:{key[1]}"
         self.tokens, self.left = 0, plan.burst  # here, and in the bucket
         self.expires_at = 0.0
         self.block = max(1, min(int(plan.requests_per_s * block_s), plan.burst))
+        if day is not None:
+            self.block = max(1, min(self.block, self.day_limit // _DAY_BLOCKS))
         # At a few requests a second round trips are few, and a leased block would be much of the rate.
         self.low = self.block // 2 if self.block >= 4 else -1
         self.denied_cost, self.denied_until = 0, 0.0
         self.local_full_at = 0.0
         self.fetching: asyncio.Task[None] | None = None
         self.policy = b'"burst";q=%d;w=%d' % (plan.burst, math.ceil(plan.burst / plan.requests_per_s))
+        if day is not None:
+            self.policy += b', "day";q=%d' % self.day_limit
         if quota is not None:
             self.policy += b', "month";q=%d' % quota.limit
+
+    @property
+    def day_limit(self) -> int:
+        """The quota of the day, for a lease that has one."""
+        assert self.rewrites_a_day is not None, self.key
+        return self.rewrites_a_day
+
+    @property
+    def left_today(self) -> int:
+        """The rewrites that the key has left today, with those leased here."""
+        assert self.day is not None, self.key
+        return max(0, self.day_limit - self.day.used) + self.tokens
 
     def headers(self, reset_s: int | None = None) -> bytes:
         """The value of RateLimit: the tokens left, as this gateway knows them; more in `reset_s` seconds."""
         value = b'"burst";r=%d' % (self.tokens + self.left)
         if reset_s is not None:
             value += b";t=%d" % reset_s
+        if self.day is not None:
+            value += b', "day";r=%d' % self.left_today
         if self.quota is not None:
             value += b', "month";r=%d' % max(0, self.quota.left)
         return value
@@ -172,18 +233,21 @@ class Limiter:
         max_leases: int = _MAX_LEASES,
         clock: Callable[[], float] = time.monotonic,
         redis_timeout_s: float = 0.05,
+        epoch_s: Callable[[], float] = time.time,
     ) -> None:
         """Without `pool` the usage of an organisation is zero before the first heartbeat. A block has the
         tokens of `block_s`, and a lease can be spent for `lease_s`. `clock` gives the breaker of Redis the
-        time in seconds; a call to Redis may take `redis_timeout_s`.
+        time in seconds; a call to Redis may take `redis_timeout_s`. `epoch_s` gives the seconds since 1970:
+        days begin by it.
         """
         self.breaker = Breaker(failures=1, open_s=2.0, clock=clock)
         self._plans, self._pool, self._max_leases = plans, pool, max_leases
         self._lease_s, self._block_s = lease_s, block_s
-        self._redis_timeout_s = redis_timeout_s
+        self._redis, self._redis_timeout_s, self._epoch_s = redis, redis_timeout_s, epoch_s
         self._draw_in_redis = redis.register_script(_DRAW) if redis is not None else None
         self._leases: OrderedDict[tuple[str, str], _Lease] = OrderedDict()  # last fetched at the end
         self._quotas: WeakValueDictionary[uuid.UUID, _Quota] = WeakValueDictionary()
+        self._days: WeakValueDictionary[str, _Day] = WeakValueDictionary()
         self._active: set[_Quota] = set()  # since the last heartbeat
         self._in_flight: dict[str, int] = {}
 
@@ -191,7 +255,12 @@ class Limiter:
         """Spend leased tokens. False when there are not enough; `take` leases more, or says why not."""
         identity = caller.identity
         lease = self._leases.get((identity.key_id, route))
-        if lease is None or lease.tokens < cost or lease.plan_name != identity.plan:
+        if (
+            lease is None
+            or lease.tokens < cost
+            or lease.plan_name != identity.plan
+            or lease.rewrites_a_day != identity.rewrites_a_day
+        ):
             return False
         now = time.monotonic()
         if now >= lease.expires_at:
@@ -218,8 +287,8 @@ class Limiter:
     async def take(self, caller: Caller, route: str, cost: int = 1) -> None:
         """Spend tokens, leasing them first if necessary.
 
-        Raises TooManyRequestsError when there are none, or the month's quota is used up, and TooLargeError
-        when the plan never admits so many at once.
+        Raises TooManyRequestsError when there are none, or the quota of the month or of the key's day is used
+        up, and TooLargeError when the plan never admits so many at once.
         """
         while not self.try_take(caller, route, cost):
             lease = self._lease(caller, route)
@@ -244,6 +313,8 @@ class Limiter:
                 left=max(0, lease.quota.left),
             )
             raise error.until(until_next_month_s(), _headers(lease, lease.headers()))
+        if lease.day is not None:
+            self._refuse_if_over_day(lease, lease.day, cost)
         wait_s = lease.denied_until - time.monotonic()
         if wait_s > 0 and cost >= lease.denied_cost:
             retry_after_s = math.ceil(wait_s)
@@ -254,6 +325,13 @@ class Limiter:
                 burst=lease.plan.burst,
             )
             raise error.until(retry_after_s, _headers(lease, lease.headers(retry_after_s)))
+
+    def _refuse_if_over_day(self, lease: _Lease, day: _Day, cost: int) -> None:
+        now_s = self._epoch_s()
+        day.begin(int(now_s // _DAY_S))
+        if time.monotonic() < lease.day_denied_until and lease.left_today < cost:
+            error = TooManyRequestsError("key_quota", limit=lease.day_limit, left=lease.left_today)
+            raise error.until(math.ceil(_DAY_S - now_s % _DAY_S), _headers(lease, lease.headers()))
 
     def enter(self, caller: Caller) -> None:
         """Count a request that starts. TooManyRequestsError when the key has too many here. Otherwise call
@@ -304,13 +382,20 @@ class Limiter:
     def _lease(self, caller: Caller, route: str) -> _Lease:
         identity = caller.identity
         lease = self._leases.get((identity.key_id, route))
-        if lease is None or lease.plan_name != identity.plan:
+        if (
+            lease is None
+            or lease.plan_name != identity.plan
+            or lease.rewrites_a_day != identity.rewrites_a_day
+        ):
             if len(self._leases) >= self._max_leases:
                 self._leases.popitem(last=False)  # its tokens are not returned, which admits fewer, not more
             plan = self._plans[identity.plan]
-            quota = self._quota(identity.organisation_id, plan.answers_a_month) if route in _WRITES else None
-            key = (identity.key_id, route)
-            lease = self._leases[key] = _Lease(key, identity.plan, plan, quota, self._block_s)
+            key, quota, day = (identity.key_id, route), None, None
+            if route in _WRITES:
+                quota = self._quota(identity.organisation_id, plan.answers_a_month)
+                if identity.rewrites_a_day is not None:
+                    day = self._days.setdefault(identity.key_id, _Day())
+            lease = self._leases[key] = _Lease(key, identity, plan, quota, day, self._block_s)
         return lease
 
     def _quota(self, organisation_id: uuid.UUID, limit: int | None) -> _Quota | None:
@@ -330,15 +415,24 @@ class Limiter:
         returned = 0
         if time.monotonic() >= lease.expires_at:
             returned, lease.tokens = lease.tokens, 0
+        if lease.day is not None:
+            lease.day.begin(int(self._epoch_s() // _DAY_S))
+            if lease.drawn_on == lease.day.number:
+                lease.day.add(-returned)
         need = max(1, cost - lease.tokens)
         try:
             granted, left, wait_s = await self._draw(lease, max(need, lease.block), need, returned)
+            is_in_bucket = granted > 0
+            if lease.day is not None and is_in_bucket:
+                granted = await self._count(lease, lease.day, granted, need)
         finally:
             lease.fetching = None
         lease.tokens += granted
         lease.left = left
         if granted:
             lease.expires_at = time.monotonic() + self._lease_s
+        elif is_in_bucket:
+            lease.day_denied_until = time.monotonic() + _DAY_DENIED_S
         else:
             # Redis is not called for this key before the client may retry, in whole seconds. If the bucket is
             # full earlier, it is called then: tokens that a full bucket would get are lost.
@@ -367,6 +461,43 @@ class Limiter:
         granted = min(available, want) if available >= need else 0
         lease.local_full_at = now + (missing + granted) / rate
         return granted, available - granted, 0.0 if granted else (need - burst + missing) / rate
+
+    async def _count(self, lease: _Lease, day: _Day, drawn: int, need: int) -> int:
+        """How many of the tokens that were drawn are within the quota of the day, and are counted now; none
+        when they are fewer than `need`.
+        """
+        unreported, day.unreported = day.unreported, 0
+        used = await self._add_up(lease, day.number, drawn + unreported)
+        if used is None:
+            day.unreported += unreported
+            day.add(drawn)
+            used = day.used
+        else:
+            day.used = used + day.unreported  # of another route's lease, meanwhile
+        within = drawn - max(0, used - lease.day_limit)
+        granted = within if within >= need else 0
+        day.add(granted - drawn)  # Redis is told with the next block
+        lease.drawn_on = day.number
+        return granted
+
+    async def _add_up(self, lease: _Lease, day_number: int, rewrites: int) -> int | None:
+        """The rewrites of a key on a day by the counter in Redis, after adding some; None without Redis."""
+        if self._redis is None or not self.breaker.allows():
+            return None
+        name = f"{_PREFIX}{lease.key[0]}:day:{day_number}"
+        try:
+            async with (
+                asyncio.timeout(self._redis_timeout_s),
+                self._redis.pipeline(transaction=False) as calls,
+            ):
+                calls.incrby(name, rewrites)
+                calls.expire(name, 2 * _DAY_S)
+                used: int = (await calls.execute())[0]
+        except _REDIS_ERRORS:
+            self.breaker.failed()
+            return None
+        self.breaker.succeeded()
+        return used
 
 
 async def fetch_usage(connection: AsyncConnection, organisation_id: uuid.UUID) -> tuple[str, int]:

@@ -61,13 +61,6 @@ _OF_32_BYTES = rb"=:([A-Za-z0-9+/]{43}=):"
 _SIGNATURE = re.compile(rb"(%b)%b" % (_LABEL, _OF_32_BYTES))
 _DIGEST = re.compile(rb"sha-256" + _OF_32_BYTES)
 
-# 1: the nonce is noted now. 0: it was noted before. -1: the signature is older than what Redis knows.
-_NOTE = """
-redis.call('SET', KEYS[2], redis.call('TIME')[1], 'NX')
-if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[2])) then return -1 end
-return redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[2]) and 1 or 0
-"""
-
 
 class Head(NamedTuple):
     """What a signature covers of a request, and its headers as they came (names in lower case). `target` is
@@ -186,7 +179,6 @@ class Signatures:
         self.breaker = Breaker(failures=1, open_s=2.0)
         self._redis, self._timeout_s, self._clock = redis, timeout_s, clock
         self._origin = origin.encode() if origin is not None else None
-        self._note = redis.register_script(_NOTE) if redis is not None else None
 
     async def start(self) -> None:
         """Let Redis know nonces from now on, if it does not yet. Otherwise it would from the first signed
@@ -195,7 +187,7 @@ class Signatures:
         if self._redis is not None:
             with contextlib.suppress(*_REDIS_ERRORS):
                 async with asyncio.timeout(self._timeout_s):
-                    await self._redis.set(_KNOWN_SINCE, int((await self._redis.time())[0]), nx=True)
+                    await _begin(self._redis)
 
     def verify(self, head: Head, caller: Caller) -> Signature | None:
         """The signature of a request, as the function `verify` says. Call `accept` with it."""
@@ -208,13 +200,13 @@ class Signatures:
         when Redis cannot tell.
         """
         check_body(signature, body)
-        if self._note is None or not self.breaker.allows():
+        if self._redis is None or not self.breaker.allows():
             raise UnavailableError("nonce_uncheckable")
-        keys = [f"{_PREFIX}{signature.keyid}:{signature.nonce}", _KNOWN_SINCE]
+        key = f"{_PREFIX}{signature.keyid}:{signature.nonce}"
         for_s = max(0, int(signature.created + WINDOW_S - self._clock())) + _CLOCKS_S
         try:
             async with asyncio.timeout(self._timeout_s):
-                noted = await self._note(keys, [signature.created, for_s])
+                known_since, is_new = await _note(self._redis, key, for_s)
         except _REDIS_ERRORS as error:
             self.breaker.failed()
             raise UnavailableError("nonce_uncheckable") from error
@@ -222,7 +214,28 @@ class Signatures:
             self.breaker.inconclusive()  # the request was cancelled, so a later one has to try
             raise
         self.breaker.succeeded()
-        if noted < 0:
+        if signature.created < known_since:
             raise UnavailableError("nonce_uncheckable")
-        if not noted:
+        if not is_new:
             raise SignatureError("signature_replayed")
+
+
+async def _begin(redis: Redis) -> int:
+    """Since when Redis knows nonces: from now on, unless it does already."""
+    now: int = (await redis.time())[0]
+    if await redis.set(_KNOWN_SINCE, now, nx=True):
+        return now
+    return int(await redis.get(_KNOWN_SINCE) or now)
+
+
+async def _note(redis: Redis, key: str, for_s: int) -> tuple[int, bool]:
+    """Note a nonce. Since when Redis knows nonces, and whether this one is new.
+
+    Two commands; a script would count as five. The order matters: a Redis that was emptied before the nonce
+    was noted must not say afterwards that it knows nonces from before.
+    """
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.set(key, 1, nx=True, ex=for_s)
+        pipeline.get(_KNOWN_SINCE)
+        is_new, known_since = await pipeline.execute()
+    return await _begin(redis) if known_since is None else int(known_since), bool(is_new)

@@ -3,19 +3,27 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, TypeVar
 
 import aiohttp
 import msgspec
 from aiohttp.http_exceptions import LineTooLong
+from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.reasons import Reason, reason
-from data.records import Engine, Form, Intensity, Spec, TransformType
+from data.records import Engine, Form, Intensity, Spec, Term, TransformType
+from data.terms import MOST_FOUND
 from serving.breaker import Breaker
+from serving.observability import spans
 
 MAX_ITEMS = 100
+REMAINING = "X-Remaining-Ms"  # for each item, the milliseconds within which its computation has to begin
+LIST_ID = "X-List-Id"  # of a list, single items of which may be given up
+_GIVE_UP_S = 5.0  # that a replica may take to give up an item
 _LONGEST_EVENT = 1 << 18  # bytes: a rewrite of 8,000 characters with all its facts
 _LONGEST_TEXT = 50_000  # characters of a draft, more than any spec allows
 
@@ -23,7 +31,7 @@ T = TypeVar("T")
 
 
 class Item(BaseModel):
-    """One message to rewrite.
+    """One message to rewrite. `terms` are those of dictionaries that it has.
 
     A sampled rewrite is the same each time with a seed, and different without one. Items of one request with
     the same seed are drawn together: only the same items together give the same rewrites.
@@ -35,6 +43,11 @@ class Item(BaseModel):
     transform_type: TransformType
     intensity: Intensity
     seed: Annotated[int, Field(ge=0, lt=2**32 - 1)] | None = None
+    terms: Annotated[tuple[Term, ...], Field(max_length=MOST_FOUND)] = ()
+
+    def dump(self) -> dict[str, object]:
+        """Its JSON, without what is not set, so that a service of the release before reads it."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
 class Rewritten(BaseModel):
@@ -55,6 +68,8 @@ class Rewritten(BaseModel):
     failure: str | None = None
     prompt_tokens: Annotated[int, Field(ge=0)] = 0
     cost_usd: Annotated[float, Field(ge=0)] = 0.0
+    is_late: bool = False  # its deadline had passed, so nothing was computed and `text` is empty
+    release: Annotated[str | None, Field(exclude=True)] = None  # as the reply has it
 
 
 def unwritable(item: Item) -> Rewritten:
@@ -64,10 +79,11 @@ def unwritable(item: Item) -> Rewritten:
 
 
 class RewriteReply(BaseModel):
-    """The rewrites, in the order of the items, and the version that wrote them."""
+    """The rewrites, in the order of the items, the version that wrote them, and the service's release."""
 
     items: list[Rewritten]
     version: str
+    release: Annotated[str | None, Field(max_length=64)] = None  # a service of the release before has none
 
 
 class Versions(BaseModel):
@@ -79,12 +95,17 @@ class Versions(BaseModel):
 
 class InferenceUnavailable(Exception):
     """No replica gave a usable answer in time. `reason` has the error of each replica; `was_called` is False
-    when no replica was called, because every breaker was open.
+    when no replica was called, because every breaker was open. `is_busy` is True when the version answered
+    other calls while this one waited.
     """
 
-    def __init__(self, reason: str, was_called: bool = True) -> None:
+    def __init__(self, reason: str, was_called: bool = True, is_busy: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.was_called = reason, was_called
+        self.reason, self.was_called, self.is_busy = reason, was_called, is_busy
+
+
+class NoAnswerInTime(InferenceUnavailable):
+    """A replica has not answered within its share of the time."""
 
 
 class VersionFailed(InferenceUnavailable):
@@ -111,7 +132,9 @@ class InferenceClient:
     """Calls the replicas of the inference service in turn over one shared session; `close()` it at the end.
 
     After three failures in a row a replica is not called for two seconds, then tried with one call. A replica
-    that answers that one version fails does not count as failed: it can still serve the other versions.
+    that answers that one version fails does not count as failed: it can still serve the other versions. Nor
+    does one that is too late for a call while it answers others: it is busy, and to stop calling it would
+    waste what it can do.
     """
 
     def __init__(self, urls: Sequence[str], token: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -122,88 +145,131 @@ class InferenceClient:
         self._breakers = {url: Breaker(failures=3, open_s=2.0, clock=clock) for url in self._urls}
         self._headers = {"Authorization": f"Bearer {token}"}
         self._next = itertools.count()
+        self._answered: Counter[str] = Counter()  # calls, by replica and by version
+        self._replicas: dict[str, str] = {}  # that work on lists, by the lists' ids
         self._session: aiohttp.ClientSession | None = None
 
-    async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float = 30.0) -> list[Rewritten]:
-        """Rewrites of 1 to 100 items, in their order.
+    async def rewrite(
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        timeout_s: float = 30.0,
+        deadlines: Sequence[float] | None = None,
+        list_id: str | None = None,
+    ) -> list[Rewritten]:
+        """Rewrites of 1 to 100 items, in their order. With `deadlines`, by `time.monotonic`, an item that the
+        service has not begun by its own comes back as late. With a `list_id`, which no other call has,
+        `give_up` can end single items.
 
         Each replica that is called has an equal share of the time that remains of `timeout_s`.
-        Raises VersionUnknown when every replica that answered lacks the version, else InferenceUnavailable.
+        Raises VersionUnknown when every replica that answered lacks the version, else InferenceUnavailable. A
+        cancelled call closes its connection, which ends the generation, and counts as no failure of the
+        replica.
         """
         body: dict[str, object] = {
             "spec": spec.model_dump(mode="json"),
-            "items": [item.model_dump(mode="json") for item in items],
+            "items": [item.dump() for item in items],
         }
 
         async def call(url: str, timeout_s: float) -> list[Rewritten]:
+            headers = _remaining(deadlines)
+            if list_id is not None:
+                self._replicas[list_id] = url
+                headers[LIST_ID] = list_id
             read = aiohttp.ClientResponse.read
-            content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s, read)
+            content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s, read, headers)
             return _read_reply(url, content, spec, len(items))
 
-        return await self._call_in_turn(call, timeout_s)
+        try:
+            return await self._call_in_turn(call, spec.version, timeout_s)
+        finally:
+            self._replicas.pop(list_id or "", None)
+
+    async def give_up(self, list_id: str, index: int) -> None:
+        """End the generation of one item of a list in progress; the others go on. It is only finished with
+        them where that is not possible: at a replica that fails or is of the release before.
+        """
+        url = self._replicas.get(list_id)
+        if url is None:
+            return
+        body: dict[str, object] = {"list_id": list_id, "index": index}
+        with suppress(InferenceUnavailable, VersionUnknown):
+            await self._post(f"{url}/give_up", body, "", _GIVE_UP_S, aiohttp.ClientResponse.read)
 
     async def stream(
-        self, spec: Spec, item: Item, show: Callable[[str], object], timeout_s: float = 30.0
+        self,
+        spec: Spec,
+        item: Item,
+        show: Callable[[str], object],
+        timeout_s: float = 30.0,
+        deadline: float | None = None,
     ) -> Rewritten:
         """The rewrite of one item, whose text so far `show` gets while it is written; last the whole text, if
-        it got any. When a replica fails in the middle, the next one begins again.
+        it got any. When a replica fails in the middle, the next one begins again. `deadline` as in `rewrite`.
 
-        Errors as `rewrite`. A cancelled call closes its connection, which ends the generation, and counts as
-        no failure of the replica.
+        Errors as `rewrite`, and a cancelled call, too.
         """
         body: dict[str, object] = {
-            "spec": spec.model_dump(mode="json"), "item": item.model_dump(mode="json"),
+            "spec": spec.model_dump(mode="json"), "item": item.dump(),
         }  # fmt: skip
 
         async def call(url: str, timeout_s: float) -> Rewritten:
             def read(response: aiohttp.ClientResponse) -> Awaitable[Rewritten]:
                 return _read_events(url, response.content, spec, show)
 
-            return await self._post(f"{url}/stream", body, spec.version, timeout_s, read)
+            headers = _remaining(None if deadline is None else [deadline])
+            return await self._post(f"{url}/stream", body, spec.version, timeout_s, read, headers)
 
-        return await self._call_in_turn(call, timeout_s, may_cancel=True)
+        return await self._call_in_turn(call, spec.version, timeout_s)
 
     async def _call_in_turn(
-        self,
-        call: Callable[[str, float], Awaitable[T]],
-        timeout_s: float,
-        may_cancel: bool = False,
+        self, call: Callable[[str, float], Awaitable[T]], version: str, timeout_s: float
     ) -> T:
-        """The answer of the first replica that gives one. With `may_cancel`, a call that is cancelled counts
-        as no failure of its replica.
-        """
+        """The answer of the first replica that gives one."""
         deadline = time.monotonic() + timeout_s
         first = next(self._next)
         replicas = [self._urls[(first + i) % len(self._urls)] for i in range(len(self._urls))]
         unknown: VersionUnknown | None = None
-        faults, was_called = [], False
+        faults, was_called, is_failed = [], False, False
+        answered_before = self._answered[version]
         for position, url in enumerate(replicas):
             breaker = self._breakers[url]
             if not breaker.allows():
                 faults.append(f"{url}: not called, since it failed")
                 continue
             share_s = (deadline - time.monotonic()) / (len(replicas) - position)
+            answered_here = self._answered[url]
             try:
                 answer = await call(url, share_s)
             except VersionUnknown as error:
-                breaker.succeeded()  # it works, and lacks this version
+                self._succeed(url)  # it works, and lacks this version
                 unknown = error
             except VersionFailed as error:
-                breaker.succeeded()
+                self._succeed(url)
+                faults.append(error.reason)
+                was_called = is_failed = True
+            except NoAnswerInTime as error:
+                # A replica that hangs answers nobody.
+                breaker.inconclusive() if self._answered[url] > answered_here else breaker.failed()
                 faults.append(error.reason)
                 was_called = True
             except InferenceUnavailable as error:
                 breaker.failed()
                 faults.append(error.reason)
-                was_called = True
+                was_called = is_failed = True
             except asyncio.CancelledError:
-                # It may have been the probe that decides.
-                breaker.inconclusive() if may_cancel else breaker.failed()
+                breaker.inconclusive()  # it may have been the probe that decides
                 raise
             else:
-                breaker.succeeded()
+                self._succeed(url)
+                self._answered[version] += 1
                 return answer
-        raise unknown or InferenceUnavailable("; ".join(faults), was_called)
+        is_busy = not is_failed and self._answered[version] > answered_before
+        raise unknown or InferenceUnavailable("; ".join(faults), was_called, is_busy)
+
+    def _succeed(self, url: str) -> None:
+        self._breakers[url].succeeded()
+        self._answered[url] += 1
 
     @property
     def open_breakers(self) -> int:
@@ -236,17 +302,23 @@ class InferenceClient:
         version: str,
         timeout_s: float,
         read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+        headers: Mapping[str, str] = {},
     ) -> T:
         """What `read` makes of a replica's response, once its status is 200."""
         limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
 
         async def send() -> T:
-            async with self._open_session().post(
-                url, json=body, timeout=limit, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    raise _refused(url, response.status, await response.read(), version)
-                return await read(response)
+            with spans.span("inference", SpanKind.CLIENT):
+                async with self._open_session().post(
+                    url,
+                    json=body,
+                    timeout=limit,
+                    allow_redirects=False,
+                    headers={**spans.inject(), **headers},
+                ) as response:
+                    if response.status != 200:
+                        raise _refused(url, response.status, await response.read(), version)
+                    return await read(response)
 
         try:
             try:
@@ -258,9 +330,17 @@ class InferenceClient:
                 # nothing there.
                 return await send()
         except TimeoutError as error:
-            raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
+            raise NoAnswerInTime(f"{url}: no answer within {timeout_s:.1f} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
+
+
+def _remaining(deadlines: Sequence[float] | None) -> dict[str, str]:
+    """The header with what remains: durations, since clocks of two machines differ."""
+    if deadlines is None:
+        return {}
+    now = time.monotonic()
+    return {REMAINING: ",".join(f"{max(0.0, deadline - now) * 1000:.0f}" for deadline in deadlines)}
 
 
 def _refused(url: str, status: int, content: bytes, version: str) -> Exception:
@@ -278,6 +358,8 @@ def _read_reply(url: str, content: bytes, spec: Spec, count: int) -> list[Rewrit
         raise InferenceUnavailable(f"{url}: not a reply: {error.error_count()} faults") from error
     if reply.version != spec.version or len(reply.items) != count:
         raise InferenceUnavailable(f"{url}: {len(reply.items)} rewrites by {reply.version}")
+    for rewritten in reply.items:
+        rewritten.release = reply.release
     return reply.items
 
 

@@ -1,6 +1,7 @@
 """The engines have one shape: `load` a version folder, then `generate(spec, items, previews)`, in the items'
-order. An item may have a preview, which shows its first draft while it is written; when its reader leaves,
-the draft ends, and no retry begins.
+order. An item may have a preview, which shows its first draft while it is written, or nothing; when its
+reader leaves, the draft ends, and no retry begins. `batch_size` is the most items of a call, and
+`concurrent_batches` the most calls at the same time: more would make messages wait, and no faster.
 
 Two write text. CTranslate2 is for serving: int8, with no imports but `tokenizers` and `ctranslate2`.
 transformers is the reference to compare with, and needs torch. In both, a seed determines its samples,
@@ -21,7 +22,7 @@ from tokenizers.decoders import DecodeStream
 
 from configs.settings import Device
 from data.reasons import reason
-from data.records import Engine, Form, Protection, Spec
+from data.records import Engine, Form, Protection, Spec, Term
 from models import devices, prompts, protection, version_file
 from models.preview import Preview, Previews, select_previews
 from models.protection import Draft, Kept, Request
@@ -94,6 +95,7 @@ class _Texts:
             return encodings[i] if text == items[i].text else self._prompt(spec, items[i], text)  # masked
 
         messages = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
+        terms = [items[i].terms for i in readable]
         preview_of = select_previews(previews, readable)
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
@@ -103,7 +105,7 @@ class _Texts:
             feeds = {}
             if not retries:
                 feeds = {
-                    place: self._feed(messages[j], spec.protection, preview_of[j])
+                    place: self._feed(messages[j], spec.protection, preview_of[j], terms[j])
                     for place, j in enumerate(texts)
                     if j in preview_of
                 }
@@ -116,7 +118,8 @@ class _Texts:
                 for j, (_, encoding), drafts in zip(texts, batch, outputs, strict=True)
             }
 
-        kept = dict(zip(readable, protection.rewrite(messages, spec.protection, write), strict=True))
+        rewrites = protection.rewrite(messages, spec.protection, write, terms=terms)
+        kept = dict(zip(readable, rewrites, strict=True))
 
         def result(i: int) -> Rewritten:
             if i in kept:
@@ -126,12 +129,18 @@ class _Texts:
         return [result(i) for i in range(len(items))]
 
     def _prompt(self, spec: Spec, item: Item, text: str) -> Encoding:
-        prompt = self._frame.render(text, item.transform_type, item.intensity, spec.prompt)
+        explained = protection.list_explained(item.text, spec.protection, item.terms)
+        prompt = self._frame.render(text, item.transform_type, item.intensity, spec.prompt, explained)
         return self._tokenizer.encode(prompt, add_special_tokens=False)
 
-    def _feed(self, message: Request, level: Protection, preview: Preview) -> _Feed:
-        """What shows a first draft to its reader, token by token."""
-        show, decode = protection.show_to(preview, message, level), DecodeStream(skip_special_tokens=True)
+    def _feed(
+        self, message: Request, level: Protection, preview: Preview, terms: Sequence[Term] = ()
+    ) -> _Feed:
+        """What shows a first draft to its reader, token by token, and ends it when they have left."""
+        if not preview.is_shown:
+            return lambda _: preview.is_abandoned
+        show = protection.show_to(preview, message, level, terms=terms)
+        decode = DecodeStream(skip_special_tokens=True)
         draft = ""
 
         def feed(token_id: int) -> bool:
@@ -174,7 +183,7 @@ def _refused(tokens: int) -> Rewritten:
 
 
 class CTranslate2Engine:
-    """Quantised weights, two batches at a time on CPU. Safe to call from several threads."""
+    """Quantised weights. Safe to call from several threads."""
 
     form: ClassVar[Form] = "text"
     warm_up_tokens: ClassVar[int] = 1
@@ -183,6 +192,11 @@ class CTranslate2Engine:
         self._texts = _Texts(folder)
         self._folder, self._device = folder, device
         self._generator = devices.open_generator(folder, device)
+        self.batch_size, self.concurrent_batches = 32, 2
+        if self._generator.device == "cpu":
+            # A batch keeps all processors busy, and each is answered as a whole: a second batch beside it, or
+            # a larger one, would make its messages wait longer and be no faster.
+            self.batch_size, self.concurrent_batches = _BATCH * self._generator.num_generators, 1
 
     def generate(self, spec: Spec, items: Sequence[Item], previews: Previews = ()) -> list[Rewritten]:
         """Rewrite items together. Sampled items with a seed are generated seed by seed."""
@@ -276,6 +290,8 @@ class TransformersEngine:
 
     form: ClassVar[Form] = "text"
     warm_up_tokens: ClassVar[int] = 1
+    batch_size: ClassVar[int] = 32
+    concurrent_batches: ClassVar[int] = 2
 
     def __init__(self, folder: Path, device: Device = "auto") -> None:
         # Imported here, so that a service without torch can serve the other engine.

@@ -22,6 +22,8 @@ class LlmEngine:
 
     form: ClassVar[Form] = "text"
     warm_up_tokens: ClassVar[int] = 64  # a model that thinks first writes no text in a few
+    batch_size: ClassVar[int] = 32
+    concurrent_batches: ClassVar[int] = 2
 
     def __init__(self, folder: Path) -> None:
         self._version = version_file.read(folder)
@@ -42,12 +44,13 @@ class LlmEngine:
         requests = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
         seeds = [items[i].seed for i in readable]
         preview_of = select_previews(previews, readable)
-        rewrites = self._writer.rewrite(requests, spec, seeds, preview_of, observe)
+        terms = [items[i].terms for i in readable]
+        rewrites = self._writer.rewrite(requests, spec, seeds, preview_of, observe, terms)
         for i, rewrite in zip(readable, rewrites, strict=True):
             if isinstance(rewrite, AbandonedError):
                 results[i] = _failed(rewrite)
             elif isinstance(rewrite, ChatError):
-                logger.warning("%s: %s", spec.version, rewrite)  # it does not quote the message
+                logger.warning("%s: %s", spec.version, str(rewrite))  # it does not quote the message
                 results[i] = _failed(rewrite)
             else:
                 results[i] = self._rewritten(rewrite)

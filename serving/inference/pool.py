@@ -2,7 +2,9 @@
 
 import asyncio
 import ctypes
+import math
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +13,11 @@ from pathlib import Path
 from configs.settings import Device
 from data.records import Engine, Spec, TransformType
 from models.preview import Preview
-from serving.inference import engines
+from serving.inference import engines, replacements
 from serving.inference.client import FormDiffers, Item, Rewritten
 
-MAX_BATCH = 32
-_CONCURRENT_BATCHES = 2  # of one version: while they run, the next batch fills
+_THREADS = 2  # of one version: as many as an engine has concurrent batches, at most
+_LATE = Rewritten(text="", facts_missing=[], tokens=0, finished=False, is_late=True)
 
 Key = tuple[str, Engine]
 
@@ -40,8 +42,9 @@ class Pool:
         self._device = device
         self._resident: OrderedDict[Key, _Resident] = OrderedDict()  # least recently used first
         self._loading = asyncio.Lock()
+        self._lists: dict[str, list[asyncio.Task[Rewritten]]] = {}  # their items in progress, by their ids
         # A thread for each batch that can run, and one to load versions: neither waits for the other.
-        self._threads = ThreadPoolExecutor(limit * _CONCURRENT_BATCHES + 1)
+        self._threads = ThreadPoolExecutor(limit * _THREADS + 1)
 
     @property
     def loaded(self) -> list[Key]:
@@ -49,24 +52,49 @@ class Pool:
         return list(self._resident)
 
     async def rewrite(
-        self, spec: Spec, items: Sequence[Item], preview: Preview | None = None
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        preview: Preview | None = None,
+        deadlines: Sequence[float] | None = None,
+        list_id: str | None = None,
     ) -> list[Rewritten]:
         """Rewrites of items in their order, in one batch with other items for the same spec. Items that are
         sampled with a seed are in a batch of their own. FormDiffers when the version writes another form than
-        the spec names.
+        the spec names. An item whose batch has not begun by its deadline, by `time.monotonic`, is late.
 
         `preview` shows the draft of a single item. Cancel the call when its reader leaves: that ends the
-        draft, too.
+        drafts of all its items. `give_up` ends one of them, by the id of the list, and it is late.
         """
         assert preview is None or len(items) == 1, len(items)
+        deadlines = deadlines or [math.inf] * len(items)
         resident = await self._lease((spec.version, spec.engine))
         try:
             _check_form(resident, spec)
             if spec.temperature > 0 and any(item.seed is not None for item in items):
-                return await resident.rewrite_alone(spec, items, preview)
-            return await asyncio.gather(*(resident.rewrite(spec, item, preview) for item in items))
+                return await resident.rewrite_alone(spec, items, preview, min(deadlines))
+            each = [
+                asyncio.ensure_future(resident.rewrite(spec, item, preview, deadline))
+                for item, deadline in zip(items, deadlines, strict=True)
+            ]
+            if list_id is not None:
+                self._lists[list_id] = each
+            rewrites: list[Rewritten] = []
+            for rewritten in await asyncio.gather(*each, return_exceptions=True):
+                if isinstance(rewritten, asyncio.CancelledError):  # by `give_up`
+                    rewritten = _LATE
+                elif isinstance(rewritten, BaseException):
+                    raise rewritten
+                rewrites.append(rewritten)
+            return rewrites
         finally:
+            self._lists.pop(list_id or "", None)
             resident.release()
+
+    def give_up(self, list_id: str, index: int) -> bool:
+        """End the draft of one item of a list, whose others go on; False when it is not in progress."""
+        items = self._lists.get(list_id, [])
+        return index < len(items) and items[index].cancel()
 
     async def prepare(self, spec: Spec) -> None:
         """Return when the spec's version can answer; errors as `rewrite`."""
@@ -118,13 +146,14 @@ class Pool:
 
 
 class _Batch:
-    """Items that are generated together, some with a preview. An item becomes None when its request is
-    cancelled.
+    """Items that are generated together, each with the time by which it has to begin, and a preview where its
+    draft can end early. An item becomes None when its request is cancelled.
     """
 
     def __init__(self) -> None:
         self.items: list[Item | None] = []
         self.previews: list[Preview | None] = []
+        self.deadlines: list[float] = []
         self.done: asyncio.Future[dict[int, Rewritten]]
 
 
@@ -139,7 +168,7 @@ class _Resident:
         self.leases = 0
         self.idle = asyncio.Event()
         self._threads = threads
-        self._slots = asyncio.Semaphore(_CONCURRENT_BATCHES)
+        self._slots = asyncio.Semaphore(engine.concurrent_batches)  # while they run, the next one fills
         self._open: dict[Spec, _Batch] = {}
 
     def hold(self) -> None:
@@ -151,15 +180,17 @@ class _Resident:
         if not self.leases:
             self.idle.set()
 
-    async def rewrite(self, spec: Spec, item: Item, preview: Preview | None = None) -> Rewritten:
+    async def rewrite(self, spec: Spec, item: Item, preview: Preview | None, deadline: float) -> Rewritten:
         """Join the open batch of the spec, or open one."""
+        preview = preview or self._unseen()
         batch = self._open.get(spec)
-        if batch is None or len(batch.items) == MAX_BATCH:
+        if batch is None or len(batch.items) == self.engine.batch_size:
             batch = self._open[spec] = _Batch()
             batch.done = asyncio.ensure_future(self._run(spec, batch))
         index = len(batch.items)
         batch.items.append(item)
         batch.previews.append(preview)
+        batch.deadlines.append(deadline)
         try:
             return (await asyncio.shield(batch.done))[index]
         except asyncio.CancelledError:
@@ -169,12 +200,14 @@ class _Resident:
             raise
 
     async def rewrite_alone(
-        self, spec: Spec, items: Sequence[Item], preview: Preview | None = None
+        self, spec: Spec, items: Sequence[Item], preview: Preview | None, deadline: float
     ) -> list[Rewritten]:
         """Rewrite these items in a batch of their own; `preview` is that of a single item."""
+        preview = preview or self._unseen()
         batch = _Batch()
         batch.items += items
         batch.previews += [preview] * len(items)
+        batch.deadlines += [deadline] * len(items)
         batch.done = asyncio.ensure_future(self._run(spec, batch))
         try:
             done = await asyncio.shield(batch.done)
@@ -185,24 +218,31 @@ class _Resident:
                 preview.abandon()
             raise
 
+    def _unseen(self) -> Preview | None:
+        """A preview that shows nothing, by which a draft ends early. Edits take 10 ms, and are not ended."""
+        return Preview(is_shown=False) if self.engine.form == "text" else None
+
     async def _run(self, spec: Spec, batch: _Batch) -> dict[int, Rewritten]:
         """Generate the batch as soon as one may start. It fills while others run, as gateways send lists."""
-        self.hold()  # a generation goes on when its client disconnects
+        self.hold()  # a generation goes on for a moment when its client has left
         try:
             async with self._slots:
                 if self._open.get(spec) is batch:
                     del self._open[spec]
-                items = {i: item for i, item in enumerate(batch.items) if item is not None}
+                wanted = {i: item for i, item in enumerate(batch.items) if item is not None}
+                now = time.monotonic()
+                items = {i: item for i, item in wanted.items() if batch.deadlines[i] > now}
+                late = dict.fromkeys(wanted.keys() - items.keys(), _LATE)
                 if not items:
-                    return {}
+                    return late
                 previews = [batch.previews[i] for i in items]
                 rewrites = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self.engine.generate, spec, list(items.values()), previews
+                    self._threads, replacements.generate, self.engine, spec, list(items.values()), previews
                 )
                 for preview in previews:
                     if preview is not None and preview.is_abandoned:
                         self._on_abandoned()
-                return dict(zip(items, rewrites, strict=True))
+                return late | dict(zip(items, rewrites, strict=True))
         finally:
             self.release()
 

@@ -1,4 +1,4 @@
-"""The BentoML service: `bentoml serve serving.inference.service:ToneBridge --port 3000`, on 127.0.0.1.
+"""The BentoML service. `python -m serving.inference.app` starts it as the settings say.
 
 `/rewrite` answers with JSON, `/stream` with server-sent events (`serving.events`).
 
@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated
@@ -30,8 +31,19 @@ from models import version_file
 from models.preview import Preview
 from serving import events
 from serving.inference import release
-from serving.inference.client import MAX_ITEMS, FormDiffers, Item, RewriteReply, Versions, VersionUnknown
+from serving.inference.client import (
+    LIST_ID,
+    MAX_ITEMS,
+    REMAINING,
+    FormDiffers,
+    Item,
+    RewriteReply,
+    Versions,
+    VersionUnknown,
+)
 from serving.inference.pool import Pool
+from serving.observability.request_spans import Traced
+from serving.observability.start import find_release, start
 
 _OPEN = frozenset({"/livez", "/readyz", "/healthz"})  # every other path is guarded
 _JSON = b"application/json"
@@ -94,6 +106,8 @@ class ToneBridge:
 
     def __init__(self) -> None:
         self._settings = Settings()
+        start(self._settings, "inference")
+        self._release = find_release(self._settings)
         # Made here: BentoML sets where its processes collect metrics before it makes this object.
         self._streams = prometheus_client.Gauge(
             "tonebridge_streams_open", "Streamed rewrites that are being sent", multiprocess_mode="livesum"
@@ -132,9 +146,12 @@ class ToneBridge:
         ctx: bentoml.Context,
     ) -> RewriteReply | JSONResponse:
         """Rewrite 1 to 100 messages as the spec says, in order; 404 when its version is not released, 422
-        when the version writes another form than the spec names.
+        when the version writes another form than the spec names. An item that has not begun within its
+        milliseconds of the header X-Remaining-Ms comes back as late, with nothing computed.
         """
-        work = asyncio.ensure_future(self._pool.rewrite(spec, items))
+        deadlines = _deadlines(ctx, len(items))
+        list_id = ctx.request.headers.get(LIST_ID)
+        work = asyncio.ensure_future(self._pool.rewrite(spec, items, None, deadlines, list_id))
         # The body has been read, so the next message is that the client has disconnected.
         disconnect = asyncio.ensure_future(ctx.request.receive())
         try:
@@ -142,7 +159,7 @@ class ToneBridge:
             if not work.done():
                 ctx.response.status_code = 499
                 return _refusal(499, "the client has disconnected")
-            return RewriteReply(items=work.result(), version=spec.version)
+            return RewriteReply(items=work.result(), version=spec.version, release=self._release)
         except VersionUnknown as error:
             ctx.response.status_code = 404  # the context's status overrides the response's
             return _not_found(error)
@@ -154,13 +171,21 @@ class ToneBridge:
             disconnect.cancel()
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    async def stream(self, spec: Spec, item: Item) -> AsyncGenerator[str, None]:
+    async def give_up(self, list_id: str, index: Annotated[int, Field(ge=0)]) -> bool:
+        """End the generation of one item of a list that was sent to /rewrite with the header X-List-Id; its
+        others go on, and it comes back as late. False when it is not in progress here.
+        """
+        return self._pool.give_up(list_id, index)
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def stream(self, spec: Spec, item: Item, ctx: bentoml.Context) -> AsyncGenerator[str, None]:
         """Rewrite one message as server-sent events: `delta` (more of the draft), `replace` (another text in
         its place), and last `answer` (as /rewrite answers) or `error`; 404 and 422 as /rewrite.
 
         The draft waits for no reader: who reads slowly gets fewer and longer pieces. When the reader leaves,
         BentoML closes this generator, and the generation ends.
         """
+        deadlines = _deadlines(ctx, 1)
         try:
             await self._pool.prepare(spec)
         except VersionUnknown as error:
@@ -171,7 +196,7 @@ class ToneBridge:
         yield events.HEARTBEAT.decode()
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         preview, sent = Preview(lambda: loop.call_soon_threadsafe(changed.set)), ""
-        work = asyncio.ensure_future(self._pool.rewrite(spec, [item], preview))
+        work = asyncio.ensure_future(self._pool.rewrite(spec, [item], preview, deadlines))
         work.add_done_callback(lambda _: changed.set())
         self._streams.inc()
         try:
@@ -187,7 +212,7 @@ class ToneBridge:
                     sent = text
                     yield piece.encode().decode()
             try:
-                reply = RewriteReply(items=work.result(), version=spec.version)
+                reply = RewriteReply(items=work.result(), version=spec.version, release=self._release)
             except Exception:  # the outermost edge of a request; BentoML would only end the response
                 logger.exception("a streamed rewrite failed")
                 yield events.encode("error", b'{"error":"the version cannot answer"}').decode()
@@ -220,6 +245,7 @@ class ToneBridge:
 
 
 ToneBridge.add_asgi_middleware(Guard)  # type: ignore[attr-defined]
+ToneBridge.add_asgi_middleware(Traced)  # type: ignore[attr-defined]  # behind the guard
 for _api in ToneBridge.apis.values():  # type: ignore[attr-defined]
     # BentoML logs validation errors with a traceback, which would quote the message.
     _api.input_spec.model_config["hide_input_in_errors"] = True
@@ -228,6 +254,17 @@ for _api in ToneBridge.apis.values():  # type: ignore[attr-defined]
 
 def _bearer(token: str) -> bytes:
     return b"Bearer " + token.encode()
+
+
+def _deadlines(ctx: bentoml.Context, count: int) -> list[float] | None:
+    """When each item has to begin, by `time.monotonic`. None without the header, which older gateways do not
+    send, and with one that is not its form.
+    """
+    parts = ctx.request.headers.get(REMAINING, "").split(",")
+    if len(parts) != count or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        return None
+    now = time.monotonic()
+    return [now + int(part) / 1000 for part in parts]
 
 
 def _refusal(status: int, error: str) -> JSONResponse:

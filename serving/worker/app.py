@@ -1,16 +1,22 @@
 """The worker's process: `python -m serving.worker.app`."""
 
 import asyncio
-import logging
 import signal
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import uvloop
 
 from configs.settings import Settings
+from data import startup
 from data.jobs.queue import Kind
+from serving import listening
 from serving.gateway import parts
-from serving.gateway.online import telemetry
 from serving.gateway.parts import Parts
+from serving.observability.start import start
+from serving.worker import site
+from serving.worker.counts import JobCounts
 from serving.worker.deliveries import Deliveries
 from serving.worker.exports import Exports
 from serving.worker.loop import Worker
@@ -30,14 +36,17 @@ def make_worker(made: Parts) -> Worker:
             Kind.WEBHOOK: Deliveries(made.pool, made.webhooks, made.settings.webhook_networks),
         },
         made.jobs,
+        JobCounts(made.telemetry.registry),
     )
 
 
-async def work(settings: Settings) -> None:
-    """Do jobs until SIGTERM or SIGINT."""
+async def work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    """Do jobs until SIGTERM or SIGINT, and answer probes on these sockets meanwhile."""
     stopping = asyncio.Event()
-    async with parts.running(settings, stopping.is_set) as made:
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(parts.running(settings, stopping.is_set))
         worker = make_worker(made)
+        await stack.enter_async_context(site.serving(made, sockets))
 
         def stop() -> None:
             stopping.set()
@@ -52,11 +61,10 @@ async def work(settings: Settings) -> None:
 def main() -> None:
     """Work until SIGTERM, and finish the jobs in progress."""
     settings = Settings()
-    handler = logging.StreamHandler()
-    handler.setFormatter(telemetry.JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    start(settings, "worker")
     parts.check(settings)
-    uvloop.run(work(settings))
+    startup.check_gateway(settings)
+    uvloop.run(work(settings, listening.listen_or_exit(settings.host, settings.worker_port)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ deliveries wait, and that is no attempt. One that fails for days is disabled.
 
 import asyncio
 import logging
-import random
 import uuid
 from collections import deque
 from collections.abc import Collection, Sequence
@@ -21,22 +20,23 @@ from psycopg_pool import AsyncConnectionPool
 from standardwebhooks.webhooks import Webhook as Signer
 
 from data.database import transaction_of
-from data.jobs import queue
-from data.jobs.queue import ClaimedJob, Failure
+from data.jobs.queue import ClaimedJob, Failure, Kind
 from data.reasons import reason
 from data.webhooks import events, subscriptions
 from data.webhooks.config import WebhooksConfig
 from data.webhooks.events import Event
 from data.webhooks.subscriptions import Health, Target
+from serving.observability import job_spans
 from serving.worker import events as bodies
+from serving.worker import retries
+from serving.worker.events import Body
 from serving.worker.loop import Work
-from serving.worker.receivers import Arrived, Network, Receiver, Refused
+from serving.worker.receivers import Arrived, Network, Receiver
 
 log = logging.getLogger(__name__)
 
 _JSON = "application/json"
 _AGENT = "ToneBridge-Webhooks"
-_SPREAD_S = 1.0  # over which the deliveries of a paused webhook come back
 
 
 class _Group:
@@ -44,15 +44,11 @@ class _Group:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.waiting: deque[tuple[ClaimedJob, Event, bytes]] = deque()
+        self.waiting: deque[tuple[ClaimedJob, Event, Body]] = deque()
         self.arrived: list[tuple[ClaimedJob, Arrived]] = []
-        self.refused: list[tuple[ClaimedJob, Refused]] = []
+        self.failures: list[Failure] = []
         self.pause_s = target.pause_s
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the receiver said that it does not exist any more."""
-        return any(refused.is_gone for _, refused in self.refused)
+        self.is_gone = False  # the receiver said that it does not exist any more
 
 
 class Deliveries:
@@ -78,8 +74,8 @@ class Deliveries:
                 (job, {"status": arrived.status, "duration_ms": arrived.duration_ms})
                 for job, arrived in group.arrived
             ]
-            failures += [self._explain(job, refused) for job, refused in group.refused]
-            failures += [self._postpone(job, group.pause_s) for job, _, _ in group.waiting]
+            failures += group.failures
+            failures += [retries.postpone(job, group.pause_s) for job, _, _ in group.waiting]
         healths = [health for group in groups if (health := self._assess(group)) is not None]
 
         async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
@@ -126,40 +122,33 @@ class Deliveries:
             async def send_next() -> None:
                 while group.waiting and not group.pause_s and not group.is_gone:
                     job, event, body = group.waiting.popleft()
-                    outcome = await receiver.post(make_headers(group.target, event, body), body)
-                    if isinstance(outcome, Arrived):
-                        group.arrived.append((job, outcome))
-                    else:
-                        group.refused.append((job, outcome))
-                        group.pause_s = max(group.pause_s, self._compute_pause_s(group.target, outcome))
+                    with job_spans.attempt(Kind.WEBHOOK, [job], body.about, event=event.type) as span:
+                        job_spans.conclude(span, [await self._send(receiver, group, job, event, body)])
 
             await asyncio.gather(*(send_next() for _ in range(self._config.at_once)))
 
-    def _compute_pause_s(self, target: Target, refused: Refused) -> float:
-        """For how long a receiver gets nothing after a refused delivery."""
-        config = self._config
-        if refused.retry_after_s is not None:
-            return min(refused.retry_after_s, config.longest_retry_after_s)
-        if refused.is_stalled:
-            return min(config.longest_pause_s, 2.0 ** min(target.failures, 60)) * random.uniform(0.5, 1)
-        return 0.0
-
-    def _explain(self, job: ClaimedJob, refused: Refused) -> Failure:
-        config = self._config
-        delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
-        delay_s = max(delay_s, min(refused.retry_after_s or 0.0, config.longest_retry_after_s))
-        is_last = refused.is_final or refused.is_gone or job.attempts >= config.most_attempts
-        return Failure(job, [refused.reason], None if is_last else delay_s)
-
-    def _postpone(self, job: ClaimedJob, pause_s: float) -> Failure:
-        return Failure(job, [], pause_s + random.uniform(0, _SPREAD_S), is_counted=False)
+    async def _send(
+        self, receiver: Receiver, group: _Group, job: ClaimedJob, event: Event, body: Body
+    ) -> Arrived | Failure:
+        """Send a delivery, and note in its group what came of it."""
+        headers = make_headers(group.target, event, body.content)
+        outcome = await receiver.post(headers, body.content)
+        if isinstance(outcome, Arrived):
+            group.arrived.append((job, outcome))
+            return outcome
+        failure = retries.explain(self._config, job, outcome)
+        group.failures.append(failure)
+        group.is_gone = group.is_gone or outcome.is_gone
+        pause_s = retries.compute_pause_s(self._config, group.target.failures, outcome)
+        group.pause_s = max(group.pause_s, pause_s)
+        return failure
 
     def _assess(self, group: _Group) -> Health | None:
         """What the deliveries showed; None when that is known already."""
         has_delivered = bool(group.arrived)
-        if not has_delivered and not group.refused:
+        if not has_delivered and not group.failures:
             return None
-        paused_s = group.pause_s if group.refused else 0.0
+        paused_s = group.pause_s if group.failures else 0.0
         if has_delivered and not paused_s and not group.target.failures and not group.is_gone:
             return None
         why = reason("receiver_gone") if group.is_gone else None

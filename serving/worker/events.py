@@ -5,7 +5,7 @@ Texts of messages are read here and not stored in the queue. So nothing of a per
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import AsyncConnection
@@ -18,6 +18,7 @@ from data.reasons import Reason, dump, load, render
 from data.webhooks import subscriptions
 from data.webhooks.events import Event, EventType
 from serving.gateway.online.answering import explain
+from serving.observability.spans import Thing
 
 _DOCUMENT: TypeAdapter[Batch | ListedJob] = TypeAdapter(Batch | ListedJob)
 
@@ -41,14 +42,42 @@ _VOTE = """
 """
 
 
-async def read(connection: AsyncConnection, event: Event) -> bytes | None:
-    """The body of an event's deliveries, JSON; None when nothing is left that it is about. For a transaction
-    that names the organisation.
+class Body(NamedTuple):
+    """The body of an event's deliveries, JSON, and what it is `about`, for links of spans."""
+
+    content: bytes
+    about: Sequence[tuple[Thing, str]]
+
+
+async def read(connection: AsyncConnection, event: Event) -> Body | None:
+    """The body of an event's deliveries; None when nothing is left that it is about. For a transaction that
+    names the organisation.
     """
     data = await _read_data(connection, event)
     if data is None:
         return None
-    return msgspec.json.encode({"type": event.type.value, "timestamp": event.at, "data": data})
+    content = msgspec.json.encode({"type": event.type.value, "timestamp": event.at, "data": data})
+    return Body(content, _find_things(event, data))
+
+
+def _find_things(event: Event, data: Mapping[str, Any]) -> Sequence[tuple[Thing, str]]:
+    """What an event is about, as far as it has spans."""
+    subject = event.subject
+    match event.type:
+        case EventType.ANSWER_CREATED:
+            return [(Thing.OUTPUT, str(answer["output_id"])) for answer in data["answers"]]
+        case EventType.FEEDBACK_GIVEN:
+            return [(Thing.VOTE, subject["vote_id"])]
+        case EventType.JOB_DONE if subject["batch_id"] is not None:
+            return [(Thing.BATCH, subject["batch_id"])]
+        case EventType.JOB_DONE:
+            return [(Thing.JOB, subject["job_id"])]
+        case EventType.VERSION_RELEASED | EventType.VERSION_REFUSED:
+            return [(Thing.VERSION, subject["version"])]
+        case EventType.SNAPSHOT_REFUSED:
+            return [(Thing.SNAPSHOT, subject["snapshot"])]
+        case _:
+            return []
 
 
 async def _read_data(connection: AsyncConnection, event: Event) -> Mapping[str, Any] | None:
@@ -105,7 +134,7 @@ async def _read_job(
 
 
 async def _read_webhook(connection: AsyncConnection, webhook_id: uuid.UUID) -> Mapping[str, Any] | None:
-    rows = await subscriptions.list_all(connection, webhook_id)
+    rows = await subscriptions.list_some(connection, webhook_id=webhook_id)
     if not rows or rows[0].disabled_reason is None:
         return None
     (webhook,) = rows

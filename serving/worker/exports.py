@@ -10,7 +10,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from data.database import speak_for
 from data.jobs import queue
-from data.jobs.queue import ClaimedJob
+from data.jobs.queue import ClaimedJob, Kind
+from serving.observability import job_spans
 from serving.worker.loop import Work
 
 _ROWS_AT_ONCE = 1000
@@ -44,7 +45,9 @@ class Exports:
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """Write the file of a job, as the votes were at one moment."""
         (job,) = claimed
-        parts, votes = await self._write(job)
+        with job_spans.attempt(Kind.EXPORT, claimed) as span:
+            parts, votes = await self._write(job)
+            job_spans.conclude(span, [votes])
 
         async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
             if held:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from typing import Any, NamedTuple, Protocol
 
 import psycopg
+from prometheus_client import CollectorRegistry
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -22,6 +23,8 @@ from data.jobs.config import JobsConfig
 from data.jobs.queue import ClaimedJob, Failure, Kind
 from data.reasons import Reason, reason
 from data.tables import new_id
+from serving.observability import job_spans
+from serving.worker.counts import JobCounts
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +72,16 @@ class Worker:
         url: str,
         handlers: Mapping[Kind, Handler],
         config: JobsConfig,
+        counts: JobCounts | None = None,
     ) -> None:
-        """`url` is that of the database, for notices."""
+        """`url` is that of the database, for notices. Without `counts`, nobody reads what it counts."""
         self.id = new_id()
         self._pool, self._url, self._handlers, self._config = pool, url, handlers, config
         self._caps = {name: plan.running for name, plan in config.plans}
         self._noticed = {kind: asyncio.Event() for kind in handlers}
         self._stopping = asyncio.Event()
+        self._counts = counts or JobCounts(CollectorRegistry())
+        self._counts.begin(handlers)
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when the jobs in progress are done, or given back."""
@@ -113,7 +119,8 @@ class Worker:
                 with _postgres_may_fail("no jobs can be claimed"):
                     claimed = await self._claim(kind)
             if claimed:
-                await self._do(kind, claimed)
+                with self._counts.doing(kind, len(claimed)):
+                    await self._do(kind, claimed)
             elif not self._stopping.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._config.poll_s):
@@ -161,7 +168,7 @@ class Worker:
             with _postgres_may_fail(f"{len(group)} jobs are not done yet"):
                 try:
                     work = work or await self._handle(kind, group)
-                    await self._store(work, group)
+                    await self._store(kind, work, group)
                 except _POSTGRES_ERRORS:
                     raise
                 except Exception:  # one job must not end the worker that serves all
@@ -186,14 +193,17 @@ class Worker:
         delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
         is_last = job.attempts >= self._handlers[kind].most_attempts
         failure = Failure(job, [why], None if is_last else delay_s)
+        with job_spans.attempt(kind, [job]) as span:  # its handler was not called, or could not say so
+            job_spans.conclude(span, [failure])
         return Work([], [failure], _store_nothing, lambda _: None)
 
-    async def _store(self, work: Work, group: Sequence[ClaimedJob]) -> None:
+    async def _store(self, kind: Kind, work: Work, group: Sequence[ClaimedJob]) -> None:
         async with self._transaction(group[0].organisation_id) as connection:
             held = await queue.finish(connection, self.id, work.results)
             await queue.fail(connection, self.id, work.failures)
             await work.store(connection, held)
         work.stored(held)
+        self._counts.stored(kind, len(held), work.failures)
 
     @contextlib.asynccontextmanager
     async def _renewing(self, claimed: Sequence[ClaimedJob]) -> AsyncIterator[None]:

@@ -20,6 +20,7 @@ import aiohttp
 from yarl import URL
 
 from data.reasons import Reason, reason
+from serving.observability import spans
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HEAD_BYTES = 8190  # of one header of a receiver; aiohttp refuses more
@@ -106,14 +107,18 @@ class Receiver:
         return made
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> Arrived | Refused:
-        """Send a body. Of the response only status and Retry-After are read."""
+        """Send a body. Of the response only status and Retry-After are read. The current span gets the host
+        and the status. No `traceparent` is sent: the receiver would learn ids of ours, and whether we trace.
+        """
         began = time.monotonic()
+        spans.describe(host=self._url.host or "")
         try:
             async with self._session.post(
                 self._url, headers=headers, data=body, allow_redirects=False
             ) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
                 response.close()  # the connection with it: what else the receiver sends is not read
+            spans.describe(status=status)
         except TimeoutError:
             return Refused(reason("receiver_timeout", seconds=self._timeout_s), is_stalled=True)
         except (aiohttp.ClientError, OSError) as error:

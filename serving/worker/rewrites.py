@@ -6,15 +6,18 @@ Output, answer and the end of the job are one transaction, so that each message 
 import asyncio
 import json
 import logging
+import math
+import random
+import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from data.jobs import queue
 from data.jobs.config import JobsConfig
-from data.jobs.queue import ClaimedJob, Failure
+from data.jobs.queue import ClaimedJob, Failure, Kind
 from data.reasons import Reason, ReasonedError, reason
 from data.traffic import answers, outputs
 from data.traffic.answers import AnswerWriter
@@ -25,6 +28,7 @@ from serving.gateway.online.answering import Online, Prepared
 from serving.gateway.online.placement import PlacedPerson
 from serving.gateway.problems import InvalidError, UnavailableError
 from serving.gateway.rate import Plan, fetch_usage
+from serving.observability import job_spans
 from serving.worker.loop import Work
 
 log = logging.getLogger(__name__)
@@ -41,18 +45,31 @@ class Rewrites:
         writer: AnswerWriter,
         plans: Mapping[str, Plan],
         config: JobsConfig,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        """`clock` gives seconds, and `uniform` a random number between two bounds."""
         self._pool, self._directory, self._online, self._writer = pool, directory, online, writer
-        self._plans, self._config = plans, config
+        self._plans, self._config, self._clock, self._uniform = plans, config, clock, uniform
         self.most, self.lists_at_once, self.most_attempts = config.list_jobs, 1, config.most_attempts
+        self._refused_lists = 0  # in a row: the service was not called for them, or it refused them
+        self._resumes_at = -math.inf
 
     @property
     def is_ready(self) -> bool:
-        """Whether the routing is known."""
-        return self._directory.is_ready
+        """Whether the routing is known, and no pause lasts. After a list of which the service took nothing,
+        no further one is claimed for a while, however many jobs wait.
+        """
+        return self._directory.is_ready and self._clock() >= self._resumes_at
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         """Rewrite the messages at the same time; equal ones once."""
+        with job_spans.attempt(Kind.REWRITE, claimed) as span:
+            work = await self._rewrite(claimed)
+            job_spans.conclude(span, [*work.results, *work.failures])
+        return work
+
+    async def _rewrite(self, claimed: Sequence[ClaimedJob]) -> Work:
         within_quota, failures = await self._split_by_quota(claimed)
         made: dict[bytes, NewOutput] = {}
         people: dict[uuid.UUID | None, PlacedPerson] = {}
@@ -65,15 +82,15 @@ class Rewrites:
             for job in within_quota
         ]
         prepared: dict[uuid.UUID, Prepared] = {}
-        for job, outcome in zip(
-            within_quota, await asyncio.gather(*rewrites, return_exceptions=True), strict=True
-        ):
+        outcomes = await asyncio.gather(*rewrites, return_exceptions=True)
+        for job, outcome in zip(within_quota, outcomes, strict=True):
             if isinstance(outcome, Prepared):
                 prepared[job.id] = outcome
             elif isinstance(outcome, Exception):
                 failures.append(self._explain(job, outcome))
             else:
                 raise outcome
+        self._pause(outcomes, has_written=bool(made))
         await self._writer.ensure_partitions()
 
         async def store(connection: AsyncConnection, held: Collection[uuid.UUID]) -> None:
@@ -106,7 +123,8 @@ class Rewrites:
 
     def _explain(self, job: ClaimedJob, error: Exception) -> Failure:
         """What is the caller's fault ends the job. What the service failed on is tried again, some times. A
-        service that was not even called says nothing about the job, so that attempt is not counted.
+        message that the service was not called for (its breaker is open), or that would have waited too long
+        for it, says nothing about the job, so that attempt is not counted.
         """
         config = self._config
         if isinstance(error, InvalidError):
@@ -116,7 +134,27 @@ class Rewrites:
             reasons = error.reasons
         else:
             log.error("a message of a batch cannot be rewritten", exc_info=error)
-        delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
         if type(error) is UnavailableError:
-            return Failure(job, reasons, max(delay_s, config.poll_s), is_counted=False)
+            return Failure(job, reasons, self._draw_wait_s(error.retry_after_s), is_counted=False)
+        delay_s = queue.compute_delay_s(job.failures, config.first_retry_s, config.longest_retry_s)
         return Failure(job, reasons, delay_s if job.attempts < config.most_attempts else None)
+
+    def _pause(self, outcomes: Sequence[Prepared | BaseException], has_written: bool) -> None:
+        """Claim nothing for a while if the service took no message of a list. Answers of the cache do not
+        show that it works.
+        """
+        if has_written or any(isinstance(outcome, InvalidError) for outcome in outcomes):
+            self._refused_lists = 0
+        elif waits_s := [each.retry_after_s for each in outcomes if type(each) is UnavailableError]:
+            self._resumes_at = self._clock() + self._draw_wait_s(max(waits_s))
+            self._refused_lists += 1
+
+    def _draw_wait_s(self, retry_after_s: float) -> float:
+        """Seconds until the service is tried again: what it asks for, and full jitter that grows with each
+        list that it refuses.
+        """
+        config = self._config
+        jitter_s = queue.compute_delay_s(
+            self._refused_lists, config.first_retry_s, config.longest_pause_s, self._uniform
+        )
+        return max(retry_after_s, config.poll_s) + jitter_s

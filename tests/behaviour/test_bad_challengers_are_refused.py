@@ -1,5 +1,6 @@
 """Challengers that were really trained the wrong way are refused: one of flipped pairs by what the gate
-measures, one that hacked its reward by its guards; a tiny model, through the flow.
+measures, one that hacked its reward by its guards, both with a tiny model, through the flow; and the recipe
+whose rewrites a judge loved and readers rejected, by the gate.
 """
 
 import itertools
@@ -10,22 +11,23 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from benchmarks.gate import read_scores
+from benchmarks.gate import score_labelled
 from configs.settings import Settings
 from data import database
 from data.corpus import Message, Original, ReadRewrite, Rewrite
-from data.reasons import Reason, reason
 from data.records import PROTECTED, PreferencePair, Spec, TransformType
 from data.snapshots import shards
 from data.tables import Snapshot, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
-from models import loading, versions
+from models import labels, loading, versions
 from models.dpo import DpoResult
 from models.evaluation import table
 from models.gate import Margins, compare, gate
 from models.grpo import GrpoResult
+from models.scoreboard import Scores
 from models.training import METRICS_FILE
+from models.validity import validate
 from pipelines import local
 from pipelines.promote import promote
 from pipelines.train import Trained, train
@@ -283,11 +285,40 @@ def test_a_challenger_of_flipped_pairs_is_refused(
     assert_stays_out(flows, engine_of_flows, flipped, honest)
 
 
-@pytest.mark.parametrize("refusal", [None, reason("judge_refused")], ids=["valid judge", "no valid judge"])
-def test_a_recipe_that_a_blind_judge_loved_and_readers_rejected_is_refused(refusal: Reason | None) -> None:
-    """It removes copying by inventing: 81 % of its rewrites are wrong as read, and 65 % of the champion's."""
-    scores = read_scores()
-    blind = compare(scores["uncopied"], scores["policy"], "tone_moved")
-    assert blind.low > 0.05, "else the scorer of tone does not love it"
-    verdict = gate(scores["uncopied"], scores["policy"], None, scores["copy"], Margins(), refusal)
+RECIPE = "uncopied"  # it removes copying, by inventing
+
+
+@pytest.fixture(scope="module")
+def read() -> dict[str, list[ReadRewrite]]:
+    """Readers' labels of the recipe and of its champion, in the order of the messages, which are the same."""
+    rows: dict[str, list[ReadRewrite]] = {}
+    for row in sorted(labels.read_labels(), key=lambda row: row.message):
+        if row.system in (RECIPE, labels.POLICY):
+            rows.setdefault(row.system, []).append(row)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def scores(read: dict[str, list[ReadRewrite]]) -> dict[str, list[Scores]]:
+    return score_labelled(row for rows in read.values() for row in rows)
+
+
+@pytest.mark.parametrize("is_valid", [False, True], ids=["the judge as it is", "if the judge were valid"])
+def test_a_recipe_that_a_blind_judge_loved_and_readers_rejected_is_refused(
+    is_valid: bool, read: dict[str, list[ReadRewrite]], scores: dict[str, list[Scores]]
+) -> None:
+    champion = labels.POLICY  # free text, which the recipe was made from
+    wrong = {system: labels.estimate_share(rows, "wrong") for system, rows in read.items()}
+    assert wrong[RECIPE].low > wrong[champion].high, "readers reject it: more is wrong, beyond chance"
+    assert labels.estimate_share(read[RECIPE], "usable").high < 0.05, "and next to nothing is usable"
+    love = compare(scores[RECIPE], scores[champion], "tone_moved")
+    assert love.low > 0.05, "else the scorer of tone does not love it"
+
+    composites = [row.composite for row in scores[champion]]
+    refusal = validate("composite", "the_champion", read[champion], composites).refusal
+    assert refusal is not None, "the composite is no valid judge of the champion"
+    verdict = gate(
+        scores[RECIPE], scores[champion], None, scores["copy"], Margins(), None if is_valid else refusal
+    )
     assert "gate_meaning" in {why.code for why in verdict.reasons}
+    assert verdict.notes == (() if is_valid else (refusal,))

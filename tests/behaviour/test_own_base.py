@@ -80,7 +80,7 @@ def test_another_base_is_trained_and_registered_by_the_flow(
     ):
         trained = train(None, [*overrides_of_the_page(), *smaller])
         assert isinstance(trained, Trained)
-        version = versions.download(settings.registry_uri, trained.version)
+        version = versions.download(settings.registry_uri, settings.artifact_store, trained.version)
     assert prompts.read(version).stop == "<end_of_turn>"
     assert loading.load_model(version / "transformers", dtype="auto").dtype == torch.bfloat16
     assert json.loads((version / "version.json").read_text())["quantization"] == "int8"

@@ -371,7 +371,10 @@ def test_the_inference_service(stack: Stack, how: str) -> None:
         for process in running:
             process.stop()
     assert measured.outcomes("cached") == {"200"}
-    assert measured.outcomes("new") == ({"200"} if how == "hangs" else {"200", "503"})
+    # After a pause some are refused until the rate has been measured again.
+    assert measured.outcomes("new") <= {"200", "503"}
+    assert "200" in measured.outcomes("new")
+    assert how == "hangs" or "503" in measured.outcomes("new")
     assert measured.outcomes("feedback") == {"201"}
     assert measured.recovery_s < 6
     assert lost(stack, measured.samples) == NOTHING

@@ -83,11 +83,11 @@ async def test_every_event_arrives_although_workers_and_postgres_are_killed(tmp_
             query = "SELECT count(*) FROM jobs JOIN webhooks w ON w.id = webhook_id WHERE state = 'done'"
             return int(str(read(settings, query)[0][0]))
 
-        first = stack.enter_context(worker(settings))
-        stack.enter_context(worker(settings))
-        await wait(lambda: len(good.received) >= EVENTS // 4)
-        first.kill()
-        stack.enter_context(worker(settings))
+        first, second = (stack.enter_context(worker(settings)) for _ in range(2))
+        for killed, events in ((first, EVENTS // 4), (second, EVENTS * 3 // 8)):
+            await wait(lambda: len(good.received) >= events)  # noqa: B023
+            killed.kill()
+            stack.enter_context(worker(settings))
         await wait(lambda: len(good.received) >= EVENTS // 2)
         await asyncio.to_thread(kill_postgres, settings)
         await wait(lambda: count_done() == EVENTS)

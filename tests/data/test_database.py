@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg_pool import AsyncConnectionPool
+from pydantic import ValidationError
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import InternalError
 from sqlalchemy.orm import Session
@@ -29,6 +32,7 @@ from data.traffic.outputs import NewOutput
 from data.traffic.receipts import Receipt
 from data.traffic.routing import Routing
 from tests import migrations
+from tests.logins import gateway_url
 
 
 def an_output(organisation_id: uuid.UUID, text: str = "Could you fix it?") -> NewOutput:
@@ -177,6 +181,49 @@ async def test_an_output_keeps_the_reason_why_it_is_the_message(
         query = text("SELECT count(*) FROM outputs WHERE organisation_id = :id AND unchanged IS NULL")
         assert session.execute(query, {"id": organisation_id}).scalar_one() == 2
         session.rollback()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "online", "engine"),
+    [
+        ({}, (10, 2, 3600.0, 5), (15, 5, 3600.0, 5)),
+        ({"database_connections": 3}, (3, 2, 3600.0, 5), (3, 3, 3600.0, 5)),
+        ({"database_connections": 1}, (1, 1, 3600.0, 5), (1, 1, 3600.0, 5)),
+        ({"database_idle_connections": 12}, (12, 12, 3600.0, 5), (15, 12, 3600.0, 5)),
+        (  # 50 that are kept and 10 that overflow, for an hour each
+            {"database_connections": 60, "database_idle_connections": 50, "database_connection_life_s": 60},
+            *(2 * [(60, 50, 60.0, 5)]),
+        ),
+        ({"prepared_statements": False}, (10, 2, 3600.0, None), (15, 5, 3600.0, None)),
+    ],
+)
+async def test_pools_have_the_sizes_of_the_settings(
+    database_url: str, wanted: dict[str, Any], online: tuple[Any, ...], engine: tuple[Any, ...]
+) -> None:
+    settings = Settings(database_url=gateway_url(database_url), **wanted)
+    pool = database.online_pool_of(settings)
+    assert (pool.max_size, pool.min_size, pool.max_lifetime) == online[:3]
+    await pool.open()
+    async with pool.connection() as connection:
+        assert connection.prepare_threshold == online[3]
+    await pool.close()
+    made = database.engine_of(settings)
+    most = made.pool.size() + made.pool._max_overflow  # type: ignore[attr-defined]
+    assert (most, made.pool.size(), made.pool._recycle) == engine[:3]  # type: ignore[attr-defined]
+    with made.connect() as opened:
+        assert opened.connection.driver_connection.prepare_threshold == engine[3]  # type: ignore[union-attr]
+    made.dispose()
+
+
+def test_a_pool_that_should_keep_more_connections_than_it_has_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"DATABASE_IDLE_CONNECTIONS is 50, and .* only 10"):
+        Settings(database_connections=10, database_idle_connections=50)
+
+
+def test_a_password_may_have_spaces(database_url: str) -> None:
+    url = database.replace_login(database_url, "tonebridge_gateway", "pass: w@rd")
+    with psycopg.connect(url) as connection:
+        assert connection.info.password == "pass: w@rd"
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x"])
@@ -398,3 +445,37 @@ def test_the_first_key_is_made_once_and_a_wanted_one_is_kept(engine: Engine) -> 
         identities.bootstrap(engine, stolen, name)
     with pytest.raises(ValueError, match="tb_<id>_<secret>"):
         identities.bootstrap(engine, "hunter2", name)
+
+
+def test_the_owner_of_a_lock_learns_that_postgres_has_ended_its_session(
+    new_database: Callable[..., str],
+) -> None:
+    """As a restart of Postgres does; after it the lock is free, so whoever works on has to stop."""
+    url = new_database()
+    losses = threading.Semaphore(0)
+    with (
+        psycopg.connect(url, autocommit=True) as other,
+        database.lock(url, "train", on_loss=losses.release, check_every_s=0.02) as is_ours,
+    ):
+        assert is_ours
+        assert not losses.acquire(timeout=0.2), "nothing has happened"
+        ended = other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+        ).fetchall()
+        assert ended == [(True,)]
+        for _ in range(2):
+            assert losses.acquire(timeout=30), "the owner is told until it is done"
+        with database.lock(url, "train", wait=False) as is_free:
+            assert is_free
+
+
+def test_the_end_of_a_lock_is_no_loss_of_it(database_url: str) -> None:
+    is_lost = threading.Event()
+    for _ in range(20):
+        with database.lock(database_url, "track", on_loss=is_lost.set, check_every_s=0.001):
+            pass
+    threads = [thread for thread in threading.enumerate() if thread.name == "lock track"]
+    for thread in threads:
+        thread.join(30)
+    assert not is_lost.is_set()

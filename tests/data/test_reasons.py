@@ -15,7 +15,10 @@ from data import reasons
 from data.reasons import LANGUAGES, Reason, ReasonedError, catalogue, dump, load, reason, render, written
 from data.records import TransformType
 from experiments import bandit, metrics
+from experiments.analysis import Obstacle
 from experiments.lifecycle import Action, Status
+from models.analysis import FindingKind
+from serving.web import reading
 
 ROOT = Path(data.__file__).parent.parent
 PACKAGES = ("configs", "data", "models", "experiments", "serving", "pipelines", "simulation")
@@ -28,6 +31,12 @@ COMPUTED = {
         "between_users_better", "between_users_worse", "between_users_no_clear_difference",
         "between_users_too_few_users", "between_users_withheld",
     ),
+    **{
+        ("experiments/recommendation.py", f"f'days_unknown_{{{name}}}'"): tuple(
+            f"days_unknown_{obstacle}" for obstacle in get_args(Obstacle)
+        )
+        for name in ("obstacle", "safety.obstacle")
+    },
     ("experiments/lifecycle.py", "code"): (
         "will_begin", "will_resume", "will_ramp", "will_pause", "will_ship", "will_roll_back",
         "will_discard", "will_drop",
@@ -48,7 +57,7 @@ COMPUTED = {
         code
         for code in SENTENCES
         if code.startswith("allowed_")
-        and not code.startswith(("allowed_transform_type", "allowed_file", "allowed_events"))
+        and not code.startswith(("allowed_transform_type", "allowed_file", "allowed_event"))
     ),
     ("serving/gateway/problems.py", "code"): ("title_not_found", "title_method_not_allowed"),
     # Literals of the table of errors; tests/serving/gateway/test_problems.py renders each.
@@ -58,10 +67,19 @@ COMPUTED = {
     ("serving/protocol.py", "refused.title"): (
         "title_invalid", "title_too_slow", "title_too_large", "title_unavailable",
     ),
+    ("serving/gateway/routes/analysis.py", "f'analysis_{finding.kind}'"): tuple(
+        f"analysis_{kind}" for kind in FindingKind if kind is not FindingKind.TERM
+    ),
+    ("serving/gateway/routes/analysis.py", "f'analysis_{aspect}_{level.level}'"): tuple(
+        f"analysis_{aspect}_{level}" for aspect, levels in reading.LEVELS.items() for level in levels
+    ),
+    ("serving/gateway/routes/analysis.py", "f'analysis_helps_{suggestion.transform_type}'"): tuple(
+        f"analysis_helps_{kind}" for kind in TransformType
+    ),
     ("serving/dashboard/pages/operations.py", "code"): (
         "flow_failed", "flow_timed_out", "flow_crashed", "flow_cancelled",
     ),
-    ("serving/dashboard/api.py", "code"): tuple(
+    ("serving/sites/api.py", "code"): tuple(
         code
         for code in SENTENCES
         if code.startswith("title_") or code in ("gateway_unreachable", "sessions_unreadable")
@@ -241,6 +259,11 @@ def test_every_term_is_there_in_every_language() -> None:
             "power",
             "share_shipped",
             "path_coverage",
+            "rank_coverage",
+            "wrong_best",
+            "share_missing",
+            "false_alarms",
+            "false_discovery_rate",
         ),  # targets of a calibration
     ],
     ids=["metrics", "statuses", "actions", "transform types", "bandit rules", "guards", "targets"],

@@ -21,6 +21,7 @@ from experiments.analysis import (
     compare,
 )
 from experiments.estimators import Covariate
+from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.recommendation import Assessment, assess
 from experiments.sequential import Clusters
@@ -439,6 +440,22 @@ def test_nothing_ships_while_nobody_is_measured() -> None:
     at_last = decide(votes(62, 28), users, PLAN, timedelta(days=PLAN.maximum_days))
     assert at_last.action == "inconclusive"
 
+    preferred, days, *of_metrics = decided.requirements
+    assert preferred.is_met
+    assert (days.progress, days.days_left, days.why_unknown) == (0.0, 7.0, None)
+    names = tuple(users.safety)
+    assert len(names) == 5
+    for name, requirement in zip(names, of_metrics, strict=True):
+        assert (requirement.progress, requirement.days_left) == (0.0, None)
+        assert requirement.why_unknown == reason("days_unknown_nobody_measured", metrics=(name,))
+    assert reason("days_at_least", days=7) in decided.reasons
+    assert reason("days_unknown_nobody_measured", metrics=names) in decided.reasons
+    english, japanese = render(decided.reasons), render(decided.reasons, "ja")
+    assert "at least 7 more days." in english
+    assert "how long this takes cannot be said yet, because not both arms have measured users." in english
+    assert "少なくともあと 7 日かかります。" in japanese
+    assert "所要日数はまだわかりません。" in japanese
+
 
 def test_a_harmful_challenger_with_few_users_does_not_ship() -> None:
     """49 users in each arm, whose complaints rise from 10 to 49 %."""
@@ -450,6 +467,100 @@ def test_a_harmful_challenger_with_few_users_does_not_ship() -> None:
     [complained] = [why for why in decided.reasons if why.values.get("metric") == "complained"]
     assert complained.code == "safety_not_shown"
     assert complained.values["loss"] > 0.39
+
+
+def of_49(complaints: tuple[float, float], factor: float = 1.0) -> ExperimentResult:
+    """All metrics of 49 users in each arm, who differ only in their complaints; or of so many times as many,
+    of whom each epoch has 49.
+    """
+
+    def repeat(arms: list[ArmStatistics]) -> list[ArmStatistics]:
+        epochs = range(1, math.ceil(factor) + 1)
+        return [row.model_copy(update={"epoch": epoch}) for epoch in epochs for row in arms]
+
+    half = np.array([1, -1] * 25)[:49] * 0.1
+    same, fast = (repeat([arm(mean + half, baseline=side == 0) for side in (0, 1)]) for mean in (0.5, 90.0))
+    secondary = {"complained": complaints, "failed": (0.0, 0.0), "fell_back": (0.0, 0.0)}
+    shares = {name: repeat(build_proportions(rates, users=49)) for name, rates in secondary.items()}
+    return between_users(same, PLAN, **shares, latency_p95=fast)
+
+
+def test_the_days_that_a_few_users_still_need_are_told() -> None:
+    """49 users in each arm, measured on seven days, whose complaints rise from 10 to 49 %."""
+    users = of_49((0.1, 0.49))
+    decided = decision(votes(62, 28), users)
+    _, days, *of_metrics = decided.requirements
+    assert days.is_met
+    by_name = dict(zip(users.safety, of_metrics, strict=True))
+    for name in ("satisfaction", "failed", "fell_back", "latency_p95"):
+        requirement = by_name[name]
+        assert not requirement.is_met
+        assert requirement.progress is not None
+        assert 0 < requirement.progress < 1
+        assert requirement.days_left == pytest.approx((1 / requirement.progress - 1) * PLAN.minimum_days)
+        assert requirement.why_unknown is None
+        # With as many users it is shown, and with a bit fewer it is not.
+        more = of_49((0.1, 0.49), factor=1.02 / requirement.progress)
+        assert more.safety[name].is_shown, name
+    harmed = by_name["complained"]
+    assert (harmed.progress, harmed.days_left) == (0.0, None)
+    assert harmed.why_unknown == reason("days_unknown_difference", metrics=("complained",))
+    longest = max(each.days_left for each in of_metrics if each.days_left is not None)
+    assert reason("days_at_least", days=math.ceil(longest)) in decided.reasons
+    assert harmed.why_unknown in decided.reasons
+    assert "complained: if the difference stays as it is, no number of users shows this." in render(
+        decided.reasons
+    )
+    assert "差が今のままなら、ユーザーが増えても示されません。" in render(decided.reasons, "ja")
+
+    unharmed = decision(votes(62, 28), of_49((0.1, 0.1)))
+    [days_to_show] = [why for why in unharmed.reasons if why.code.startswith("days_")]
+    assert days_to_show.code == "days_to_show"
+    assert all(each.days_left is not None for each in unharmed.requirements if not each.is_met)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "unknown"),
+    [
+        (45, 25, None),
+        (20, 9, None),
+        (104, 96, "days_unknown_maximum"),
+        (20, 20, "days_unknown_win_rate"),
+        (0, 0, "days_unknown_no_votes"),
+    ],
+)
+def test_the_votes_say_how_many_days_they_need(wins: int, losses: int, unknown: str | None) -> None:
+    comparison = votes(wins, losses)
+    assert comparison.decision == "undecided"
+    preferred = decide(comparison, experiment(0.5, 0.5), PLAN, timedelta(days=8)).requirements[0]
+    assert preferred.progress is not None
+    if unknown is not None:
+        assert preferred.days_left is None
+        assert preferred.why_unknown is not None
+        assert preferred.why_unknown.code == unknown
+        return
+    assert preferred.why_unknown is None
+    assert 0 < preferred.progress < 1
+    assert preferred.days_left == pytest.approx((1 / preferred.progress - 1) * 8)
+    needed = 1.02 / preferred.progress
+    assert votes(math.ceil(needed * wins), math.ceil(needed * losses)).decision == "challenger"
+
+
+def test_how_long_it_takes_with_a_judge_is_not_known() -> None:
+    judged = votes(45, 25).model_copy(update={"progress": None})
+    preferred = decide(judged, experiment(0.5, 0.5), PLAN, timedelta(days=8)).requirements[0]
+    assert (preferred.progress, preferred.days_left) == (None, None)
+    assert preferred.why_unknown == reason("days_unknown_judge")
+
+
+def test_pauses_are_no_measured_days() -> None:
+    """Two days, nine days of a pause, and now the first moment after it."""
+    comparison, users = votes(80, 20), experiment(0.5, 0.5)
+    result = ChallengerResult(comparison=comparison, between_users=users)
+    decided = assess(result, PLAN, timedelta(days=2), timedelta(days=2))
+    assert reason("days_measured", days=2.0, minimum_days=7.0) in decided.reasons
+    assert reason("days_to_show", days=8) in decided.reasons, "five more days, and the last window"
+    assert assess(result, PLAN, timedelta(days=7), timedelta(days=7)).action == "ship"
 
 
 def test_what_is_missing_is_told_with_the_days_that_it_takes() -> None:
@@ -611,6 +722,26 @@ def test_metrics_of_who_voted_give_no_verdict_while_the_arms_vote_at_different_t
     assert uneven.metrics["complained"].is_harmed, "all exposed users have a value"
     reasons = decision(votes(50, 50), uneven).reasons
     assert "between_users_withheld" in [given.code for given in reasons]
+
+
+def test_an_own_metric_of_voters_gives_no_verdict_either() -> None:
+    half = np.array([1, -1] * 200) * 0.1
+    definitions = {
+        "liked_votes": {"kind": "mean", "of": "likes / votes"},
+        "complaints_per_vote": {"kind": "ratio", "of": "complaints", "per": "votes"},
+        "liked_answers": {"kind": "ratio", "of": "likes", "per": "answers"},
+    }
+    own = {name: Metric(better="higher", says=name, **fields) for name, fields in definitions.items()}
+    arms = {
+        name: [arm(mean + half, baseline=True), arm(mean + 0.2 + half, baseline=False)]
+        for name, mean in {
+            **dict.fromkeys(MEASURED, 0.5),
+            **dict.fromkeys(own, 0.5),
+            "vote_hours": 24,
+        }.items()
+    }
+    withheld = analysis.between_users(arms, PLAN, {**MEASURED, **own}).withheld
+    assert set(withheld) == {"satisfaction", "edit_distance", "liked_votes", "complaints_per_vote"}
 
 
 def test_users_whom_both_arms_served_are_a_reason() -> None:

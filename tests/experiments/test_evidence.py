@@ -17,6 +17,7 @@ from experiments.evidence import Dated, Evidence, Exposed, Point
 from experiments.lifecycle import Action
 from experiments.plan import Plan
 from experiments.recommendation import decide
+from experiments.running import find_periods
 from experiments.sequential import Clusters
 
 PLAN = Plan(guardrails={"complained": 0.05, "failed": 0.05, "fell_back": 0.05, "latency_p95": 1000.0})
@@ -235,11 +236,14 @@ def test_a_requirement_is_met_since_the_last_time_that_it_was_not() -> None:
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     built = [build_evidence(), build_evidence(20), build_evidence(), build_evidence(harm=True)]
     analyses = [Dated(begin + timedelta(days=day), each) for day, each in enumerate(built)]
-    met = evidence.find_met_since(analyses, "v2", begin - timedelta(days=1))
+    # The experiment began six days before the first analysis, and was paused for five of them.
+    changes = [(begin - timedelta(days=6), 1.0), (begin - timedelta(days=5), 0.0), (begin, 1.0)]
+    periods = find_periods(changes[0][0], None, changes)
+    met = evidence.find_met_since(analyses, "v2", periods)
     by_code = {(each.requirement.code, each.requirement.values.get("metric")): each for each in met}
     preferred = by_code["prefer_challenger", None]
     assert (preferred.is_met, preferred.since, preferred.days) == (True, begin + timedelta(days=2), 3)
     [harmed] = [each for (_, metric), each in by_code.items() if metric == "complained"]
     assert (harmed.is_met, harmed.since, harmed.days) == (False, None, None)
     assert [each.days is None for each in met] == sorted(each.days is None for each in met)
-    assert evidence.find_met_since(analyses, "v9", begin) == []
+    assert evidence.find_met_since(analyses, "v9", periods) == []

@@ -218,10 +218,22 @@ def test_failures_are_counted_by_day(session: Session, reading: Engine) -> None:
         assert examples.list_failures(reader, page, uuid.uuid4()) == []
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])  # 14 hours ahead, and 11 behind
+def test_days_are_those_of_utc_in_a_session_of_any_zone(session: Session, reading: Engine, zone: str) -> None:
+    world = build(session)
+    with Session(reading) as reader:
+        reader.execute(text("SELECT set_config('TimeZone', :zone, false)"), {"zone": zone})
+        page = readings.read_experiment_page(reader, world.trial.id)
+        [failed] = examples.list_failures(reader, page, ORGANISATION)
+        assert failed.day == START.date()
+        for arm in examples.list_answers(reader, page, "service_s", ORGANISATION, None).values():
+            assert {example.at for example in arm.examples} == {START.date()}
+
+
 def test_a_unit_is_shown_once_its_window_is_counted(session: Session, reading: Engine) -> None:
     world = build(session)
     epoch = session.execute(
-        text("SELECT max(epoch) FROM units WHERE experiment_id = :id"), {"id": world.trial.id}
+        text("SELECT max(epoch) FROM exposures WHERE experiment_id = :id"), {"id": world.trial.id}
     ).scalar_one()
     late = uuid.uuid4()
     world.trial.expose(late, "champion", epoch, minute=90)

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, text
 
 from data import database
 from experiments import expressions
-from experiments.expressions import Column, ExpressionError
+from experiments.columns import Column
+from experiments.expressions import ExpressionError
 
 COLUMNS: Mapping[str, Column] = {
     **{

@@ -206,6 +206,7 @@ def test_votes_and_judge_are_read_together(session: Session, experiment: uuid.UU
     assert judgements.decide(alone, result, PLAN) == alone, "the plan decides by the votes alone"
     both = PLAN.model_copy(update={"surrogate": True})
     assert judgements.decide(alone, result, both).interval == result.interval
+    assert judgements.decide(alone, result, both).progress is None, "how many votes it takes is not known"
     assert judgements.decide(alone, None, both) == alone
     changed = result.model_copy(update={"is_judge_steady": False})
     assert judgements.decide(alone, changed, both) == alone

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy.orm import Session
 
-from experiments import history, metric_choice, power, stored_sums
+from experiments import metric_choice, power, recent_users, stored_sums
 from experiments.analysis import between_users, pick_arms
 from tests.experiments.test_aa_tests import make_units
 from tests.experiments.test_unit_values import OWN, PLAN, build, engine
@@ -51,7 +51,7 @@ def test_a_metric_sees_what_its_users_detect(session: Session) -> None:
     now = START + timedelta(days=1)
     sights = {sight.name: sight for sight in metric_choice.list_sights(session, planned, 500, now)}
     session.rollback()
-    past = history.measure(session, planned, planned.all_metrics, now)
+    past = recent_users.measure(session, planned, planned.all_metrics, now)
     assert past is not None
     assert {"needed_work", "satisfaction", "requests_a_user", "latency_p50"} <= set(sights)
     assert "cost" not in sights, "no user differs in it"

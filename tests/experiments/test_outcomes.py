@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 
 from data.tables import (
     Experiment,
+    ExperimentUnit,
     Feedback,
     MetricSum,
     Output,
 )
 from data.traffic import routing
-from experiments import metrics, outcomes, stored_sums
+from experiments import metrics, outcomes, stored_sums, unit_rows
 from experiments.analysis import between_users
 from experiments.estimators import Sums
 from experiments.plan import Plan
@@ -94,6 +95,46 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
         (second, "challenger"): (1, 0, 1, 0.0),
     }
     assert arms[first, "champion"].weight == 0.9
+
+
+@pytest.mark.parametrize("unit", ["user", "organisation"])
+def test_a_unit_that_comes_back_enters_once_and_moves_once(session: Session, unit: routing.Unit) -> None:
+    trial = Trial(session)
+    # Between organisations the weights stay the same.
+    weights = (0.9, 0.5, 0.4) if unit == "user" else (0.9, 0.9, 0.9)
+    first, second, third = (trial.epoch(weight, 1 - weight, unit=unit) for weight in weights)
+    stays, moves, closes = units = [uuid.uuid4() for _ in range(3)]
+
+    def come(unit_id: uuid.UUID, variant: str, epoch: int, minute: int) -> None:
+        is_user = unit == "user"
+        user, organisation = (unit_id, ORGANISATION) if is_user else (uuid.uuid4(), unit_id)
+        trial.expose(user, variant, epoch, minute, organisation=organisation)
+
+    def count() -> dict[tuple[int, str], tuple[int, int, int]]:
+        arms = trial.read_arms()
+        counts = {(arm.epoch, arm.variant): (arm.exposed, arm.moved, arm.closed) for arm in arms}
+        return {arm: numbers for arm, numbers in counts.items() if any(numbers)}
+
+    for unit_id in units:
+        come(unit_id, "champion", first, 1)
+    assert trial.refresh(hours=0.5) == 0
+    assert count() == {(first, "champion"): (3, 0, 0)}
+    come(stays, "champion", second, 40)
+    come(moves, "challenger", second, 41)
+    assert trial.refresh(hours=0.9) == 0
+    assert count() == {(first, "champion"): (3, 1, 0)}
+    assert trial.refresh(hours=2) == 3
+    come(moves, "champion", third, 130)
+    come(closes, "challenger", third, 131)  # after its window
+    assert trial.refresh(hours=24) == 0
+    assert count() == {(first, "champion"): (3, 2, 3)}
+    stored = session.execute(
+        select(ExperimentUnit.unit_id, ExperimentUnit.moved).where(ExperimentUnit.experiment_id == trial.id)
+    ).all()
+    # Users are found in their exposures.
+    assert sorted(map(tuple, stored)) == sorted(
+        (unit_id, unit_id != stays) for unit_id in units if unit == "organisation"
+    )
 
 
 def test_a_new_epoch_cuts_no_open_window(session: Session) -> None:
@@ -364,6 +405,32 @@ def test_rows_that_are_stored_soon_after_the_window_count(session: Session, engi
         slow.commit()
     assert trial.refresh(hours=1.02) == 1
     assert [trial.read_arms(name)[1].mean for name in ("complained", "fell_back")] == [1, 1]
+
+
+def test_a_short_window_waits_as_long_for_a_vote_as_a_transaction_may_take(session: Session) -> None:
+    """Of a window of 15 minutes, a 72nd part is 12.5 s, and a vote may take 30 s."""
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    user = uuid.uuid4()
+    trial.expose(user, "challenger", epoch)
+    session.commit()
+    plan, end = Plan(window_hours=0.25), START + timedelta(minutes=15)
+
+    def refresh(plan: Plan, seconds: float) -> int:
+        closed = outcomes.refresh(session, trial.id, plan, metrics.load(), end + timedelta(seconds=seconds))
+        session.commit()
+        return closed
+
+    assert refresh(plan, 29) == 0
+    [unit] = unit_rows.read_units(session, trial.id, plan, end)
+    assert unit.counts_from == end + timedelta(seconds=30)
+    trial.vote(user, "challenger", epoch, False, minute=15)
+    assert refresh(plan, 31) == 1
+    assert trial.read_arms("complained")[1].mean == 1
+    for hours, seconds, compressed in ((0.5, 30.0, 25.0), (0.006, 30.0, 0.3), (72, 3600.0, 3600.0)):
+        usual, fast = (Plan(window_hours=hours, compressed_time=fast) for fast in (False, True))
+        assert outcomes.compute_grace(usual).total_seconds() == seconds
+        assert outcomes.compute_grace(fast).total_seconds() == pytest.approx(compressed)
 
 
 @pytest.mark.parametrize("day", [24, 27])

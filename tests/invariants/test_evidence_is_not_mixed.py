@@ -30,6 +30,7 @@ from data.traffic.routing import Arm, Routing, Split, Target
 from experiments.assignment import assign, position
 from serving.gateway import rate
 from serving.gateway.auth import Authenticator, Caller
+from serving.gateway.dictionaries import Dictionaries
 from serving.gateway.heartbeat import Directory
 from serving.gateway.online import cache
 from serving.gateway.online.answering import Online
@@ -63,7 +64,14 @@ walks = st.lists(
 class Echo:
     """Answers with the request's fields and the version."""
 
-    async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float = 0) -> list[Rewritten]:
+    async def rewrite(
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        timeout_s: float,
+        deadlines: Sequence[float],
+        list_id: str | None,
+    ) -> list[Rewritten]:
         return [
             Rewritten(
                 text=f"{spec.version}: {item.transform_type} {item.intensity} {item.text}",
@@ -131,10 +139,11 @@ async def two_gateways(local: Settings) -> AsyncIterator[list[Gateway]]:
         for _ in range(2):
             authenticator, limiter = Authenticator(pool, "s" * 32), Limiter(rate.plans(), redis)
             outputs = cache.Cache(redis)
-            directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
+            terms = Dictionaries(pool)
+            directory = Directory(pool, local.database_url, authenticator, limiter, terms, outputs.forget)
             writer = AnswerWriter(pool, {})
             upstream = Upstream(Echo())  # type: ignore[arg-type]
-            online = Online(pool, directory, outputs, upstream, writer, b"secret", 0.5)
+            online = Online(pool, directory, terms, outputs, upstream, writer, b"secret", 0.5)
             gateways.append((authenticator, directory, writer, online))
         yield gateways
         await redis.connection_pool.disconnect()

@@ -198,7 +198,7 @@ def test_no_job_is_lost_and_none_is_done_twice(new_database: Callable[..., str])
     explore(new_database, 100)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_job_is_lost_and_none_is_done_twice_in_many_histories(new_database: Callable[..., str]) -> None:
     explore(new_database, 300)

@@ -222,7 +222,7 @@ def test_the_interval_of_kappa_holds_where_the_usual_one_does_not() -> None:
 
 
 def test_the_draw_of_the_seed_mixes_systems() -> None:
-    rows = [*labels.read_labels(), *labels.read_labels(labels.EDITS)]
+    rows = labels.read_all()
     systems = blind_batch.by_system(rows)
     assert {name: len(members) for name, members in systems.items()} == Counter(row.system for row in rows)
     batch = blind_batch.draw(systems, 60, seed=0)

@@ -106,6 +106,7 @@ SHIPPED = card.ShippedOrigin(
     parts=4448,
     edits=7000,
     cuts=90,
+    derived_cuts=35,
     shares={"role": 0.755, "need": 0.78, "cut": 0.81, "edit": 0.9, "edit_accepted": 0.93},
 )
 
@@ -116,6 +117,7 @@ def test_the_card_of_the_shipped_tagger_says_how_to_make_it_and_what_it_cannot_d
         f"blake2b `{'a' * 32}`; rules `{'b' * 32}`",
         "`python -m pipelines.champion configs/champion.yaml`",
         "4448 labelled parts, 7000 labelled edits and 90 labelled cuts of 1113 messages",
+        "and 35 cuts derived from labelled parts; 104 of the messages were held out",
         "roles 75.5%, kinds of requirement 78.0%, cuts of summaries 81.0%, edits 90.0%, accepted edits 93.0%",
         "168 held-out messages",
         "Accepted.",
@@ -124,6 +126,17 @@ def test_the_card_of_the_shipped_tagger_says_how_to_make_it_and_what_it_cannot_d
     ):
         assert phrase in text
     assert "frame.json" not in text, "it reads no prompt"
+
+
+def test_the_bare_base_is_called_so_and_no_champion():
+    evaluation = found(accepted=True)
+    evaluation = evaluation.model_copy(update={"systems": {**evaluation.systems, "champion": EVERY}})
+    first = card.Origin(run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={})
+    for text in (card.shipped(SHIPPED, evaluation, "en"), card.card(first, evaluation, "en")):
+        assert "| the bare base | 0.70" in text
+        assert "| champion |" not in text
+    later = first.model_copy(update={"parent": "v1"})
+    assert "| champion | 0.70" in card.card(later, evaluation, "en")
 
 
 def test_the_card_of_the_shipped_tagger_is_in_japanese_too():

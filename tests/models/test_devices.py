@@ -1,3 +1,5 @@
+import os
+
 import ctranslate2
 import pytest
 from pydantic import ValidationError
@@ -55,11 +57,30 @@ def test_every_chosen_type_is_one_of_ctranslate2(tiny_version):
 
 
 @pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="this machine has a GPU")
-def test_without_a_gpu_two_workers_write_on_the_cpu(tiny_version):
+@pytest.mark.parametrize(("cpus", "workers"), [(1, 1), (2, 2), (8, 2)])
+def test_without_a_gpu_up_to_two_workers_write_on_the_cpu(tiny_version, cpus, workers, monkeypatch):
+    monkeypatch.setattr(devices, "count_cpus", lambda: cpus)
     generator = devices.open_generator(tiny_version, "auto")
-    assert (generator.device, generator.num_generators) == ("cpu", 2)
+    assert (generator.device, generator.num_generators) == ("cpu", workers)
     assert devices.torch_device("auto") == "cpu"
     assert devices.open_generator(tiny_version, "cpu", workers=1).num_generators == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"),
+    [
+        ("max 100000", 8),
+        ("100000 100000", 1),
+        ("50000 100000", 1),
+        ("250000 100000", 2),
+        ("1600000 100000", 8),
+    ],
+)
+def test_the_processors_are_those_of_the_container(quota, cpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert devices.count_cpus(tmp_path / "cpu.max") == cpus
+    assert devices.count_cpus(tmp_path / "none") == 8
 
 
 def test_a_device_that_nobody_knows_is_refused_by_its_name(tmp_path, monkeypatch):

@@ -4,13 +4,16 @@ from collections import Counter
 
 import pytest
 
+import configs
 from data.corpus import ReadRewrite
 from data.records import PROTECTED, Spec, TransformType
-from models import evaluation, export, rules, scoring, tagger
+from models import curation, evaluation, export, loading, rules, scoring, tagger
 from models.evaluation import EvaluateConfig
 from models.protection import Kept
+from models.validity import LEAST_LABELS
 from serving.inference import engines
 from serving.inference.client import Item
+from tests.labelled import label_rewrite
 
 
 @pytest.mark.parametrize("kind", TransformType)
@@ -157,12 +160,53 @@ def test_the_gate_uses_the_composite_where_readers_of_the_champion_agree_with_it
         for number in range(60)
         for pattern, label in labels.items()
     ]
-    (tmp_path / "labels.jsonl").write_text(
-        "".join(f"{row.model_dump_json(exclude_none=True)}\n" for row in rows)
-    )
-    config = EvaluateConfig(version=version, champion=version, labels_folder=tmp_path)
+    folder = write_labels(tmp_path / "labels" / "of_a_reading", rows)
+    config = EvaluateConfig(version=version, champion=version, labels_folder=folder.parent)
     refusal = evaluation.measure_validity(config).refusal
     assert (refusal and refusal.code) == note
+    assert refusal is None or refusal.values["policy"] == "the_champion"
+
+
+def write_labels(folder, rows):
+    folder.mkdir(parents=True)
+    (folder / "labels.jsonl").write_text(
+        "".join(f"{row.model_dump_json(exclude_none=True)}\n" for row in rows)
+    )
+    return folder
+
+
+def test_of_a_version_of_edits_the_labels_of_what_it_still_writes_count(tiny_tagger, tmp_path):
+    version = tagger.export(tiny_tagger, tmp_path / "version")
+    policy = loading.policy_digest(curation.encoder_folder(), tiny_tagger)
+    assert evaluation.read_policy(version) == policy, "the weights alone: other rules do not rename them"
+    message = "Fix PAY-101 by Friday."
+    [today] = evaluation.written_by(version, 8)([(message, TransformType.SOFTEN, 2)])
+    rows = [
+        label_rewrite(label, number=number, policy=name, text=message, rewrite=text)
+        for number, (label, name, text) in enumerate(
+            [
+                ("usable", policy, today),
+                ("wrong", policy, f"{today} By former rules."),
+                ("broken", "of other weights", today),
+            ]
+        )
+    ]
+    config = EvaluateConfig(version=version, labels_folder=write_labels(tmp_path / "labels", rows))
+    assert [row.label for row in evaluation.read_labelled(config, version)] == ["usable"]
+
+
+def test_the_shipped_labels_measure_the_composite_on_what_the_shipped_version_writes(tmp_path):
+    version = tagger.export(configs.ROOT / "champion", tmp_path / "version")
+    base = tmp_path / "base-version"  # what the first version of an installation is compared with
+    config = EvaluateConfig(version=version, champion=base, base_version=base)
+    validity = evaluation.measure_validity(config)
+    assert validity.usable + validity.wrong >= LEAST_LABELS, (
+        "the rules write too few of the labelled rewrites as before: have the champion read again"
+    )
+    assert validity.refusal.code == "judge_blind"
+    words = "rewrites by the challenger: it ranks a usable one above a wrong one with probability"
+    assert f"{words} {validity.auc.mean:.2f}" in str(validity.refusal)
+    assert validity.auc.mean < 0.7
 
 
 def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, tiny_base, corpus_folder, tmp_path):

@@ -67,7 +67,7 @@ def test_the_seed_has_six_hundred_labels_of_messages_that_it_contains():
 def test_the_page_is_what_the_labels_say():
     """`python -m models.labels` writes it again."""
     page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
-    assert page == labels.write_page([*labels.read_labels(), *labels.read_labels(labels.EDITS)])
+    assert page == labels.write_page(labels.read_all())
 
 
 def test_the_labels_of_the_edit_writer_are_of_messages_of_the_seed():
@@ -91,5 +91,12 @@ def test_examples_are_shown_as_they_are():
 
 
 def test_no_labels_are_an_error(tmp_path: Path):
-    with pytest.raises(corpus.CorpusError, match=r"no \.jsonl files"):
-        labels.read_labels(tmp_path)
+    for read in (labels.read_labels, labels.read_all):
+        with pytest.raises(corpus.CorpusError, match=r"no \.jsonl files"):
+            read(tmp_path)
+
+
+def test_all_labels_are_those_of_the_folder_and_of_its_folders():
+    rows = [*labels.read_labels(), *labels.read_labels(labels.EDITS)]
+    assert sorted(row.id for row in labels.read_all()) == sorted(row.id for row in rows)
+    assert labels.read_all()[0].system == labels.CHAMPION

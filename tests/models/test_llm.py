@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from data.reasons import reason
-from data.records import PROTECTED, UNPROTECTED, Protection, Spec, TransformType
+from data.records import PROTECTED, UNPROTECTED, Protection, Spec, Term, TermRule, TransformType
 from models import decoding, llm, prompts, version_file
 from models.chat import Chat
 from models.endpoint import (
@@ -108,6 +108,22 @@ def test_a_model_is_at_an_endpoint_or_in_a_file(tmp_path):
             Llm(**fields)
     with pytest.raises(ValueError, match="set gguf"):
         llm.write(Llm(llamacpp=LlamaCpp()), ("en",), tmp_path / "version", tmp_path / "none.gguf")
+
+
+def test_the_model_gets_the_explanations_of_a_dictionary_and_masks_for_its_kept_terms(writer, endpoint):
+    message = "Ask Falcon to send the weekly report."
+    terms = [
+        Term(term="Falcon", rule=TermRule.EXPLAIN, wording="the billing team"),
+        Term(term="weekly report", rule=TermRule.KEEP),
+    ]
+    endpoint.answer = lambda _: "NAME1 (the billing team): please send the NAME2."
+    request = (message, TransformType.TERMINOLOGY, 2)
+    [kept] = writer.rewrite([request], spec(protection=PROTECTED), terms=[terms])
+    assert kept.text == "Falcon (the billing team): please send the weekly report."
+    [sent] = endpoint.requests
+    masked = "Ask NAME1 to send the NAME2."
+    shown = prompts.turns("frame-2", masked, TransformType.TERMINOLOGY, 2, [("NAME1", "the billing team")])
+    assert [turn["content"] for turn in sent["messages"]] == [*shown]
 
 
 def test_the_model_gets_the_prompt_of_the_spec_and_reads_masks(writer, endpoint):

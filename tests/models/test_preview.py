@@ -9,12 +9,14 @@ def test_only_a_change_is_reported() -> None:
     assert changes == ["a", "ab"]
 
 
-def test_the_newest_act_is_called_when_the_reader_leaves_and_a_late_one_at_once() -> None:
+def test_acts_are_called_when_the_reader_leaves_and_a_late_one_at_once() -> None:
     calls: list[str] = []
     preview = Preview()
-    preview.when_abandoned(lambda: calls.append("first"))
-    preview.when_abandoned(lambda: calls.append("second"))
-    preview.abandon()
-    preview.when_abandoned(lambda: calls.append("late"))
-    assert calls == ["second", "late"]
+    with preview.when_abandoned(lambda: calls.append("ended")):
+        pass
+    with preview.when_abandoned(lambda: calls.append("a")), preview.when_abandoned(lambda: calls.append("b")):
+        preview.abandon()
+    assert sorted(calls) == ["a", "b"]
+    with preview.when_abandoned(lambda: calls.append("late")):
+        assert calls[-1] == "late"
     assert preview.is_abandoned

@@ -216,3 +216,28 @@ def test_a_part_of_the_prompt_that_is_the_message_s_own_is_no_quotation():
 def test_the_rewrites_of_the_examples_quote_nothing(kind):
     for _, message, rewrite in prompts._frame_2()["types"][kind]["examples"]["en"]:
         assert not prompts.quotes_prompt(message, rewrite, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "use"),
+    [("terminology", "in these words"), ("background", "in these words"), ("soften", "do not explain them")],
+)
+def test_explanations_of_a_dictionary_end_the_system_turn_of_frame_2(kind, use):
+    kind = TransformType(kind)
+    explained = [("SLO", "our promise"), ("x</message>", "{y}")]
+    plain, shown = (prompts.turns("frame-2", "The SLO.", kind, 1, terms) for terms in ((), explained))
+    assert shown.user == plain.user
+    rest = shown.system.removeprefix(plain.system)
+    assert rest.startswith("\n\n")
+    assert "- SLO: our promise\n- x< /message>: {y}\n" in rest
+    assert rest.rstrip().endswith(".")
+    assert use in rest
+    assert prompts.turns("frame-1", "The SLO.", kind, 1, explained) == prompts.turns(
+        "frame-1", "The SLO.", kind, 1
+    )
+
+
+def test_an_explanation_never_becomes_a_special_token():
+    prompt = FRAME.render("Fix it.", TransformType.SOFTEN, 1, "frame-2", [("a<|im_end|>", "b<|im_start|>")])
+    assert prompt.count("<|im_end|>") == 1
+    assert prompt.count("<|im_start|>") == 2

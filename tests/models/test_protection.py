@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from data import corpus
 from data.reasons import reason
-from data.records import UNPROTECTED, Protection, TransformType
+from data.records import UNPROTECTED, Protection, Term, TermRule, TransformType
 from models import facts, protection, tone
 from models.preview import Preview
 from models.protection import Draft
@@ -52,6 +52,66 @@ def test_a_mask_says_the_kind_and_one_fact_has_one_mask():
     masked = protection.mask("Ask Anna: PAY-123 by Friday, and PAY-124 by Friday.")
     assert masked.text == "Ask NAME1: TICKET1 by DAY1, and TICKET2 by DAY1."
     assert masked.hidden == {"NAME1": "Anna", "TICKET1": "PAY-123", "TICKET2": "PAY-124", "DAY1": "Friday"}
+
+
+def keep(term):
+    return Term(term=term, rule=TermRule.KEEP)
+
+
+def test_a_kept_term_has_the_mask_of_a_name_and_hides_the_facts_in_it():
+    kept = [keep("Project Harsh 2"), keep("checkout flow")]
+    masked = protection.mask(
+        "Project Harsh 2 breaks the checkout flow by Friday, see https://x.example/2.", kept
+    )
+    assert masked.text == "NAME1 breaks the NAME2 by DAY1, see LINK1."
+    assert masked.restore("By DAY1: NAME2, NAME1. LINK1") == (
+        "By Friday: checkout flow, Project Harsh 2. https://x.example/2"
+    )
+
+
+def test_a_kept_term_in_a_link_stays_a_part_of_the_link():
+    assert protection.mask("See https://x.example/flow.", [keep("flow")]).text == "See LINK1."
+
+
+@pytest.mark.parametrize("level", [UNPROTECTED, Protection(retries=1)])
+def test_a_draft_without_a_kept_term_has_lost_a_fact(level):
+    request = ("Fix the iOS app.", TransformType.SOFTEN, 1)
+
+    def write(texts, retries):
+        draft = "Please fix the iOS app." if retries else "Please fix the ios app."
+        return {index: [Draft(draft, 5, True)] for index in texts}
+
+    [kept] = protection.rewrite([request], level, write, terms=[[keep("iOS")]])
+    if level.retries:
+        assert (kept.text, kept.missing) == ("Please fix the iOS app.", [])
+    else:
+        assert (kept.text, kept.missing) == ("Please fix the ios app.", ["iOS"])
+
+
+def test_the_first_draft_is_shown_with_its_kept_terms():
+    shown = []
+    preview = Preview(lambda: shown.append(preview.text))
+    level = Protection(masks=True)
+    show = protection.show_to(
+        preview, ("Fix the flow.", TransformType.SOFTEN, 1), level, terms=[keep("flow")]
+    )
+    show("Please fix the NAME1. ")
+    assert shown[-1] == "Please fix the flow."
+
+
+def test_explained_terms_are_named_as_the_model_is_shown_them():
+    explained = [
+        Term(term="Falcon", rule=TermRule.EXPLAIN, wording="our billing"),
+        Term(term="SLO", rule=TermRule.EXPLAIN, wording="our promise"),
+        keep("flow"),
+    ]
+    message = "Deploy the Falcon flow, and mind the SLO."
+    assert protection.list_explained(message, Protection(masks=True), explained) == [
+        ("NAME1", "our billing"),
+        ("SLO", "our promise"),
+    ]
+    assert protection.list_explained(message, UNPROTECTED, explained)[0] == ("Falcon", "our billing")
+    assert protection.list_explained(message, UNPROTECTED, [keep("flow")]) == []
 
 
 def test_words_like_masks_in_a_message_stay_its_own():

@@ -64,6 +64,7 @@ def test_training_lowers_the_held_out_loss_and_writes_a_whole_model(config):
     assert (config.out / "loss.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path):
     long = config.model_copy(update={"steps": 120, "checkpoint_every_steps": 20, "evaluate_every_steps": 60})

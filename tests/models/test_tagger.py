@@ -22,6 +22,7 @@ def test_a_tagger_has_learned_from_the_labels(tiny_tagger: Path) -> None:
     result = TaggerResult.model_validate_json((tiny_tagger / "metrics.json").read_text())
     assert result.messages > result.held_out > 0
     assert result.epoch == 1
+    assert (result.cuts, result.derived_cuts > 0) == (0, True), "it has no labelled summaries"
     assert set(json.loads((tiny_tagger / tagger.RULES_FILE).read_text())) > {"soften.thanks"}
 
 

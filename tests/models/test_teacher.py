@@ -70,16 +70,31 @@ def llama_url(gguf):
     del server
 
 
+MEASURED = 200  # questions that measure the judge: two for each of 100 labels
+
+
+def with_labels(config, folder, usable, wrong):
+    """A config whose judge is measured fast, and whose teacher's rewrites are labelled."""
+    config = config.model_copy(update={"judge": config.judge.model_copy(update={"concurrency": 8})})
+    if not folder.exists():
+        write_labels(folder, drafts.name_policy(config), usable, wrong)
+    return config.model_copy(update={"labels_folder": folder})
+
+
 @pytest.fixture
 def configure(endpoint, tmp_path):
-    """`configure(numbers, **fields)`: a config whose people wrote the messages with these numbers."""
+    """`configure(numbers, **fields)`: a config whose people wrote the messages with these numbers, and whose
+    judge is valid for its teacher.
+    """
 
     def make(numbers=range(10, 20), **fields):
         folder = tmp_path / "people"
         if not folder.exists():
             write_people(folder, numbers)
         run = {"seed_folders": (), "snapshots": (folder,), "out": tmp_path, "drafts": 1}
-        return TeacherConfig.model_validate({**models_at(endpoint.url), **run, **fields})
+        config = TeacherConfig.model_validate({**models_at(endpoint.url), **run, **fields})
+        labels = tmp_path / f"labels-{drafts.name_policy(config)}"
+        return with_labels(config, labels, usable=rewrite, wrong=blunt)
 
     return make
 
@@ -105,24 +120,28 @@ def test_drafts_that_pass_are_demonstrations_of_a_snapshot_that_names_its_maker(
         assert phrase in card
     assert "2 people who consent to training" in card
     assert {source.user for source in shards.read_sources(result.snapshot)} == {ANN, BOB}
+    assert result.validity.auc.mean == 1.0
     # A draft and two passes of the judge for each request.
-    assert Counter(body["model"] for body in endpoint.requests) == {"large": 10, "other": 20}
+    asked = Counter(body["model"] for body in endpoint.requests)
+    assert asked == {"large": 10, "other": 20 + MEASURED}
 
 
 def test_what_was_answered_is_not_asked_again(configure, endpoint):
     first = teacher.main(configure())
     again = teacher.main(configure())
     assert again.questions_of_this_run == 0
-    assert len(endpoint.requests) == first.questions == again.questions == 30
+    assert len(endpoint.requests) == first.questions == again.questions == 30 + MEASURED
     assert again.snapshot == first.snapshot
 
 
 def test_a_limit_stops_the_questions_and_a_higher_one_goes_on(configure, endpoint):
-    first = teacher.main(configure(most_questions=7))
-    assert (first.questions, first.demonstrations, first.not_finished) == (7, 2, 8)
-    assert first.stopped == "most_questions=7 is reached"
-    second = teacher.main(configure(most_tokens=57 * 10))  # an answer has 57
-    assert (second.questions, second.demonstrations, second.stopped) == (10, 3, "most_tokens=570 is reached")
+    first = teacher.main(configure(most_questions=MEASURED + 7))
+    assert (first.questions, first.demonstrations, first.not_finished) == (MEASURED + 7, 2, 8)
+    assert first.stopped == f"most_questions={MEASURED + 7} is reached"
+    most = 57 * (MEASURED + 10)  # an answer has 57
+    second = teacher.main(configure(most_tokens=most))
+    assert (second.questions, second.demonstrations) == (MEASURED + 10, 3)
+    assert second.stopped == f"most_tokens={most:,} is reached"
     assert teacher.main(configure()).demonstrations == 10
     asked = Counter(json.dumps(body, sort_keys=True) for body in endpoint.requests)
     assert set(asked.values()) == {1}
@@ -131,9 +150,6 @@ def test_a_limit_stops_the_questions_and_a_higher_one_goes_on(configure, endpoin
 def reply_badly(turn, tries, all_asked):
     """A faulty endpoint: the message's number says which fault it is answered with."""
     number = number_of(turn)
-    tries[number] += 1
-    if len(tries) == 20:
-        all_asked.set()
     if is_for_judge(turn):
         if number == 20:
             return completion("Both are lovely.")
@@ -142,6 +158,9 @@ def reply_badly(turn, tries, all_asked):
         if number == 22:
             return completion({"1": "2", "2": "1"}[answer(turn)])
         return completion(answer(turn))
+    tries[number] += 1
+    if len(tries) == 20:
+        all_asked.set()
     names = list(FAULTS)
     if number < 20:
         return completion(FAULTS[names[number - 10]][0](number))
@@ -195,7 +214,7 @@ def test_an_endpoint_that_is_away_ends_the_run_and_loses_no_answer(configure, en
         endpoint.requests.append(body)
         return (
             completion(answer(body["messages"][-1]["content"]))
-            if len(endpoint.requests) < 7
+            if len(endpoint.requests) < MEASURED + 7
             else (404, {}, "")
         )
 
@@ -241,27 +260,26 @@ def test_peoples_messages_take_the_lock_of_the_installation(configure):
     assert teacher.make_lock(configure(snapshots=())) is None
 
 
-def test_without_labels_of_the_teacher_there_are_no_pairs_and_no_questions(configure, endpoint):
+@pytest.mark.parametrize("pairs", [False, True])
+def test_without_labels_of_the_teacher_nothing_is_made_and_nothing_asked(
+    configure, endpoint, tmp_path, pairs
+):
+    others = write_labels(tmp_path / "labels", "of-another-teacher", usable=rewrite, wrong=blunt)
     with pytest.raises(InvalidJudgeError, match="judge other is not valid for rewrites by large"):
-        teacher.main(configure(pairs=True))
+        teacher.main(configure(pairs=pairs).model_copy(update={"labels_folder": others}))
     assert endpoint.requests == []
 
 
-def with_labels(config, folder, usable, wrong):
-    """A config whose judge is fast, and whose teacher's rewrites are labelled."""
-    config = config.model_copy(update={"judge": config.judge.model_copy(update={"concurrency": 8})})
-    labels = write_labels(folder, drafts.name_policy(config), usable, wrong)
-    return config.model_copy(update={"labels_folder": labels})
-
-
-def test_a_judge_that_readers_contradict_makes_no_pairs(configure, tmp_path):
-    config = with_labels(configure(pairs=True), tmp_path / "labels", usable=blunt, wrong=rewrite)
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_judge_that_readers_contradict_makes_nothing(configure, endpoint, tmp_path, pairs):
+    config = with_labels(configure(pairs=pairs), tmp_path / "labels", usable=blunt, wrong=rewrite)
     with pytest.raises(InvalidJudgeError, match=r"probability 0\.00"):
         teacher.main(config)
+    assert {body["model"] for body in endpoint.requests} == {"other"}, "the teacher is not asked"
     assert not list(tmp_path.glob("*/teacher.json"))
 
 
-def test_a_valid_judge_makes_pairs_that_name_the_teacher(configure, endpoint, tmp_path):
+def test_a_valid_judge_makes_pairs_that_name_the_teacher(configure, endpoint):
     asked = Counter()
 
     def vary(turn):
@@ -271,9 +289,7 @@ def test_a_valid_judge_makes_pairs_that_name_the_teacher(configure, endpoint, tm
         return (blunt if asked[number_of(turn)] == 1 else rewrite)(number_of(turn))
 
     endpoint.answer = vary
-    config = configure(pairs=True, drafts=2)
-    result = teacher.main(with_labels(config, tmp_path / "labels", usable=rewrite, wrong=blunt))
-    assert result.validity.auc.mean == 1.0
+    result = teacher.main(configure(pairs=True, drafts=2))
     assert (result.demonstrations, result.pairs) == (10, 10)
     pairs = list(shards.read(result.snapshot, PreferencePair))
     assert {(pair.chosen_version, pair.rejected_version) for pair in pairs} == {("teacher:large",) * 2}
@@ -318,15 +334,17 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(configure, endpoint):
     config = configure()
     plain = endpoint.answer
 
-    def stop_after_eleven(turn):
-        if len(endpoint.requests) == 11:
-            endpoint.gate.clear()  # the twelfth question gets no answer
+    answered_before = MEASURED + 11
+
+    def stop(turn):
+        if len(endpoint.requests) == answered_before:
+            endpoint.gate.clear()  # the next question gets no answer
         return plain(turn)
 
-    endpoint.answer = stop_after_eleven
+    endpoint.answer = stop
     run = subprocess.Popen([sys.executable, "-c", SCRIPT, config.model_dump_json()])
     try:
-        while len(endpoint.requests) < 12:
+        while len(endpoint.requests) <= answered_before:
             assert run.poll() is None, "the run has ended"
             time.sleep(0.05)
     finally:
@@ -334,7 +352,7 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(configure, endpoint):
         run.wait()
     endpoint.answer = plain
     endpoint.gate.set()
-    answered, asked = endpoint.requests[:11], endpoint.requests[11]
+    answered, asked = endpoint.requests[:answered_before], endpoint.requests[answered_before]
     with (config.out / teachers.ANSWERS / "replies.jsonl").open("ab") as file:
         file.write(b'["0123')  # as when the kill comes while a line is written
     endpoint.requests.clear()
@@ -346,19 +364,15 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(configure, endpoint):
 
 @pytest.mark.slow
 def test_the_stage_runs_on_a_real_server_and_what_it_keeps_is_valid(configure, llama_url, tmp_path):
-    """SmolLM2 as teacher and judge: nearly all of its drafts are dropped."""
+    """SmolLM2 as teacher: nearly all of its drafts are dropped. It would be no valid judge."""
     connection = {"base_url": llama_url, "model": "smollm2", "timeout_s": 300, "concurrency": 2}
-    config = configure(
-        range(10, 12),
-        teacher={**connection, "licence": "Apache-2.0"},
-        judge=connection,
-        own_judge=True,
-        max_new_tokens=32,
-    )
+    licensed = {**connection, "licence": "Apache-2.0"}
+    config = configure(range(10, 12), teacher=licensed, max_new_tokens=32)
     result = teacher.main(config)
     assert (result.requests, result.not_finished, sum(result.drafts.values())) == (2, 0, 2)
     assert "no_answer" not in result.drafts
-    assert result.tokens > 300 * sum(result.drafts.values()), "the server counts the prompt"
+    of_the_judge = 57 * (result.questions - 2)
+    assert result.tokens - of_the_judge > 300 * 2, "the server counts the prompt"
     rows = shards.read(result.snapshot, Demonstration) if result.snapshot else ()
     for row in rows:
         assert not facts.missing(row.text, row.rewrite)

@@ -15,7 +15,7 @@ def committed():
     return Calibration.model_validate_json(tone.WEIGHTS.read_text())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_committed_weights_are_what_the_command_makes(committed):
     config = configs.load(CalibrationConfig, "configs/calibration.yaml")

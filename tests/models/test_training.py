@@ -50,6 +50,19 @@ def test_the_training_order_is_whole_even_and_laid_out_by_the_seed():
     assert padding(order) < 0.5 * padding([i % 100 for i in range(200)])
 
 
+def test_a_run_that_was_moved_is_the_same_run():
+    class Config(BaseModel):
+        snapshots: tuple[Path, ...]
+        adapter: Path | None = None
+
+    here = Config(snapshots=(Path("/srv/a/data/snapshots/f00d"),), adapter=Path("/srv/a/runs/1/sft"))
+    there = Config(snapshots=(Path("/mnt/b/data/snapshots/f00d"),), adapter=Path("/mnt/b/runs/1/sft"))
+    digests = [training.digest(config, [b"row"]) for config in (here, there)]
+    assert digests[0] == digests[1]
+    others = [there.model_copy(update={"adapter": None}), there.model_copy(update={"snapshots": ()})]
+    assert not {training.digest(config, [b"row"]) for config in others} & set(digests)
+
+
 def test_the_digest_names_what_decides_a_result():
     class Config(BaseModel):
         out: str = "a"

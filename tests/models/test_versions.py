@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from models import versions
+from models import artifacts, versions
 from models.results import Estimate, Evaluation, Verdict
 
 
@@ -20,7 +20,12 @@ def evaluation(accepted=True):
 
 @pytest.fixture
 def store(tmp_path):
-    return f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts"
+    return f"sqlite:///{tmp_path / 'mlflow.db'}", (tmp_path / "artifacts").as_uri()
+
+
+def list_files(client, place, run_id, folder=None):
+    files = artifacts.open_files(client, place, client.get_run(run_id))
+    return {item.path for item in files.list_artifacts(folder)}
 
 
 def run_folder(folder):
@@ -37,13 +42,13 @@ def run_folder(folder):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
-    uri, artifacts = store
+    uri, place = store
     lineage = {"parent": "", "snapshot": "abc", "method": "sft"}
-    assert versions.register(uri, artifacts, run_folder(tmp_path / "a"), evaluation(), lineage) == "v1"
-    again = versions.register(uri, artifacts, tmp_path / "a", evaluation(), lineage)
+    assert versions.register(uri, place, run_folder(tmp_path / "a"), evaluation(), lineage) == "v1"
+    again = versions.register(uri, place, tmp_path / "a", evaluation(), lineage)
     assert again == "v1", "a retried run makes no second version"
     second = run_folder(tmp_path / "b")
-    assert versions.register(uri, artifacts, second, evaluation(False), lineage | {"parent": "v1"}) == "v2"
+    assert versions.register(uri, place, second, evaluation(False), lineage | {"parent": "v1"}) == "v2"
 
     assert versions.resolve(uri, "champion") is None
     versions.set_alias(uri, "champion", "v1")
@@ -52,12 +57,12 @@ def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
     versions.set_alias(uri, "champion", "v2")
     assert versions.resolve(uri, "champion") == "v2"
 
-    folder = versions.download(uri, "v1")
+    folder = versions.download(uri, place, "v1")
     assert (folder / "transformers/model.safetensors").read_bytes() == b"merged"
     tags = versions.lineage(uri, "v2")
     assert tags == {"parent": "v1", "snapshot": "abc", "method": "sft", "run": "b", "accepted": "false"}
     with pytest.raises(ValueError, match="no version name"):
-        versions.download(uri, "latest")
+        versions.download(uri, place, "latest")
 
     client = versions.MlflowClient(tracking_uri=uri, registry_uri=uri)
     entry = client.get_model_version("tonebridge", "2")
@@ -65,23 +70,24 @@ def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
     assert [m.value for m in client.get_metric_history(entry.run_id, "sft/loss")] == [2.5]
     metrics = client.get_run(entry.run_id).data.metrics
     assert metrics["challenger/composite"] == metrics["challenger/soften/facts_kept"] == 0.7
-    kept = {item.path for item in client.list_artifacts(entry.run_id)}
+    kept = list_files(client, place, entry.run_id)
     assert kept == {"sft", "version", "evaluation"}, "checkpoints are not kept"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_retired_version_keeps_its_numbers_and_loses_all_else(store, tmp_path):
-    uri, artifacts = store
+    uri, place = store
     for name in ("a", "b"):
-        versions.register(uri, artifacts, run_folder(tmp_path / name), evaluation(), {"method": "sft"})
+        versions.register(uri, place, run_folder(tmp_path / name), evaluation(), {"method": "sft"})
     versions.set_alias(uri, "challenger", "v1")
     versions.set_alias(uri, "champion", "v2")
-    versions.retire(uri, "v1")
-    versions.retire(uri, "v1")
-    remaining = [path.read_bytes() for path in artifacts.rglob("*") if path.is_file()]
+    versions.retire(uri, place, "v1")
+    versions.retire(uri, place, "v1")
+    remaining = [path.read_bytes() for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
     assert b"weights b" in remaining
     assert b"weights a" not in remaining
-    assert not (versions.download(uri, "v1")).exists()
+    with pytest.raises(FileNotFoundError, match="no 'version'"):
+        versions.download(uri, place, "v1")
     assert (versions.resolve(uri, "challenger"), versions.resolve(uri, "champion")) == (None, "v2")
     client = versions.MlflowClient(tracking_uri=uri, registry_uri=uri)
     entry = client.get_model_version("tonebridge", "1")
@@ -91,39 +97,39 @@ def test_a_retired_version_keeps_its_numbers_and_loses_all_else(store, tmp_path)
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_run_by_hand_is_beside_the_versions_without_weights_and_is_replaced(store, tmp_path):
-    uri, artifacts = store
-    assert versions.read_runs(uri) == []
-    versions.register(uri, artifacts, run_folder(tmp_path / "a"), evaluation(), {"method": "tagger"})
+    uri, place = store
+    assert versions.read_runs(uri, place) == []
+    versions.register(uri, place, run_folder(tmp_path / "a"), evaluation(), {"method": "tagger"})
     hand = run_folder(tmp_path / "hand")
     (hand / "sft/loss.png").write_bytes(b"picture")
     for folder in (tmp_path / "a", hand):
         (folder / "evaluation/metrics.json").write_text(evaluation(False).model_dump_json())
     tags, client = {"method": "sft"}, versions.MlflowClient(tracking_uri=uri)
 
-    first = versions.log_by_hand(uri, artifacts, hand, evaluation(False), tags, {"sft.steps": 8})
-    second = versions.log_by_hand(uri, artifacts, hand, evaluation(False), tags, {"sft.steps": 9})
+    first = versions.log_by_hand(uri, place, hand, evaluation(False), tags, {"sft.steps": 8})
+    second = versions.log_by_hand(uri, place, hand, evaluation(False), tags, {"sft.steps": 9})
     assert client.get_run(first).info.lifecycle_stage == "deleted"
     run = client.get_run(second)
     assert run.data.params == {"sft.steps": "9"}
     assert run.data.metrics["challenger/composite"] == 0.7
     assert [m.value for m in client.get_metric_history(second, "sft/loss")] == [2.5]
-    kept = {item.path for folder in ("sft", "evaluation") for item in client.list_artifacts(second, folder)}
+    kept = {path for folder in ("sft", "evaluation") for path in list_files(client, place, second, folder)}
     assert kept == {"sft/loss.png", "sft/metrics.json", "evaluation/metrics.json"}
-    assert [item.path for item in client.list_artifacts(second)] == ["evaluation", "sft"], "no version"
+    assert list_files(client, place, second) == {"evaluation", "sft"}, "no version"
     assert len(client.search_model_versions("name = 'tonebridge'")) == 1
 
-    [newest] = versions.read_runs(uri)
+    [newest] = versions.read_runs(uri, place)
     assert (newest.label, newest.evaluation) == ("by hand: sft", evaluation(False))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_runs_are_read_from_the_newest_and_without_those_of_retired_versions(store, tmp_path):
-    uri, artifacts = store
+    uri, place = store
     for name in ("a", "b", "c"):
         run = run_folder(tmp_path / name)
         (run / "evaluation/metrics.json").write_text(evaluation().model_dump_json())
-        versions.register(uri, artifacts, run, evaluation(), {"method": name})
-    assert [run.label for run in versions.read_runs(uri)] == ["v3: c", "v2: b", "v1: a"]
-    assert [run.label for run in versions.read_runs(uri, most=1)] == ["v3: c"]
-    versions.retire(uri, "v2")
-    assert [run.label for run in versions.read_runs(uri)] == ["v3: c", "v1: a"]
+        versions.register(uri, place, run, evaluation(), {"method": name})
+    assert [run.label for run in versions.read_runs(uri, place)] == ["v3: c", "v2: b", "v1: a"]
+    assert [run.label for run in versions.read_runs(uri, place, most=1)] == ["v3: c"]
+    versions.retire(uri, place, "v2")
+    assert [run.label for run in versions.read_runs(uri, place)] == ["v3: c", "v1: a"]

@@ -1,5 +1,6 @@
 """What training by hand shares with the flow, with a real Postgres and a real MLflow."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from data import database
 from data.reasons import reason
 from data.records import TransformType
 from data.snapshots import shards
+from data.snapshots.folders import MissingFilesError
 from data.tables import Snapshot
 from models import shipped, versions
 from models.sft import SftConfig
@@ -69,6 +71,15 @@ def test_a_rejected_snapshot_is_refused_with_its_reasons(installation: Settings)
         by_hand.find_newest_snapshot(installation)
 
 
+def test_an_installation_without_the_files_of_its_snapshots_says_where_they_should_be(
+    installation: Settings,
+) -> None:
+    store(installation, "f" * 32, accepted=True, is_complete=False)
+    folder = re.escape(f"{installation.state}/{'f' * 32}")
+    with pytest.raises(MissingFilesError, match=f"not in {folder}. TONEBRIDGE_STATE names"):
+        by_hand.find_newest_snapshot(installation)
+
+
 def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     tmp_path: Path, shipped_champion: Path
 ) -> None:
@@ -90,7 +101,7 @@ def test_without_an_installation_a_run_is_logged_beside_the_shipped_champion(
     settings = Settings(champion=shipped_champion, mlflow_uri=None, state=tmp_path / "state")
     for _ in range(2):  # a second time it is the same version
         workspace = by_hand.open_workspace(settings, tmp_path / "03")
-    champion, *others = versions.read_runs(workspace.registry_uri)
+    champion, *others = versions.read_runs(workspace.registry_uri, workspace.artifact_store)
     assert (champion.label, others) == ("v1: tagger", [])
     assert champion.evaluation == shipped.read_evaluation(shipped_champion)
 
@@ -99,7 +110,7 @@ def test_without_an_installation_a_run_is_logged_beside_the_shipped_champion(
     write_figures(EVALUATION, run / "evaluation")
     config = SftConfig(steps=7, snapshots=(tmp_path,), healthy={"grad_norm": (0.0, 1.0)})
     run_id = by_hand.log_run(workspace, run, EVALUATION, {"method": "sft"}, {"sft": config})
-    assert [each.label for each in versions.read_runs(workspace.registry_uri)] == [
+    assert [each.label for each in versions.read_runs(workspace.registry_uri, workspace.artifact_store)] == [
         "by hand: sft",
         "v1: tagger",
     ]

@@ -46,7 +46,7 @@ from experiments.decisions import Request
 from experiments.drafts import Draft
 from experiments.lifecycle import Action
 from experiments.recount import Compared
-from models import versions
+from models import artifacts, versions
 from pipelines import carry_out, local, shadow, tracking
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
@@ -135,7 +135,13 @@ def click(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
 
 
 # A share cannot fall by more than 1, so the comparisons alone decide: these tests have no measured users.
-SHIPS_BY_VOTES = {"minimum_days": 0, "hours_a_person": 0, "harm_margin": 1.0, "guardrails": {}}
+SHIPS_BY_VOTES = {
+    "compressed_time": True,
+    "minimum_days": 0,
+    "hours_a_person": 0,
+    "harm_margin": 1.0,
+    "guardrails": {},
+}
 
 
 @pytest.fixture
@@ -506,7 +512,7 @@ def test_where_a_person_decides_the_flow_proposes_once(
 
 
 def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[..., uuid.UUID]) -> None:
-    haste = ("hours_a_step=0", "minimum_days=0", "hours_a_person=0")
+    haste = ("hours_a_step=0", "compressed_time=true", "minimum_days=0", "hours_a_person=0")
     assert run(("ramp=[0.5, 1.0]", *haste)).name == "Started"
     [split] = read_routing(engine).experiments
     assert run().decision.action == "keep_running"
@@ -605,6 +611,36 @@ def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
         session.execute(update(Experiment).where(Experiment.id == drafted).values(started_at=begun))
     assert run().decision.reasons[0] == reason("maximum_days", days=28.0)
     assert read_trail(engine, drafted)[0] == "stopped"
+
+
+def test_the_time_of_a_pause_counts_neither_as_measured_nor_towards_the_maximum(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    """One day, nine days of a pause, and another day, with a maximum of ten."""
+    drafted = draft(
+        ramp=[1.0], window_hours=1, compressed_time=False, minimum_days=7, maximum_days=10, automatic=False
+    )
+    for action in ("start", "pause", "start"):
+        click(drafted, action)
+        run()
+    prefer(engine, "v2", 60)
+    with Session(engine) as session, session.begin():
+        numbers = session.scalars(select(Epoch.number).order_by(Epoch.number.desc()).limit(3)).all()
+        moments = [datetime.now(UTC) - timedelta(days=days) for days in (1, 10, 11)]
+        for number, moment in zip(numbers, moments, strict=True):
+            session.get_one(Epoch, number).started_at = moment
+        session.get_one(Experiment, drafted).started_at = moments[-1]
+    decision = run().decision
+    assert decision.action == "keep_running"
+    [measured] = [why for why in decision.reasons if why.code == "days_measured"]
+    assert measured.values["days"] == pytest.approx(2 - 1 / 24, abs=0.01)
+    with Session(engine) as session:
+        page = readings.read_experiment_page(session, drafted)
+        assert page.running is not None
+        assert page.running.lasted(datetime.now(UTC)).total_seconds() == pytest.approx(2 * 86_400, rel=0.01)
+        session.get_one(Epoch, numbers[1]).started_at = moments[0]
+        session.commit()
+    assert run().decision.action == "ship", "as without the pause"
 
 
 def test_a_promotion_ends_what_is_paused(
@@ -835,7 +871,8 @@ def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
     assert tracked.data.metrics["comparison/wins"] == 20
     assert tracked.data.metrics["challenger/exposed"] == 0
     client = MlflowClient(tracking_uri=installation.registry_uri)
-    assert {item.path for item in client.list_artifacts(tracked.info.run_id)} == {
+    files = artifacts.open_files(client, installation.artifact_store, tracked)
+    assert {item.path for item in files.list_artifacts()} == {
         "evidence.json",
         "effect.png",
         "metrics.png",

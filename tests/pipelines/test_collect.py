@@ -3,12 +3,12 @@
 import random
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 import configs
@@ -32,6 +32,14 @@ from pipelines.collect import (
 CONFIG = configs.load(CollectConfig, "configs/collect.yaml", ["most_off_policy=1.0"])
 SHARE = comparisons.load().evidence_share
 TRAINED, EVIDENCE = (evidence_messages.list_shipped(SHARE, for_evidence=side) for side in (False, True))
+
+
+@pytest.fixture(autouse=True)
+def own_snapshots(engine: Engine) -> Iterator[None]:
+    """The snapshots of a test leave with its state folder: erasures of other tests would miss their files."""
+    yield
+    with engine.begin() as connection:
+        connection.execute(delete(Snapshot).where(Snapshot.path.startswith("data/snapshots/")))
 
 
 def vote(
@@ -115,6 +123,7 @@ def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
     assert (made.folder.parent / f"{made.digest}.dvc").exists(), "what is refused is kept, too"
     with Session(engine) as session:
         stored = session.get_one(Snapshot, made.digest)
+        assert stored.path == f"data/snapshots/{made.digest}", "it names no machine"
         assert (stored.accepted, stored.reasons) == (False, list(reasons))
         assert Quality.model_validate(stored.quality).position.share == 1
     assert count_new_votes(engine, organisation_id) == 0, "the same votes would be refused again"

@@ -1,4 +1,4 @@
-"""The first release of an installation, with a real stack."""
+"""The first release of an installation, with a real stack. Each test goes on where the last one ended."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from tests.ports import with_own_ports
 from tests.taggers import make_pair, thanked, write_pairs
 from tests.test_loop import training, write_corpus
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 KEY = identities.generate_key()
 MESSAGE = "fix the login page before Monday, you broke it again. why is nobody on this?"
@@ -136,7 +136,7 @@ def test_the_first_rewrite_is_answered(
     assert edges == {(f"run:{run}", "version:v1"), ("version:v1", f"release:{release.id}")}
     assert versions.resolve(installation.registry_uri, "champion") == "v1"
     assert versions.lineage(installation.registry_uri, "v1")["snapshot"] == ""
-    folder = versions.download(installation.registry_uri, "v1")
+    folder = versions.download(installation.registry_uri, installation.artifact_store, "v1")
     assert (folder / "README.md").read_text() == "# The card\n"
     assert (folder.parent / "tagger" / "adapter_model.safetensors").exists(), "its adapter is registered, too"
 
@@ -209,7 +209,7 @@ def test_a_training_on_votes_makes_a_version_of_edits(
     trained = train("votes", training(corpus))
     assert (trained.version, trained.method) == ("v3", "edit_dpo")
     assert trained.evaluation.verdict.accepted, trained.evaluation.verdict.reasons
-    folder = versions.download(installation.registry_uri, "v3")
+    folder = versions.download(installation.registry_uri, installation.artifact_store, "v3")
     assert version_file.read(folder).form == "edits"
     assert (folder.parent / "edit_dpo" / "adapter_model.safetensors").exists(), "an erasure finds it there"
     promote("v3", "people disliked thanks")

@@ -136,7 +136,7 @@ def test_a_version_is_evaluated_and_registered_and_the_same_model_is_the_same_ve
     assert (row.name, row.method, row.parent, row.accepted) == ("v1", "openai", None, True)
     assert edges == [(f"run:{row.run_id}", "version:v1")]
     assert versions.resolve(installation.registry_uri, "challenger") == "v1"
-    folder = versions.download(installation.registry_uri, "v1")
+    folder = versions.download(installation.registry_uri, installation.artifact_store, "v1")
     assert llm.read(folder).endpoint == config.endpoint
     assert "right" not in (folder / llm.FILE).read_text()
 

@@ -83,6 +83,7 @@ def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_holder_leaves_no_process(holder: tuple, tmp_path: Path, number: signal.Signals) -> None:  # type: ignore[type-arg]
     assert processes_of(tmp_path)
@@ -91,6 +92,7 @@ def test_a_stopped_holder_leaves_no_process(holder: tuple, tmp_path: Path, numbe
     assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
+@pytest.mark.slow
 def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple, tmp_path: Path) -> None:  # type: ignore[type-arg]
     process, addresses = holder
     database_url, redis_url = addresses.split()
@@ -184,6 +186,7 @@ def test_no_two_servers_get_the_same_port(local: Settings) -> None:
     assert len({getattr(settings, name) for name in ports.NAMES}) == len(ports.NAMES)
 
 
+@pytest.mark.slow
 def test_processes_start_again_on_other_ports_when_a_program_takes_one_first(local: Settings) -> None:
     tried: list[int] = []
 
@@ -222,9 +225,35 @@ def test_every_process_gets_the_file_of_own_metrics(local: Settings) -> None:
     assert "TONEBRIDGE_METRICS_FILE" not in environment(with_free_ports(local), "gateway")
 
 
+def test_the_gateway_knows_where_the_web_app_is(local: Settings) -> None:
+    settings = with_free_ports(local)
+    assert environment(settings, "gateway")["TONEBRIDGE_WEB_PORT"] == str(settings.web_port)
+    assert "TONEBRIDGE_WEB_URL" not in environment(settings, "gateway")
+    settings = settings.model_copy(update={"web_url": "https://write.example.org"})
+    assert environment(settings, "gateway")["TONEBRIDGE_WEB_URL"] == "https://write.example.org"
+
+
+def test_the_web_app_knows_whom_people_ask(local: Settings) -> None:
+    settings = with_free_ports(local)
+    assert "TONEBRIDGE_CONTACT" not in environment(settings, "web")
+    settings = settings.model_copy(update={"contact": "help@example.org"})
+    assert environment(settings, "web")["TONEBRIDGE_CONTACT"] == "help@example.org"
+
+
 def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:
     settings = with_free_ports(local)
     commands = {name: command(name, environment(settings, name)) for name in process_names()}
-    assert list(commands) == ["inference", "gateway", "worker", "dashboard", "mlflow", "prefect", "flows"]
+    assert list(commands) == [
+        "inference",
+        "gateway",
+        "worker",
+        "dashboard",
+        "web",
+        "channels",
+        "mlflow",
+        "prefect",
+        "flows",
+    ]
     assert not [word for words in commands.values() for word in words if "$" in word]
-    assert str(settings.inference_port) in commands["inference"]
+    assert str(settings.mlflow_port) in commands["mlflow"]
+    assert environment(settings, "inference")["TONEBRIDGE_INFERENCE_PORT"] == str(settings.inference_port)

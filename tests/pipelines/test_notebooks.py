@@ -17,7 +17,7 @@ from pipelines.notebooks import NotebookError
 
 FILES = notebooks.find()
 _MOST_LINES = 150
-_TRAIN = ("03_training", "04_reward", "07_own_model")  # for minutes
+_LONG = ("00_quickstart", "01_feedback", "03_training", "04_reward", "07_own_model")  # they take minutes
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_jupyterlab_opens_a_python_file_as_a_notebook(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(file, marks=pytest.mark.long if file.stem in _TRAIN else ()) for file in FILES],
+    [pytest.param(file, marks=pytest.mark.long if file.stem in _LONG else ()) for file in FILES],
     ids=lambda file: file.stem,
 )
 def test_a_notebook_runs_in_jupyter(file: Path, environment: dict[str, str]) -> None:

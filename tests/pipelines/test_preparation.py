@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.tables import Experiment, new_id
-from experiments import history
+from experiments import recent_users
 from experiments.plan import Plan
 from pipelines import judging
 from pipelines.preparation import Prepared, prepare
@@ -71,7 +71,7 @@ def test_it_does_not_wait_for_decisions_and_runs_once(
     url: str, engine: Engine, judged: list[tuple[uuid.UUID, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(engine, "running", Plan(judge="a-judge").model_dump(mode="json"))
-    monkeypatch.setattr(history, "refresh", lambda *_: True)
+    monkeypatch.setattr(recent_users, "refresh", lambda *_: True)
     with database.lock(url, "decide"):
         assert run() == Prepared(5, is_measured=True), "a decision may be carried out meanwhile"
     with database.lock(url, "prepare"):

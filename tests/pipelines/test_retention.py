@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data.tables import Feedback, Output, ReplacedVote, UserDay, new_id
+from data.tables import AppFeedback, Feedback, Output, ReplacedVote, UserDay, new_id
 from pipelines.retention import retain
 
 
@@ -72,3 +72,21 @@ def test_summaries_of_days_leave_after_two_months(
     with Session(engine) as session:
         kept = session.scalars(select(UserDay.day).where(UserDay.user_id == user).order_by(UserDay.day)).all()
     assert kept == [today - timedelta(days=60), today - timedelta(days=1)]
+
+
+def test_feedback_on_the_app_leaves_with_the_answers_of_its_time(
+    local: Settings, engine: Engine, organisation_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feedback = {"organisation_id": organisation_id, "about": "idea", "comment": "x", "may_answer": False}
+    now = datetime.now(UTC)
+    with Session(engine) as session, session.begin():
+        for days in (401, 399):
+            made = now - timedelta(days=days)
+            session.add(AppFeedback(id=new_id(), user_id=uuid.uuid4(), created_at=made, **feedback))
+    assert local.database_url is not None
+    monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", local.database_url)
+    with disable_run_logger():
+        retain.fn()
+    with Session(engine) as session:
+        query = select(AppFeedback.created_at).where(AppFeedback.organisation_id == organisation_id)
+        assert session.scalars(query).all() == [now - timedelta(days=399)]

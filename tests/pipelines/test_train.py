@@ -18,9 +18,10 @@ from tests.snapshots import TEACHER
 
 def test_a_stopped_stage_gives_its_reasons() -> None:
     fault = reason("training_unhealthy", figure="kl", value="3", step=5.0, low="0", high="2")
-    error = UnhealthyError("grpo", (fault,), Path("run/grpo/health.png"))
+    error = UnhealthyError("grpo", (fault,), Path("runs/4f/grpo/health.png"))
     assert str(error) == (
-        "The stage grpo was stopped, because it was not healthy; run/grpo/health.png shows its figures. "
+        "The stage grpo was stopped, because it was not healthy; runs/4f/grpo/health.png in the state folder "
+        "shows its figures. "
         "kl is 3 at step 5; healthy is 0 to 2."
     )
     assert render(error.reasons, "ja").endswith(

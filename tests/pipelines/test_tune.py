@@ -15,7 +15,7 @@ import configs
 from configs.settings import Settings
 from data.records import Demonstration, PreferencePair, TransformType
 from data.snapshots import shards
-from models import sft
+from models import artifacts, sft
 from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig
 from pipelines import tune
@@ -106,10 +106,12 @@ def children(settings, result):
     return client, {int(run.data.tags["trial"]): run for run in runs}
 
 
-def artifacts(client, run_id):
-    return {item.path for item in client.list_artifacts(run_id)}
+def list_files(settings, client, run_id):
+    files = artifacts.open_files(client, settings.artifact_store, client.get_run(run_id))
+    return {item.path for item in files.list_artifacts()}
 
 
+@pytest.mark.slow
 def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(config, unbroken, tmp_path):
     result, settings = unbroken
     trials = result.study.trials
@@ -124,7 +126,7 @@ def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(
         assert run.data.metrics["held_out_loss_after"] == pytest.approx(trial.value)
         assert (run.info.status, run.data.tags["state"]) == ("FINISHED", "complete")
         assert len(client.get_metric_history(run.info.run_id, "sft/eval_loss")) == 5
-        assert artifacts(client, run.info.run_id) == {"loss.png", "health.png", "metrics.json"}
+        assert list_files(settings, client, run.info.run_id) == {"loss.png", "health.png", "metrics.json"}
 
     parent = client.get_run(result.run_id)
     best = min(trials, key=lambda trial: trial.value)
@@ -132,7 +134,7 @@ def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(
     assert parent.data.tags["best.trial"] == str(best.number)
     assert parent.data.tags["best.learning_rate"] == str(best.params["learning_rate"])
     assert parent.data.metrics["held_out_loss_after"] == pytest.approx(best.value)
-    assert artifacts(client, result.run_id) == {"history.png", "tune.yaml"}
+    assert list_files(settings, client, result.run_id) == {"history.png", "tune.yaml"}
     assert not (settings.state / "tune" / result.study.study_name / "trial").exists(), "weights are not kept"
 
     python, m, stage, *arguments = shlex.split(result.command)
@@ -220,6 +222,7 @@ def test_what_the_stage_cannot_search_is_refused_before_the_first_trial(config, 
     assert not settings.state.exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
     """At a rate of 1e20 the losses are soon no numbers."""
     wild = changed(config, search={"learning_rate": {"choices": [5e-3, 1e20]}}, random_trials=4)
@@ -234,7 +237,7 @@ def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
         else:
             assert (trial.state.name, run.info.status, run.data.tags["state"]) == ("FAIL", "FAILED", "failed")
             assert "eval_loss is not a number at step" in run.data.tags["reasons"]
-            assert "loss.png" in artifacts(client, run.info.run_id)
+            assert "loss.png" in list_files(settings, client, run.info.run_id)
     assert "learning_rate=0.005" in result.command
 
 
@@ -246,6 +249,7 @@ def test_a_search_without_a_complete_trial_says_so(config, settings):
     assert all("eval_loss is" in cell for cell in tune.build_table(result.study).columns[-1].cells)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_worse_than_the_others_is_stopped(config, settings):
     hopeless = {"learning_rate": {"choices": [5e-3, 1e-7]}}
     pruning = changed(config, search=hopeless, random_trials=1, trials=3, seed=5, prune_by="eval_loss")

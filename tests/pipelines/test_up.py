@@ -83,6 +83,7 @@ def test_a_new_installation_answers_with_the_champion_that_comes_with_it(
         assert ask(gateway).raise_for_status().json()["version"] == "v1"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent's death signal is Linux's")
 def test_a_first_start_that_is_killed_is_finished_by_a_later_one(
     tmp_path: Path, shipped_champion: Path

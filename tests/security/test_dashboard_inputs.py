@@ -22,32 +22,27 @@ from data.traffic.routing import Routing
 from pipelines import local as stack
 from serving.dashboard import app as dashboard
 from serving.dashboard.app import Front, create_app
+from tests import site_inputs
 from tests.dashboards import Installation, csrf_token, own_settings, sign_in_by_form, with_gateway
 from tests.logins import as_dashboard
+from tests.site_inputs import (
+    CHARSETS,
+    LONG,
+    METHODS,
+    NO_TEXT,
+    UNUSUAL,
+    Field,
+    check_head,
+    check_headers,
+    declared,
+)
 from tests.wire import exchange
 
 pytestmark = pytest.mark.timeout(300)
 
-NO_TEXT = ("%00", "before%00after")
-LONG = "a" * 10_000
-UNUSUAL = (
-    "%ED%A0%80", "%F0%9F%92%A9", "%F0%9F", "%FF", "%0D%0ASet-Cookie:x", "%E2%80%AE", "%5B" * 1500,
-    "1e999", "NaN", "-1", "%25s%25(x)s", "..%2F..%2Fetc%2Fpasswd", "%2e%2e", "%5C", "%27%3B--", "{{7*7}}",
-)  # fmt: skip
 NEEDED = ("smallest_effect", "power", "alpha", "n_star", "minimum_days", "window_hours", "primary")
 DRAFT = ("csrf", "idempotency_key", "name", "hypothesis", "challengers", "plan.ramp", "plan.primary",
          "plan.harm_margin", "transform_types", "locales", "channels", "users_a_day")  # fmt: skip
-POLICY = "frame-ancestors 'none'"
-
-
-class Field(NamedTuple):
-    """A place of a request that holds text: a part of a path, a parameter, or a field of a form."""
-
-    method: str
-    path: str
-    where: str
-    name: str
-    form: tuple[str, ...]
 
 
 class Site(NamedTuple):
@@ -90,23 +85,8 @@ def site(
 
 def fields(site: Site) -> list[Field]:
     """Every field that the application declares, and those that it reads without a declaration."""
-    schema = create_app(as_dashboard(site.installation.settings)).behind.openapi()
-    fields = []
-    for path, operations in schema["paths"].items():
-        for method, operation in operations.items():
-            form: tuple[str, ...] = ()
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                form_schema = schema["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
-                form = tuple(form_schema["properties"])
-            if path == "/experiments/new" and method == "post":
-                form = DRAFT
-            fields += [
-                Field(method, path, parameter["in"], parameter["name"], form)
-                for parameter in operation.get("parameters", [])
-            ]
-            fields += [Field(method, path, "form", name, form) for name in form]
-            if path != "/sign-out":  # with a csrf that fits it would do what it says
-                fields.append(Field(method, path, "query", "unknown", form))
+    app = create_app(as_dashboard(site.installation.settings)).behind
+    fields = declared(app, {("post", "/experiments/new"): DRAFT})
     fields += [Field("get", "/experiments/needed", "query", f"plan.{name}", ()) for name in NEEDED]
     fields += [Field("get", "/experiments/needed", "query", "users_a_day", ())]
     return fields
@@ -123,43 +103,21 @@ def usual(site: Site, name: str) -> str:
         "transform_types": "soften", "locales": "en", "channels": "chat", "email": "a@example.org",
         "to": "/", "language": "en", "theme": "dark", "webhook_id": str(site.webhook_id),
         "delivery_id": str(uuid.uuid4()), "url": "https://example.org/", "events": "job.done",
-        "state": "dead", "before": str(uuid.uuid4()),
+        "state": "dead", "before": str(uuid.uuid4()), "feedback_id": str(uuid.uuid4()), "done": "deleted",
     }  # fmt: skip
     return quote(known.get(name, "x"))
 
 
 def ask(site: Site, client: httpx.Client, field: Field, value: str) -> httpx.Response:
-    """A request in which one field has a value, which is percent-encoded already."""
-    path = re.sub(
-        r"\{(\w+)\}",
-        lambda match: value if (field.where, field.name) == ("path", match[1]) else usual(site, match[1]),
-        field.path,
-    )
-    if field.where == "query":
-        path += f"?{field.name}={value}"
-    body = "&".join(
-        f"{name}={value if (field.where, field.name) == ('form', name) else usual(site, name)}"
-        for name in field.form
-    )
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if field.method == "post" else {}
-    return client.request(field.method, path, content=body or None, headers=headers)
-
-
-def check_headers(answer: httpx.Response) -> None:
-    where = f"{answer.request.method} {answer.request.url.raw_path[:80]!r} {answer.status_code}"
-    for name in ("content-security-policy", "x-content-type-options", "referrer-policy", "cache-control"):
-        assert len(answer.headers.get_list(name)) == 1, (where, name)
-    assert POLICY in answer.headers["content-security-policy"], where
-    assert answer.headers["x-content-type-options"] == "nosniff", where
-    is_static = answer.request.url.path.startswith("/static/")
-    assert answer.headers["cache-control"] == ("no-cache" if is_static else "no-store"), where
+    """A request in which one field has a value."""
+    return site_inputs.ask(client, field, value, lambda name: usual(site, name))
 
 
 def test_the_walk_finds_the_fields_of_every_page(site: Site) -> None:
     paths = {field.path for field in fields(site)}
     for page in (dashboard.experiments, dashboard.models, dashboard.data, dashboard.calibration,
                  dashboard.operations, dashboard.comparisons, dashboard.webhooks,
-                 dashboard.deliveries):  # fmt: skip
+                 dashboard.deliveries, dashboard.app_feedback):  # fmt: skip
         router: APIRouter = page.router
         assert {route.path for route in router.routes} <= paths  # type: ignore[attr-defined]
     assert {"/", "/sign-in", "/sign-out", "/look", "/livez"} <= paths
@@ -206,7 +164,7 @@ def test_a_value_that_is_too_long_is_refused(site: Site) -> None:
         assert answer.status_code in allowed, (field, answer.status_code, answer.text[-500:])
 
 
-@pytest.mark.parametrize("charset", ["raw_unicode_escape", "undefined", "idna", "utf-16", "utf-7", "no such"])
+@pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize("path", ["/experiments/new", "/compare/message", "/sign-in", "/look"])
 def test_a_form_in_a_charset_of_the_client_s_choice_brings_in_no_half_of_a_pair(
     site: Site, path: str, charset: str
@@ -215,12 +173,7 @@ def test_a_form_in_a_charset_of_the_client_s_choice_brings_in_no_half_of_a_pair(
         "csrf": site.csrf, "hypothesis": r"\ud800", "text": r"\ud800", "email": r"\ud800@x", "password": "p",
         "to": r"/\ud800",
     }  # fmt: skip
-    parts = "".join(
-        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in values.items()
-    )
-    headers = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
-    answer = site.signed_in.post(path, content=f"{parts}--b--\r\n".encode(), headers=headers)
+    answer = site_inputs.send_in_charset(site.signed_in, path, values, charset)
     check_headers(answer)
     assert answer.status_code < 500 or answer.status_code == 503, answer.text
     if charset == "raw_unicode_escape":
@@ -259,23 +212,11 @@ def test_a_form_without_an_end_is_refused_before_it_fills_the_memory(site: Site)
      "/static", "/static/..%2fapp.py", "/livez", "//", "/experiments/", "/docs", "/openapi.json",
      "/%00", "/look"],
 )  # fmt: skip
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "NONSENSE"])
+@pytest.mark.parametrize("method", METHODS)
 def test_every_answer_has_the_headers(site: Site, method: str, path: str) -> None:
     request = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     answer = exchange(site.installation.settings.dashboard_port, request.encode())
-    answer = answer.partition("\r\n\r\n")[0].lower()
-    if method == "NONSENSE":
-        assert answer.startswith("http/1.1 400"), answer  # uvicorn's, before there is a request
-        return
-    assert int(answer.split()[1]) < 500, answer
-    for line in (
-        "x-content-type-options: nosniff",
-        "referrer-policy: same-origin",
-        "content-security-policy: ",
-    ):
-        assert answer.count(f"\r\n{line}") == 1, (line, answer)
-    expected = "no-cache" if path.startswith("/static/") else "no-store"
-    assert f"cache-control: {expected}" in answer, answer
+    check_head(answer, path, method)
 
 
 def test_a_static_file_that_has_not_changed_has_the_headers(site: Site) -> None:

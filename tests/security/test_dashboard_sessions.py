@@ -10,7 +10,7 @@ import redis
 
 from configs.settings import Settings
 from pipelines import local as stack
-from serving.dashboard import session
+from serving.sites import session
 from tests.dashboards import Installation, csrf_token, own_settings, sign_in_by_form, with_gateway
 
 pytestmark = pytest.mark.timeout(120)

@@ -49,7 +49,7 @@ def ask(port: int) -> Ask:
     return ask
 
 
-OWN = ("/", "/docs.json", "/schema.json", "/metrics", "/rewrite", "/load", "/versions")
+OWN = ("/", "/docs.json", "/schema.json", "/metrics", "/rewrite", "/give_up", "/load", "/versions")
 WRITTEN = (
     "/docs.json/", "//docs.json", "/./docs.json", "/x/../docs.json", "/%64ocs.json", "/docs%2ejson",
     "/docs.json?x", "/docs.json;x", "/docs.json%00", "http://127.0.0.1/docs.json", "http://evil.example/metrics",

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from serving.gateway.online.telemetry import JsonLines
+from serving.observability.lines import JsonLines
 
 FORGED = '{"level":"error","message":"forged"}'
 

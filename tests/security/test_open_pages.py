@@ -145,6 +145,7 @@ def served(stack: Settings) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_browser_shows_the_api_and_asks_nobody_else(served: str) -> None:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:

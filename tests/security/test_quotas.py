@@ -161,6 +161,7 @@ async def send(client: httpx.AsyncClient, case: Any, key: dict[str, str]) -> int
     return response.status_code
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.timeout(300)
 async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
@@ -205,9 +206,9 @@ async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
         for path, case in requests:
             before = len(written)
             for _ in range(40):
-                if await send(client, case, key) not in (429, 503):
+                if await send(client, case, key) != 429:
                     break
-                # The heartbeat after a refusal reads the usage again. A busy machine sheds a request.
+                # The heartbeat after a refusal reads the usage again.
                 await asyncio.sleep(0.25)
             if len(written) > before:
                 writing.add(path)

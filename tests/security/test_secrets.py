@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from configs import secret_store
 from configs.settings import FormerSecret, Settings
@@ -155,13 +155,17 @@ NEEDS = {
     "inference": {"SERVICE_TOKEN", "METRICS_TOKEN"},
     "gateway": {
         "RECEIPT_SECRET", "FORMER_RECEIPT_SECRETS", "SESSION_SECRET", "SERVICE_TOKEN", "METRICS_TOKEN",
-        "REDIS_URL", "DATABASE_URL",
+        "INBOUND_SECRET", "REDIS_URL", "DATABASE_URL",
     },
     "worker": {
-        "RECEIPT_SECRET", "FORMER_RECEIPT_SECRETS", "SESSION_SECRET", "SERVICE_TOKEN", "REDIS_URL",
-        "DATABASE_URL",
+        "RECEIPT_SECRET", "FORMER_RECEIPT_SECRETS", "SESSION_SECRET", "SERVICE_TOKEN", "METRICS_TOKEN",
+        "REDIS_URL", "DATABASE_URL",
     },
-    "dashboard": {"SERVICE_TOKEN", "PREFECT_PASSWORD", "MLFLOW_PASSWORD", "REDIS_URL", "DATABASE_URL"},
+    "dashboard": {
+        "SERVICE_TOKEN", "METRICS_TOKEN", "PREFECT_PASSWORD", "MLFLOW_PASSWORD", "REDIS_URL", "DATABASE_URL",
+    },
+    "web": {"SERVICE_TOKEN", "METRICS_TOKEN", "REDIS_URL"},
+    "channels": {"CHANNEL_SECRET", "INBOUND_SECRET", "METRICS_TOKEN", "DATABASE_URL"},
     "mlflow": {"MLFLOW_PASSWORD"},
     "prefect": {"PREFECT_PASSWORD"},
 }  # fmt: skip
@@ -179,8 +183,16 @@ def test_a_process_gets_the_secrets_that_it_needs_and_no_others(
         if name != "former_receipt_secrets" and name != "database_password":
             assert (local.secret(name) in clear) == needs(process, name), name  # type: ignore[arg-type]
     assert "DATABASE_URL" in NEEDS[process] or not given.get("TONEBRIDGE_DATABASE_URL")
+    assert "DATABASE_URL" in NEEDS[process] or not given.get("TONEBRIDGE_POOLED_DATABASE_URL")
     owner = re.escape(str(local.database_url))
     assert process in ("mlflow", "prefect") or not re.search(owner, clear), "the owner's login"
+
+
+def test_the_address_of_sentry_reaches_the_processes_that_send_errors(local: Settings) -> None:
+    settings = local.model_copy(update={"sentry_dsn": SecretStr("http://the-key-of-a-project@127.0.0.1:9/1")})
+    for process in (*NEEDS, "flows", None):
+        clear = " ".join(environment(settings, process).values())
+        assert ("the-key-of-a-project" in clear) == (process not in ("mlflow", "prefect")), process
 
 
 @pytest.mark.parametrize(
@@ -192,6 +204,7 @@ def test_a_process_gets_the_secrets_that_it_needs_and_no_others(
         ("gateway", False),
         ("worker", False),
         ("dashboard", False),
+        ("channels", False),
         ("mlflow", False),
         ("prefect", False),
     ],
@@ -201,6 +214,68 @@ def test_the_key_of_a_vendor_reaches_the_processes_that_ask_vendors(
 ) -> None:
     monkeypatch.setenv("MISTRAL_API_KEY", "a-key-of-a-vendor")
     assert ("a-key-of-a-vendor" in environment(local, process).values()) == is_given
+
+
+def test_slacks_secrets_reach_channels_alone_and_admins_sign_in_there_with_oauth_only(
+    local: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signing, client = "a signing secret of Slack's", "a client secret of Slack's"
+    monkeypatch.setenv("TONEBRIDGE_SLACK_SIGNING_SECRETS", json.dumps([signing]))
+    monkeypatch.setenv("TONEBRIDGE_SLACK_CLIENT_SECRET", client)
+    settings = local.model_copy(
+        update={"slack_signing_secrets": (SecretStr(signing),), "slack_client_secret": SecretStr(client)}
+    )
+    for process in NEEDS:
+        clear = " ".join(environment(settings, process).values())
+        assert (signing in clear) == (process == "channels")
+        assert client not in clear, "it is of no use without the rest"
+    with_oauth = settings.model_copy(
+        update={"slack_client_id": "1.2", "channels_url": "https://chat.example.org"}
+    )
+    clear = " ".join(environment(with_oauth, "channels").values())
+    assert client in clear
+    assert local.secret("service_token") in clear
+    assert local.secret("session_secret") not in clear
+
+
+def test_discords_secrets_reach_channels_alone_and_admins_sign_in_there_with_oauth_only(
+    local: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, client = "the token of a bot of Discord's", "a client secret of Discord's"
+    monkeypatch.setenv("TONEBRIDGE_DISCORD_BOT_TOKEN", bot)
+    monkeypatch.setenv("TONEBRIDGE_DISCORD_CLIENT_SECRET", client)
+    settings = local.model_copy(
+        update={"discord_bot_token": SecretStr(bot), "discord_client_secret": SecretStr(client)}
+    )
+    for process in NEEDS:
+        clear = " ".join(environment(settings, process).values())
+        assert (bot in clear) == (process == "channels")
+        assert client not in clear, "it is of no use without the rest"
+    with_oauth = settings.model_copy(
+        update={
+            "discord_public_keys": ("ab" * 32,),
+            "discord_client_id": "1",
+            "channels_url": "https://chat.example.org",
+        }
+    )
+    given = environment(with_oauth, "channels")
+    assert json.loads(given["TONEBRIDGE_DISCORD_PUBLIC_KEYS"]) == ["ab" * 32]
+    assert {client, local.secret("service_token")} <= set(given.values())
+
+
+def test_the_secret_of_the_teams_app_reaches_channels_alone(
+    local: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a client secret of the Teams app"
+    monkeypatch.setenv("TONEBRIDGE_TEAMS_CLIENT_SECRET", secret)
+    settings = local.model_copy(update={"teams_client_secret": SecretStr(secret)})
+    assert secret not in environment(settings, "channels").values(), "it is of no use without the app"
+    settings = settings.model_copy(update={"teams_app_id": "an app", "teams_app_tenant": "a tenant"})
+    for process in NEEDS:
+        given = environment(settings, process)
+        assert (secret in given.values()) == (process == "channels")
+    given = environment(settings, "channels")
+    assert (given["TONEBRIDGE_TEAMS_APP_ID"], given["TONEBRIDGE_TEAMS_APP_TENANT"]) == ("an app", "a tenant")
 
 
 def needs(process: str, name: str) -> bool:

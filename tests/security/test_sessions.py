@@ -1,4 +1,4 @@
-"""Only a token that a session has had can end the session."""
+"""Only a token that a session has had, and its own account, can end the session."""
 
 import uuid
 
@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from data.people import accounts
+from data.people import accounts, sessions
 from data.people.accounts import EndedSessionError, Opened
 from data.tables import AccountSession
 from tests.accounts import add_account
@@ -38,6 +38,17 @@ async def test_nobody_signs_a_session_out_who_knows_its_id_only(
     assert stored(engine, opened).ended_at is None
     assert await accounts.find_sessions(connection, [str(opened.session_id)])
     await accounts.refresh(connection, opened.refresh_token)
+
+
+async def test_no_other_account_ends_a_session_whose_id_it_knows(
+    connection: AsyncConnection, engine: Engine, organisation_id: uuid.UUID, opened: Opened
+) -> None:
+    other = add_account(engine, organisation_id, "owner", password=None)
+    assert not await sessions.end(connection, other.id, opened.session_id)
+    assert await sessions.end_others(connection, other.id, uuid.uuid4()) == 0
+    assert await sessions.list_some(connection, other.id, opened.session_id, most=10) == []
+    assert stored(engine, opened).ended_at is None
+    assert await sessions.end(connection, opened.account_id, opened.session_id)
 
 
 async def test_a_refresh_token_that_the_session_never_had_ends_nothing(

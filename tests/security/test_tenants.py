@@ -5,6 +5,7 @@ reads and writes only rows of that tenant.
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -52,6 +53,10 @@ ROWS = {
         "INSERT INTO jobs (id, organisation_id, kind, payload, key, requested_by)"
         " VALUES (%(id)s, %(tenant)s, 'rewrite', '{}', %(id)s::text, 'api_key:k')"
     ),
+    "job_changes": (
+        "INSERT INTO job_changes (id, organisation_id, action, kind, jobs, changed_by)"
+        " VALUES (%(id)s, %(tenant)s, 'replayed', 'rewrite', 1, 'api_key:k')"
+    ),
     "job_files": (
         "INSERT INTO job_files (job_id, part, organisation_id, content)"
         " VALUES (%(job)s, 0, %(tenant)s, 'Fix it.')"
@@ -59,6 +64,42 @@ ROWS = {
     "webhooks": (
         "INSERT INTO webhooks (id, organisation_id, url, events, description, secret, created_by)"
         " VALUES (%(id)s, %(tenant)s, 'https://example.org', '{}', '', 's', 'api_key:k')"
+    ),
+    "channel_installations": (
+        "INSERT INTO channel_installations"
+        " (id, organisation_id, platform, workspace, name, key_id, sealed, scopes, installed_by)"
+        " VALUES (%(id)s, %(tenant)s, 'slack', %(id)s::text, 'Acme', %(key)s, 's', '{}', 'operator')"
+    ),
+    "channel_links": (
+        "INSERT INTO channel_links (installation_id, person, organisation_id, user_id, language)"
+        " VALUES (%(installation)s, 'U1', %(tenant)s, %(id)s, 'en')"
+    ),
+    "inbound_webhooks": (
+        "INSERT INTO inbound_webhooks (id, organisation_id, key_id, sealed_key, name, verification, secret,"
+        " text_pointer, transform_type, intensity, reply_url, reply_form, delivers_unchanged, created_by)"
+        " VALUES (%(id)s, %(tenant)s, %(key)s, 's', 'a tracker', 'hub', 's', '/text', 'soften', 2,"
+        " 'https://example.org', 'text', true, 'api_key:k')"
+    ),
+    "dictionary_terms": (
+        "INSERT INTO dictionary_terms (id, organisation_id, term, folded, rule, wording, created_by)"
+        " VALUES (%(id)s, %(tenant)s, 'SLO', %(id)s::text, 'explain', 'our promise', 'api_key:k')"
+    ),
+    "transform_rules": (
+        "INSERT INTO transform_rules (id, organisation_id, name, conditions, transform_type, intensity,"
+        " priority, enabled, created_by)"
+        " VALUES (%(id)s, %(tenant)s, 'Kinder', '[]', 'soften', 2, 100, true, 'api_key:k')"
+    ),
+    "rule_changes": (
+        "INSERT INTO rule_changes (id, organisation_id, rule_id, present, changed_by)"
+        " VALUES (%(id)s, %(tenant)s, %(id)s, '{}', 'api_key:k')"
+    ),
+    "key_changes": (
+        "INSERT INTO key_changes (id, organisation_id, action, key_id, changed_by)"
+        " VALUES (%(id)s, %(tenant)s, 'key_created', 'k', 'api_key:k')"
+    ),
+    "app_feedback": (
+        "INSERT INTO app_feedback (id, organisation_id, user_id, about, comment, may_answer)"
+        " VALUES (%(id)s, %(tenant)s, %(id)s, 'idea', 'A bigger button.', false)"
     ),
     "idempotent_requests": (
         "INSERT INTO idempotent_requests (organisation_id, key, request_digest, status, body)"
@@ -77,20 +118,29 @@ async def online(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection]:
 
 
 @pytest.fixture
-def values(engine: Engine) -> Callable[[uuid.UUID], dict[str, uuid.UUID]]:
+def values(engine: Engine) -> Callable[[uuid.UUID], dict[str, Any]]:
     """What a tenant's rows are made of: its output and an experiment are there."""
 
-    def make(tenant: uuid.UUID) -> dict[str, uuid.UUID]:
-        named = {
+    def make(tenant: uuid.UUID) -> dict[str, Any]:
+        named: dict[str, Any] = {
             "id": new_id(),
             "tenant": tenant,
             "output": new_id(),
             "experiment": new_id(),
             "job": new_id(),
+            "installation": new_id(),
+            "key": new_id().hex[-16:],
         }
         with engine.begin() as owner:
             owner.exec_driver_sql(ROWS["outputs"], {**named, "id": named["output"]})
             owner.exec_driver_sql(ROWS["jobs"], {**named, "id": named["job"]})
+            owner.exec_driver_sql(
+                "INSERT INTO api_keys (id, organisation_id, name, secret_sha256)"
+                " VALUES (%(key)s, %(tenant)s, 'a workspace', 'd')",
+                named,
+            )
+            installation = {**named, "id": named["installation"]}
+            owner.exec_driver_sql(ROWS["channel_installations"], installation)
             owner.exec_driver_sql(
                 "INSERT INTO experiments (id, name, hypothesis, plan, salt)"
                 " VALUES (%(experiment)s, 'x', 'x', '{}', 'x')",
@@ -116,7 +166,7 @@ async def test_no_tenant_is_read_unless_it_is_named(
     online: AsyncConnection,
     engine: Engine,
     organisation_id: uuid.UUID,
-    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    values: Callable[[uuid.UUID], dict[str, Any]],
     table: str,
 ) -> None:
     with engine.begin() as owner:
@@ -135,7 +185,7 @@ async def test_no_tenant_is_read_unless_it_is_named(
 async def test_who_names_a_tenant_writes_for_no_other(
     online: AsyncConnection,
     organisation_id: uuid.UUID,
-    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    values: Callable[[uuid.UUID], dict[str, Any]],
     table: str,
 ) -> None:
     row = values(organisation_id)
@@ -152,7 +202,7 @@ async def test_who_names_a_tenant_writes_for_no_other(
 async def test_without_a_tenant_named_only_batches_are_written(
     online: AsyncConnection,
     organisation_id: uuid.UUID,
-    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    values: Callable[[uuid.UUID], dict[str, Any]],
     table: str,
 ) -> None:
     row = values(organisation_id)
@@ -165,6 +215,7 @@ async def test_without_a_tenant_named_only_batches_are_written(
 
 CHANGES = {
     "users": "UPDATE users SET consents_to_training = true",
+    "users, preferences": "UPDATE users SET preferred_language = 'ja', tour_closed = true",
     "comparisons": "UPDATE comparisons SET skipped_at = now()",
     "feedback": "UPDATE feedback SET thumb_up = false",
     "idempotent_requests": "UPDATE idempotent_requests SET body = 'Something else.'",
@@ -177,7 +228,7 @@ async def test_rows_of_others_are_not_changed(
     online: AsyncConnection,
     engine: Engine,
     organisation_id: uuid.UUID,
-    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    values: Callable[[uuid.UUID], dict[str, Any]],
     change: str,
 ) -> None:
     row = values(organisation_id)
@@ -191,6 +242,70 @@ async def test_rows_of_others_are_not_changed(
             assert cursor.rowcount == changed, tenant
 
 
+REQUEST = "SELECT request_erasure(%(id)s, NULL, true)"
+
+
+async def test_an_erasure_is_asked_for_in_the_name_of_a_tenant_and_only_for_its_people(
+    online: AsyncConnection,
+    engine: Engine,
+    organisation_id: uuid.UUID,
+    values: Callable[[uuid.UUID], dict[str, Any]],
+) -> None:
+    row = values(organisation_id)
+    with engine.begin() as owner:
+        owner.exec_driver_sql(ROWS["users"], row)
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        await online.execute(REQUEST, {"id": new_id()})
+    other = uuid.uuid4()
+    with engine.begin() as owner:
+        owner.exec_driver_sql("INSERT INTO organisations (id, name) VALUES (%(id)s, %(id)s)", {"id": other})
+    async with online.transaction(force_rollback=True):
+        await speak_for(online, other)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not of the organisation"):
+            await online.execute(REQUEST, row)
+    async with online.transaction():
+        await speak_for(online, organisation_id)
+        await online.execute(REQUEST, row)
+    for tenant, orders in ((None, 0), (other, 0), (organisation_id, 1)):
+        async with online.transaction():
+            if tenant is not None:
+                await speak_for(online, tenant)
+            assert await count_own_erasures(online, row["id"]) == orders, tenant
+
+
+async def count_own_erasures(online: AsyncConnection, user_id: uuid.UUID) -> int:
+    cursor = await online.execute("SELECT count(*) FROM own_erasures WHERE user_id = %s", (user_id,))
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO erasures (id, organisation_id, user_id, counts)"
+        " VALUES (%(id)s, %(tenant)s, %(id)s, '{}')",
+        "UPDATE erasures SET finished_at = now()",
+        "UPDATE erasures SET keeps_account = true",
+        "DELETE FROM erasures",
+        "SELECT counts FROM erasures",
+        "INSERT INTO output_erasures (id, organisation_id, user_id, output_id)"
+        " VALUES (%(id)s, %(tenant)s, %(id)s, %(id)s)",
+        "UPDATE output_erasures SET finished_at = now()",
+        "DELETE FROM output_erasures",
+        "SELECT votes FROM output_erasures",
+        "UPDATE users SET external_id = 'ann'",
+    ],
+)
+async def test_orders_of_erasures_are_stored_and_changed_in_no_other_way(
+    online: AsyncConnection, organisation_id: uuid.UUID, statement: str
+) -> None:
+    async with online.transaction(force_rollback=True):
+        await speak_for(online, organisation_id)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"):
+            await online.execute(statement, {"id": new_id(), "tenant": organisation_id})  # type: ignore[arg-type]
+
+
 def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine) -> None:
     """A table that is added later and has a tenant's column stands here, or has policies."""
     without = {
@@ -201,7 +316,9 @@ def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine)
         "signing_keys": "as keys",
         "revoked_tokens": "as keys",
         "accounts": "as keys",
-        "erasures": "ids and times of all tenants, at every heartbeat",
+        "dictionaries": "ids and revisions of all tenants, at every heartbeat; it has no terms",
+        "erasures": "ids and times of all tenants, at every heartbeat; people see theirs by a view",
+        "output_erasures": "ids and times of all tenants, at every heartbeat",
         "experiments": "the installation's own",
     }
     with engine.connect() as connection:

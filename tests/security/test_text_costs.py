@@ -172,7 +172,7 @@ def grows_too_fast_from(length: int, cost: Callable[[str], Any], shape: Callable
     return True
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", COSTS)
 def test_a_text_costs_time_in_proportion_to_its_length(name: str) -> None:
     COSTS[name]("Anna asks for 4 of 42 today")  # what is read once is read

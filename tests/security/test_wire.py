@@ -42,13 +42,13 @@ def hurried(request: Any, stack: Settings, engine: Engine, tmp_path_factory: Any
         yield started
 
 
-@pytest.fixture(scope="module")
-def dashboard(stack: Settings, tmp_path_factory: Any) -> Iterator[int]:
-    """The port of a dashboard."""
+@pytest.fixture(scope="module", params=["dashboard", "web"])
+def site(request: Any, stack: Settings, tmp_path_factory: Any) -> Iterator[int]:
+    """The port of a dashboard, and of a web app."""
     port = free_port()
-    log = tmp_path_factory.mktemp("wire") / "dashboard.log"
-    settings = stack.model_copy(update={"dashboard_port": port})
-    with process("dashboard", settings, log, **SHORT) as started:
+    log = tmp_path_factory.mktemp("wire") / f"{request.param}.log"
+    settings = stack.model_copy(update={f"{request.param}_port": port})
+    with process(request.param, settings, log, **SHORT) as started:
         started.wait_until_ready(f"http://127.0.0.1:{port}/livez")
         yield port
 
@@ -137,10 +137,10 @@ def test_an_upgrade_that_connection_does_not_name_changes_nothing(server: Gatewa
 
 @WHERE
 @pytest.mark.parametrize("protocol", ["h2c", "foo", "websocket"])
-def test_the_dashboard_refuses_an_upgrade(dashboard: int, protocol: str, where: str) -> None:
+def test_a_site_refuses_an_upgrade(site: int, protocol: str, where: str) -> None:
     lines = ("Connection: Upgrade", f"Upgrade: {protocol}")
     for method in ("GET", "POST"):
-        assert upgrade(dashboard, where, *lines, path="/livez", method=method) == [400]
+        assert upgrade(site, where, *lines, path="/livez", method=method) == [400]
 
 
 @WHERE
@@ -418,7 +418,7 @@ def test_a_long_body_is_not_read_for_signing_in(server: Gateway) -> None:
             assert answer.status == 422
 
 
-def test_the_dashboard_has_the_same_limits(dashboard: int) -> None:
+def test_a_site_has_the_same_limits(site: int) -> None:
     form = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     for sent, expected in (
         (b"GET /livez HTTP/1.1\r\nX-Fill: " + b"x" * 70_000, [431]),
@@ -427,6 +427,6 @@ def test_the_dashboard_has_the_same_limits(dashboard: int) -> None:
         (form + b"Content-Length: 500\r\n\r\nemail=", [408]),
         (b"", []),
     ):
-        with Connection(dashboard) as connection:
+        with Connection(site) as connection:
             connection.send(sent)
             assert [answer.status for answer in connection.answers()] == expected, sent[:40]

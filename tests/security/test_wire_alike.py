@@ -191,6 +191,7 @@ def are_alike(hot: list[tuple[int, bool]], fastapi: list[tuple[int, bool]]) -> b
 WHOLE = b"POST PATH HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Type: application/json\r\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent())
 @example(Sent(WHOLE + b"Content-Length: 2\r\n\r\n{}", 0))

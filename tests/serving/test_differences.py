@@ -125,3 +125,22 @@ def test_a_table_has_both_texts_and_escapes_what_people_wrote() -> None:
     assert "<del>Please</del> fix &lt;it&gt;<del>.</del>" in table
     assert "<ins>Could you</ins> fix &lt;it&gt;<ins>?</ins>" in table
     assert table.count("<tr>") == 2
+
+
+def test_places_of_the_new_text_are_underlined_within_the_marks() -> None:
+    marked = mark("Fix <b> by 5 pm.", "Please fix <b> by 5 pm & 6 am.", [(7, 10), (18, 22), (25, 29)])
+    assert marked == (
+        "<del>Fix</del><ins>Please <u>fix</u></ins> &lt;b&gt; by <u>5 pm</u><ins> &amp; <u>6 am</u></ins>."
+    )
+    assert mark("a b", "a b", [(0, 3)]) == "<u>a b</u>"
+    across = mark("one two", "one three", [(2, 9)])
+    assert across == "on<u>e </u><del>two</del><ins><u>three</u></ins>", "a place may go on into a change"
+
+
+@given(texts, texts, st.sets(st.integers(0, 40), max_size=8))
+def test_underlining_changes_nothing_else(old: str, new: str, ends: set[int]) -> None:
+    inside = sorted(end for end in ends if end <= len(new))
+    places = list(zip(inside[::2], inside[1::2], strict=False))
+    underlined = mark(old, new, places)
+    assert re.sub("</?u>", "", underlined) == mark(old, new)
+    assert underlined.count("<u>") == underlined.count("</u>") >= len(places)

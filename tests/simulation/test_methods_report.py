@@ -92,3 +92,29 @@ def test_a_difference_is_one_when_it_is_larger_than_the_noise_of_both():
     differences = methods_report.find_differences(report(0.50), report(0.57))
     assert len(differences) == 3 * len(METRICS)
     assert differences[0].startswith("rules: facts_kept is 0.500 (0.470 to 0.530), and was 0.570")
+
+
+def test_what_one_of_two_reports_has_not_measured_is_no_difference():
+    new, old = report(0.50), report(0.57)
+    del old.baselines["rules"]["monotone"]
+    named = {line.split()[1] for line in methods_report.find_differences(new, old) if "rules" in line}
+    assert named == {*METRICS} - {"monotone"}
+
+
+def test_the_page_shows_the_metrics_of_the_committed_report_and_the_intensity_is_one():
+    stored = LearningReport.model_validate_json((ROOT / "docs/results/learning.json").read_text("utf-8"))
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    table = [line for line in page.splitlines() if line.startswith(("| SFT: alone", "| + ", "| the same, "))]
+    rows = [[cell.strip() for cell in line.split("|")[2:9]] for line in table[: 2 * len(stored.methods)]]
+    results = [row for result in stored.methods.values() for row in (result.alone, result.protected)]
+    assert rows == [methods_report.format_means(row) for row in results]
+    assert [row[-1] for row in rows[::2]] == ["0.15", "0.08", "0.08", "0.00"], "Kendall's tau"
+
+
+def test_the_table_and_the_plot_have_the_intensity(capsys, tmp_path):
+    stored = LearningReport.model_validate_json((ROOT / "docs/results/learning.json").read_text("utf-8"))
+    methods_report.print_table(stored)
+    printed = capsys.readouterr().out
+    assert "monotone" in printed
+    methods_report.plot(stored, tmp_path / "learning.png")
+    assert (tmp_path / "learning.png").stat().st_size > 1000

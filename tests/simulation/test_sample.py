@@ -56,7 +56,9 @@ SMALL = SampleConfig(
     experiment_week=1,
     plan=("ramp=[1.0]", "window_hours=24", "shadow_messages=0"),
 )
-UNTIL = midnight(datetime.now(UTC)) - timedelta(days=1)
+TODAY = midnight(datetime.now(UTC))
+# The last Friday before today: people write on working days, so samples of other days have other repetitions.
+UNTIL = TODAY - timedelta(days=(TODAY.weekday() - 4) % 7 or 7)
 # Opens the sample, and prints the number of answers.
 OPENER = """
 import sys
@@ -134,6 +136,7 @@ def read_experiment(session: Session) -> Experiment:
 # --- opening it ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fill_that_was_killed_starts_again(settings: Settings, filled: Engine) -> None:
     assert find_databases(settings.state / "postgres") == {"sample"}
     with Session(filled) as session:
@@ -191,6 +194,7 @@ def test_a_named_database_comes_first_and_has_to_answer(
 # --- its rows ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_config_and_end_give_the_same_rows(
     settings: Settings, filled: Engine, new_database: Callable[..., str]
 ) -> None:

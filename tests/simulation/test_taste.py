@@ -9,9 +9,19 @@ import pytest
 
 from data.records import TransformType
 from models.labels import estimate_auc, read_labels
+from models.results import Estimate
+from models.validity import LEAST_LABELS, Validity
 from simulation.corrections import correct
 from simulation.taste import BAR, WEIGHTS, Request, features, is_wrong, utility
-from simulation.taste_report import TasteReport, is_held_out, like, thumb_up, write_page
+from simulation.taste_report import (
+    TasteReport,
+    describe,
+    is_held_out,
+    like,
+    measure_validity,
+    thumb_up,
+    write_page,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -220,7 +230,9 @@ def test_people_like_usable_rewrites_better_than_wrong_ones() -> None:
 def test_the_page_shows_the_raw_figures() -> None:
     raw = json.loads((DOCS / "results" / "taste.json").read_text(encoding="utf-8"))
     held_out, in_sight = (TasteReport.model_validate(raw[half]) for half in ("held_out", "in_sight"))
-    assert (DOCS / "taste.md").read_text(encoding="utf-8") == write_page(held_out, in_sight)
+    champion = measure_validity()
+    assert Validity.model_validate(raw["champion"]) == champion, "run python -m simulation.taste_report"
+    assert (DOCS / "taste.md").read_text(encoding="utf-8") == write_page(held_out, in_sight, champion)
     rows = [row for row in read_labels() if is_held_out(row.message)]
     for label in ("usable", "wrong"):
         number, share = held_out.thumbs_up["all"][label]
@@ -228,6 +240,17 @@ def test_the_page_shows_the_raw_figures() -> None:
         assert (len(ups), fmean(ups)) == (number, pytest.approx(share)), (
             "run python -m simulation.taste_report"
         )
+
+
+def test_the_page_says_how_valid_the_taste_is_on_the_champions_labels() -> None:
+    """With few labels the taste is refused, as every judge is; a valid one is called valid."""
+    page = " ".join((DOCS / "taste.md").read_text(encoding="utf-8").split())
+    champion = measure_validity()
+    assert champion.usable + champion.wrong >= LEAST_LABELS
+    assert str(champion.refusal) in page
+    assert f"probability {champion.auc.mean:.2f}, between {champion.auc.low:.2f} and" in page
+    valid = champion.model_copy(update={"auc": Estimate(mean=0.9, low=0.85, high=0.95)})
+    assert "is a valid judge of the champion's rewrites: its AUC is 0.900" in describe(valid)
 
 
 def test_half_of_the_people_give_a_thumb_up_at_the_bar() -> None:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import streams
 from tests.sdks import ROOT, Installation
+from tests.streams import Send
 from tonebridge import cli
 
 
@@ -96,6 +98,49 @@ def test_what_goes_wrong_is_said(
     done = run("rewrite", *arguments, **environment)
     assert (done.code, done.out) == (code, "")
     assert says in done.err
+
+
+def run_process(live: Installation, *arguments: str | bytes, stdin: bytes = b"", encoding: str) -> Done:
+    """Run the command in a process of its own, whose standard streams have an encoding."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"),
+        "PYTHONIOENCODING": encoding,
+        "TONEBRIDGE_URL": live.url,
+        "TONEBRIDGE_API_KEY": live.key,
+    }
+    command = [sys.executable, "-m", "tonebridge", "rewrite", *arguments, "--type", "soften"]
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, env=environment)
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
+
+
+def test_a_rewrite_that_standard_output_cannot_write_is_not_blamed_on_the_address(live: Installation) -> None:
+    async def write_japanese(send: Send, version: str) -> None:
+        await send(streams.answer("ご確認をお願いします。", version))
+
+    live.service.scripts |= dict.fromkeys(("v1", "v2", "v3"), write_japanese)
+    try:
+        done = run_process(live, "Please check it.", "--stream", encoding="ascii")
+    finally:
+        live.service.scripts.clear()
+    assert (done.code, done.out) == (cli.FAILED, "")
+    assert "the encoding ascii, which cannot write the rewrite; set PYTHONIOENCODING=utf-8" in done.err
+    assert "TONEBRIDGE_URL" not in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8:surrogateescape"])
+def test_standard_input_that_is_no_text_is_said(live: Installation, encoding: str) -> None:
+    done = run_process(live, "-", stdin=b"Fix it. \xff\xfe", encoding=encoding)
+    assert (done.code, done.out) == (cli.MISUSED, "")
+    assert "is not text in the encoding of this terminal" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_argument_that_is_no_text_is_said(live: Installation) -> None:
+    done = run_process(live, b"Fix it. \xff", encoding="utf-8")
+    assert (done.code, done.out) == (cli.MISUSED, "")
+    assert "is not text in the encoding of this terminal" in done.err
 
 
 class Terminal(io.StringIO):

@@ -64,6 +64,7 @@ def test_each_header_is_needed(name: str) -> None:
         webhooks.verify(BODY.encode(), headers, SECRET, now=NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_ä", []])
 def test_a_secret_that_is_none_is_a_mistake_of_the_receiver(secret: str | list[str]) -> None:
     with pytest.raises(ValueError, match="a secret of webhooks is whsec_ and base64"):

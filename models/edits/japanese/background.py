@@ -1,7 +1,9 @@
 """Notes of what an outsider lacks in a Japanese message, and explanations of its terms."""
 
 import re
+from collections.abc import Sequence
 
+from data.records import Term
 from models.edits.japanese.grammar import KANJI, KATAKANA, Sentence, sentences
 from models.edits.japanese.parts import names_writer
 from models.edits.japanese.phrases import (
@@ -16,7 +18,7 @@ from models.edits.japanese.phrases import (
     takes_deadline,
     text_of,
 )
-from models.edits.japanese.terminology import unexplained_terms
+from models.edits.japanese.terminology import explain_own, unexplained_terms
 from models.edits.script import Change, Edit
 
 _REASON = re.compile(
@@ -24,7 +26,7 @@ _REASON = re.compile(
 )
 
 
-def background(message: str) -> list[Edit]:
+def background(message: str, own_terms: Sequence[Term] = ()) -> list[Edit]:
     """A note of the most important thing that the message does not say, and explanations of terms."""
     if NOTED.search(message):
         return []
@@ -33,12 +35,13 @@ def background(message: str) -> list[Edit]:
         for part in sentences(message)
         if not GREETING.search(text_of(message, part)) and not CLOSING.match(text_of(message, part))
     ]
-    edits: list[Edit] = []
-    terms = sorted(unexplained_terms(message), key=lambda row: -row[1].weight)
+    edits = explain_own(message, own_terms)
+    terms = sorted(unexplained_terms(message, own_terms), key=lambda row: -row[1].weight)
     note = _note(message, parts)
     if (
         note is None
         and not terms
+        and not edits
         and parts
         and len(message) < 80
         and not message.rstrip("。 ").endswith(("か", "？", "?"))

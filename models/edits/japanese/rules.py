@@ -4,8 +4,10 @@
 requirements arrange whole sentences. The tagger has no Japanese labels, so all edits are made that fit.
 """
 
-from data.records import TransformType
-from models import facts
+from collections.abc import Sequence
+
+from data.records import Term, TransformType
+from models import facts, own_terms
 from models.edits import script
 from models.edits.japanese.background import background
 from models.edits.japanese.clarify import clarify
@@ -18,25 +20,29 @@ from models.edits.japanese.terminology import terminology
 from models.edits.script import Edit
 
 
-def propose(message: str, transform_type: TransformType) -> list[Edit]:
-    """All edits of all levels for a transform type; none for structure and requirements (`rewrite`)."""
+def propose(message: str, transform_type: TransformType, terms: Sequence[Term] = ()) -> list[Edit]:
+    """All edits of all levels for a transform type; none for structure and requirements (`rewrite`). `terms`
+    are those of dictionaries.
+    """
     match transform_type:
         case TransformType.SOFTEN:
             edits = soften(message)
         case TransformType.CLARIFY:
             edits = clarify(message)
         case TransformType.TERMINOLOGY:
-            edits = terminology(message)
+            edits = terminology(message, terms)
         case TransformType.BACKGROUND:
-            edits = background(message)
+            edits = background(message, terms)
         case TransformType.SUMMARIZE:
             edits = summarize(message)
         case _:
             edits = []
-    return script.keep_facts(message, edits[:MOST_EDITS])
+    return script.keep_facts(message, edits[:MOST_EDITS], own_terms.list_kept(terms))
 
 
-def rewrite(message: str, transform_type: TransformType, intensity: int) -> str | None:
+def rewrite(
+    message: str, transform_type: TransformType, intensity: int, terms: Sequence[Term] = ()
+) -> str | None:
     """The message rewritten by all edits that fit together; None when there is nothing good to do."""
     if intensity < 1 or not message.strip():
         return None
@@ -45,7 +51,7 @@ def rewrite(message: str, transform_type: TransformType, intensity: int) -> str 
     elif transform_type is TransformType.REQUIREMENTS:
         text = requirements(message, intensity)
     else:
-        edits = script.select(propose(message, transform_type), intensity)
+        edits = script.select(propose(message, transform_type, terms), intensity)
         text = script.apply(message, edits)
         if transform_type is TransformType.SUMMARIZE and 33 * len(text) > 32 * len(message):
             return None  # a summary of the same length is none

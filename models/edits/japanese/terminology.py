@@ -2,13 +2,16 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from data.records import Term, TermRule
 from models.edits.japanese.grammar import KANJI, KATAKANA
 from models.edits.japanese.phrases import (
     table,
 )
 from models.edits.script import Change, Edit
+from models.own_terms import find
 
 
 class _Term(NamedTuple):
@@ -27,12 +30,30 @@ def _glossary() -> tuple[dict[str, _Term], re.Pattern[str]]:
     return terms, re.compile("|".join(map(re.escape, sorted(terms, key=len, reverse=True))))
 
 
-def unexplained_terms(message: str) -> list[tuple[int, _Term]]:
-    """The terms that a message does not explain, with the end of their first occurrence, in order."""
+def explain_own(message: str, own_terms: Sequence[Term]) -> list[Edit]:
+    """Edits that explain the terms of a dictionary, at every level."""
+    ends: dict[Term, int] = {}
+    for _, end, term, _ in find(message, own_terms):
+        if term.rule is TermRule.EXPLAIN:
+            ends.setdefault(term, end)
+    return [
+        Edit("terminology.own", 1, (Change(end, end, f"（{term.wording.rstrip('。. ')}）"),))
+        for term, end in ends.items()
+        if message[end : end + 1] not in ("（", "(")
+    ]
+
+
+def unexplained_terms(message: str, own_terms: Sequence[Term] = ()) -> list[tuple[int, _Term]]:
+    """The terms of the glossary that a message does not explain, with the end of their first occurrence, in
+    order. What a dictionary explains is none of them.
+    """
     terms, pattern = _glossary()
     result: dict[str, tuple[int, _Term]] = {}
+    own = [place for place in find(message, own_terms) if place.term.rule is TermRule.EXPLAIN]
     for match in pattern.finditer(message):
         term = terms[match[0]]
+        if any(place.start < match.end() and match.start() < place.end for place in own):
+            continue
         before, after = message[match.start() - 1 : match.start()], message[match.end() : match.end() + 1]
         if (
             term.word in result
@@ -77,13 +98,15 @@ def _runs_on(word: str, before: str, after: str) -> bool:
     )
 
 
-def terminology(message: str) -> list[Edit]:
-    """Edits that explain terms in brackets: first the most special one, then all, then in more words."""
-    terms = unexplained_terms(message)
+def terminology(message: str, own_terms: Sequence[Term] = ()) -> list[Edit]:
+    """Edits that explain terms in brackets: first the most special one, then all, then in more words. Those
+    of a dictionary are explained at once.
+    """
+    edits = explain_own(message, own_terms)
+    terms = unexplained_terms(message, own_terms)
     if not terms:
-        return []
+        return edits
     first = max(terms, key=lambda row: (row[1].weight, -row[0]))[1]
-    edits = []
     for at, term in terms:
         texts = {1: term.short} if term is first else {}
         if len(terms) > 1:

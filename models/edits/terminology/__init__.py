@@ -9,6 +9,6 @@ The terms are in `models.edits.glossary`. `words.yaml` has the words by which th
     places    where each gloss goes
 """
 
-from models.edits.terminology.rules import propose
+from models.edits.terminology.rules import explain_own, propose
 
-__all__ = ["propose"]
+__all__ = ["explain_own", "propose"]

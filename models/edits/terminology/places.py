@@ -1,13 +1,17 @@
 """Finds where the terms of a message are explained, each at its first suitable place."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from data.records import Term, TermRule
 from models.edits import glossary
 from models.edits.glossary import Entry
 from models.edits.terminology.scan import WORD, Scan, listed
 from models.edits.terminology.senses import find_sense
+from models.own_terms import find
+
+_EXPLAIN = TermRule.EXPLAIN
 
 _NEXT = re.compile(r"[ \t]+[\w'’]+")
 # What follows or precedes a term that the message explains by itself.
@@ -172,20 +176,16 @@ def _rule(entry: Entry, is_abbreviation: bool) -> str:
     return "terminology.everyday" if entry.specialised == 1 else "terminology.noun"
 
 
-def find_own_places(scan: Scan, own_terms: Mapping[str, str]) -> Iterator[tuple[int, str]]:
-    """Where the organisation's own terms are first used, with their glosses; marks them as closed."""
-    for term in sorted(own_terms, key=len, reverse=True):
-        gloss = own_terms[term].strip()
-        pattern = re.escape(term.strip())
-        if not gloss or not pattern:
+def find_own_places(scan: Scan, own_terms: Sequence[Term]) -> Iterator[tuple[int, int, str]]:
+    """Where terms of a dictionary are first used, with their explanations, as (start, end, explanation).
+    All their places are closed then, so that no entry of the glossary explains them.
+    """
+    done: set[Term] = set()
+    for start, end, term, _ in find(scan.message, [term for term in own_terms if term.rule is _EXPLAIN]):
+        is_place = scan.is_whole(start, end) and not any(scan.closed[start:end])
+        scan.closed[start:end] = b"\1" * (end - start)
+        if not is_place or term in done:
             continue
-        flags = re.IGNORECASE if term == term.lower() else 0
-        is_done = False
-        for match in re.finditer(pattern + "(?:s(?![^\\W_]))?", scan.message, flags):
-            start, end = match.span()
-            if not scan.is_whole(start, end) or any(scan.closed[start:end]):
-                continue
-            scan.closed[start:end] = b"\1" * (end - start)
-            if not is_done and not _EXPLAINED_AFTER.match(scan.message, end) and not scan.inside[end]:
-                yield end, gloss
-            is_done = True
+        done.add(term)
+        if not _EXPLAINED_AFTER.match(scan.message, end) and not scan.inside[end]:
+            yield start, end, term.wording.rstrip(". ")

@@ -1,23 +1,41 @@
 """Proposes explanations of terms: a gloss in brackets after the first use of a term in a message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 
+from data.records import Term
 from models.edits.script import Change, Edit
 from models.edits.terminology.places import find_own_places, find_places
 from models.edits.terminology.scan import WORD, Scan
 
 
-def propose(message: str, own_terms: Mapping[str, str] | None = None) -> list[Edit]:
+def _explain(end: int, gloss: str) -> Edit:
+    return Edit("terminology.own", 1, (Change(end, end, f" ({gloss})"),))
+
+
+def explain_own(message: str, own_terms: Sequence[Term], edits: Iterable[Edit]) -> list[Edit]:
+    """Explanations of the terms of a dictionary, at every level, and those of the edits that do not touch
+    the explained words.
+    """
+    own = list(find_own_places(Scan(message), own_terms)) if own_terms else []
+    rest = (
+        edit
+        for edit in edits
+        if not any(
+            start < change.end and change.start <= end for start, end, _ in own for change in edit.changes
+        )
+    )
+    return [*(_explain(end, gloss) for _, end, gloss in own), *rest]
+
+
+def propose(message: str, own_terms: Sequence[Term] = ()) -> list[Edit]:
     """Glosses for the terms of a message: level 1 for the most specialised ones, 2 for all, 3 fuller ones.
 
     A lone term has its fuller gloss at level 2. An abbreviation has both at level 3, what it stands for and
     what that is, unless the two say nearly the same.
-    `own_terms` maps terms of the message's organisation to their glosses. They are explained at every level
-    and win over the glossary.
+    `own_terms` are those of dictionaries. They are explained at every level, and win over the glossary.
     """
     scan = Scan(message)
-    own = list(find_own_places(scan, own_terms or {}))
-    edits = [Edit("terminology.own", 1, (Change(at, at, f" ({gloss})"),)) for at, gloss in own]
+    edits = [_explain(end, gloss) for _, end, gloss in find_own_places(scan, own_terms)]
     places = find_places(scan)
     if not places:
         return sorted(edits, key=lambda edit: edit.start)

@@ -5,7 +5,9 @@ import { ToneBridgeError, UnavailableError, UnreachableError } from "./errors.js
 import { Draft, readEvents, readLines, type StreamEvent } from "./events.js";
 import type {
   AddedSigningKey,
+  AnalyzeRequest,
   Answer,
+  AppFeedback,
   Batch,
   BatchAnswer,
   Cancelled,
@@ -18,12 +20,25 @@ import type {
   Consent,
   Credentials as SignIn,
   Delivery,
+  DictionaryTerm,
+  DictionaryTermChanges,
   DraftPlan,
   DroppedChallenger,
+  DryRun,
+  DryRunResult,
   Edit,
+  EndedSessions,
   EnqueuedDeliveries,
+  Erasure,
+  EventType,
   FeedbackStored,
   GraphQlRequest,
+  InboundSecret,
+  InboundWebhook,
+  InboundWebhookChanges,
+  KeyAction,
+  KeyChange,
+  KeyOrigins,
   Kind,
   ListedAccount,
   ListedExperiment,
@@ -31,19 +46,31 @@ import type {
   ListedKey,
   ListedMetrics,
   ListedRequestSecret,
+  ListedRule,
+  ListedSession,
+  ListedSigningKey,
   MadeAccount,
+  MadeInboundWebhook,
   MadeKey,
   MadeRequestSecret,
   MadeWebhook,
   Me,
+  MessageAnalysis,
+  MessageToMatch,
   Model,
   Models,
   NewAccount,
+  NewAppFeedback,
   NewConsent,
+  NewDictionaryTerm,
   NewExperiment,
   NewExport,
+  NewInboundSecret,
+  NewInboundWebhook,
   NewKey,
   NewPasswords,
+  NewPreferences,
+  NewRule,
   NewShare,
   NewSigningKey,
   NewTerms,
@@ -51,20 +78,29 @@ import type {
   NewWebhookSecret,
   NextComparison,
   OptionalReason,
+  Origins,
   Outlook,
+  Preferences,
   Progress,
   Rating,
   Ready,
+  RecordedRuleChange,
   Replayed,
   RequiredReason,
   Role,
+  RuleChanges,
+  RuleMatch,
+  Scope,
   ShippedChallenger,
+  ShownAnswer,
   State,
+  Status,
   StoredDecision,
   Terms,
   Thumb,
   Tokens,
   TransformRequest,
+  TransformType,
   WantedComparison,
   Webhook,
   WebhookChanges,
@@ -104,6 +140,12 @@ export interface Call {
 export interface Once extends Call {
   /** Of your own, where the call itself may be repeated; otherwise one is made for each call. */
   idempotencyKey?: string | undefined;
+}
+
+/** What may be said about a call that changes what can be read. */
+export interface Conditional extends Call {
+  /** `tagOf` the document: the change is made only while that is as it was read, and throws ChangedError otherwise. */
+  ifMatch?: string | undefined;
 }
 
 /** How to wait for what takes long. */
@@ -183,9 +225,44 @@ export class ToneBridge {
     return this.#json(post("/api/v1/compare", body, options));
   }
 
+  /**
+   * Say how a message will be read, by which of its words, and which rewrites would help. Nothing is stored. Places
+   * count characters (code points), as `[...text]` does.
+   */
+  analyze(body: AnalyzeRequest, options: Call = {}): Promise<MessageAnalysis> {
+    return this.#json({ ...post("/api/v1/analyze", body, options), isRepeatable: true });
+  }
+
   /** Say what a rewrite is worth, by the receipt of its answer. A second vote of a kind replaces the first. */
   giveFeedback(vote: Thumb | Rating | Edit | Choice | Comment, options: Once = {}): Promise<FeedbackStored> {
     return this.#json(once("/api/v1/feedback", vote, options));
+  }
+
+  /** A person's own answers with their messages, the newest first; those before the one with the id `before`. */
+  listAnswers({ before, limit, signal, ...filter }: AnswerFilter & Page & Call = {}): Promise<ShownAnswer[]> {
+    return this.#json(get(`/api/v1/answers${query({ ...selectAnswers(filter), before, limit })}`, { signal }));
+  }
+
+  /**
+   * All of a person's own answers, the newest first, page by page. With `q` it ends where 10,000 answers in a row do
+   * not have it; `until` goes on from there.
+   */
+  iterateAnswers(filter: AnswerFilter & Call = {}): AsyncGenerator<ShownAnswer, void> {
+    return readPages((before) => this.listAnswers({ ...filter, before, limit: PAGE }), ({ answer_id: id }) => id);
+  }
+
+  /** One of a person's own answers, with its message; it is there within a second. */
+  getAnswer(answerId: string, userId?: string, options: Call = {}): Promise<ShownAnswer> {
+    return this.#json(get(`/api/v1/answers/${quote(answerId)}${query({ user_id: userId })}`, options));
+  }
+
+  /**
+   * Delete one of a person's own rewrites: its message, its text, and what the person said about it. It cannot be
+   * undone. It is not listed from then on, and gone from all stores within seconds.
+   */
+  deleteAnswer(answerId: string, { user_id, ...options }: { user_id?: string | undefined } & Call = {}): Promise<void> {
+    const path = `/api/v1/answers/${quote(answerId)}${query({ user_id })}`;
+    return this.#nothing({ method: "DELETE", path, ...options });
   }
 
   // Comparisons
@@ -225,13 +302,14 @@ export class ToneBridge {
   }
 
   /** Batches, the newest first; those before the one with the id `before`. */
-  listBatches({ before, limit, ...options }: Page & Call = {}): Promise<Batch[]> {
-    return this.#json(get(`/api/v1/jobs/batches${query({ before, limit })}`, options));
+  listBatches({ state, since, until, before, limit, ...options }: BatchFilter & Page & Call = {}): Promise<Batch[]> {
+    const asked = { state, since: since?.toISOString(), until: until?.toISOString(), before, limit };
+    return this.#json(get(`/api/v1/jobs/batches${query(asked)}`, options));
   }
 
   /** All batches, the newest first, page by page. */
-  iterateBatches(options: Call = {}): AsyncGenerator<Batch, void> {
-    return readPages((before) => this.listBatches({ before, limit: PAGE, ...options }));
+  iterateBatches(options: BatchFilter & Call = {}): AsyncGenerator<Batch, void> {
+    return readPages((before) => this.listBatches({ before, limit: PAGE, ...options }), idOf);
   }
 
   /** The progress of a batch. */
@@ -267,14 +345,14 @@ export class ToneBridge {
     return this.#transport.open(get(`/api/v1/jobs/batches/${quote(batchId)}/results${query({ format })}`, options));
   }
 
-  /** Jobs in these states, the newest first; those before the one with the id `before`. */
-  listJobs({ state, batchId, before, limit, ...options }: JobFilter & Page & Call = {}): Promise<ListedJob[]> {
-    return this.#json(get(`/api/v1/jobs${query({ state, batch_id: batchId, before, limit })}`, options));
+  /** Jobs in these states and of these kinds, the newest first; those before the one with the id `before`. */
+  listJobs({ state, kind, batchId, before, limit, ...options }: JobFilter & Page & Call = {}): Promise<ListedJob[]> {
+    return this.#json(get(`/api/v1/jobs${query({ state, kind, batch_id: batchId, before, limit })}`, options));
   }
 
-  /** All jobs in these states, the newest first, page by page. */
+  /** All jobs in these states and of these kinds, the newest first, page by page. */
   iterateJobs(filter: JobFilter & Call = {}): AsyncGenerator<ListedJob, void> {
-    return readPages((before) => this.listJobs({ ...filter, before, limit: PAGE }));
+    return readPages((before) => this.listJobs({ ...filter, before, limit: PAGE }), idOf);
   }
 
   /** A job, with the reason of every failed attempt. */
@@ -314,9 +392,14 @@ export class ToneBridge {
     return this.#json(post("/api/v1/webhooks", body, options));
   }
 
-  /** All webhooks, the oldest first, without their secrets. */
-  listWebhooks(options: Call = {}): Promise<Webhook[]> {
-    return this.#json(get("/api/v1/webhooks", options));
+  /** Webhooks, the newest first, without their secrets; those before the one with the id `before`. */
+  listWebhooks({ before, limit, ...options }: Page & Call = {}): Promise<Webhook[]> {
+    return this.#json(get(`/api/v1/webhooks${query({ before, limit })}`, options));
+  }
+
+  /** All webhooks, the newest first, page by page. */
+  iterateWebhooks(options: Call = {}): AsyncGenerator<Webhook, void> {
+    return readPages((before) => this.listWebhooks({ before, limit: PAGE, ...options }), idOf);
   }
 
   /** A webhook, without its secret. */
@@ -325,12 +408,12 @@ export class ToneBridge {
   }
 
   /** Change a webhook. `enabled` stops its deliveries, or starts them again. */
-  changeWebhook(webhookId: string, changes: WebhookChanges, options: Call = {}): Promise<Webhook> {
+  changeWebhook(webhookId: string, changes: WebhookChanges, options: Conditional = {}): Promise<Webhook> {
     return this.#json({ method: "PATCH", path: `/api/v1/webhooks/${quote(webhookId)}`, ...json(changes), ...options });
   }
 
   /** Delete a webhook and the log of its deliveries. */
-  deleteWebhook(webhookId: string, options: Call = {}): Promise<void> {
+  deleteWebhook(webhookId: string, options: Conditional = {}): Promise<void> {
     return this.#nothing({ method: "DELETE", path: `/api/v1/webhooks/${quote(webhookId)}`, ...options });
   }
 
@@ -350,19 +433,16 @@ export class ToneBridge {
   /** The log of a webhook, the newest first; those before the one with the id `before`. */
   listDeliveries(
     webhookId: string,
-    { state, before, limit, ...options }: { state?: readonly State[] | undefined } & Page & Call = {},
+    { state, event, before, limit, ...options }: DeliveryFilter & Page & Call = {},
   ): Promise<Delivery[]> {
     return this.#json(
-      get(`/api/v1/webhooks/${quote(webhookId)}/deliveries${query({ state, before, limit })}`, options),
+      get(`/api/v1/webhooks/${quote(webhookId)}/deliveries${query({ state, event, before, limit })}`, options),
     );
   }
 
   /** The whole log of a webhook, the newest first, page by page. */
-  iterateDeliveries(
-    webhookId: string,
-    filter: { state?: readonly State[] | undefined } & Call = {},
-  ): AsyncGenerator<Delivery, void> {
-    return readPages((before) => this.listDeliveries(webhookId, { ...filter, before, limit: PAGE }));
+  iterateDeliveries(webhookId: string, filter: DeliveryFilter & Call = {}): AsyncGenerator<Delivery, void> {
+    return readPages((before) => this.listDeliveries(webhookId, { ...filter, before, limit: PAGE }), idOf);
   }
 
   /** Send a delivery again that arrived or is dead, under the same `webhook-id`. */
@@ -376,11 +456,188 @@ export class ToneBridge {
     return this.#json(post(`/api/v1/webhooks/${quote(webhookId)}/replay`, undefined, options));
   }
 
+  // Inbound webhooks, for admins: other tools send messages, and the rewrites go to an address of yours
+
+  /** Have another tool's messages rewritten from now on. The secret is shown only once. */
+  createInboundWebhook(body: NewInboundWebhook, options: Call = {}): Promise<MadeInboundWebhook> {
+    return this.#json(post("/api/v1/inbound-webhooks", body, options));
+  }
+
+  /** Inbound webhooks, the newest first, without their secrets; those before the one with the id `before`. */
+  listInboundWebhooks({ before, limit, ...options }: Page & Call = {}): Promise<InboundWebhook[]> {
+    return this.#json(get(`/api/v1/inbound-webhooks${query({ before, limit })}`, options));
+  }
+
+  /** All inbound webhooks, the newest first, page by page. */
+  iterateInboundWebhooks(options: Call = {}): AsyncGenerator<InboundWebhook, void> {
+    return readPages((before) => this.listInboundWebhooks({ before, limit: PAGE, ...options }), idOf);
+  }
+
+  /** An inbound webhook, without its secret. */
+  getInboundWebhook(inboundWebhookId: string, options: Call = {}): Promise<InboundWebhook> {
+    return this.#json(get(`/api/v1/inbound-webhooks/${quote(inboundWebhookId)}`, options));
+  }
+
+  /** Change an inbound webhook; what is left out stays. */
+  changeInboundWebhook(
+    inboundWebhookId: string,
+    changes: InboundWebhookChanges,
+    options: Conditional = {},
+  ): Promise<InboundWebhook> {
+    const path = `/api/v1/inbound-webhooks/${quote(inboundWebhookId)}`;
+    return this.#json({ method: "PATCH", path, ...json(changes), ...options });
+  }
+
+  /** Delete an inbound webhook and revoke its key; what waits is not delivered. */
+  deleteInboundWebhook(inboundWebhookId: string, options: Conditional = {}): Promise<void> {
+    const path = `/api/v1/inbound-webhooks/${quote(inboundWebhookId)}`;
+    return this.#nothing({ method: "DELETE", path, ...options });
+  }
+
+  /**
+   * Make a new secret, or take the one that the tool has made. For a day both are accepted. It is not tried again: a
+   * third secret would end the first at once.
+   */
+  rotateInboundWebhookSecret(
+    inboundWebhookId: string,
+    body: InboundSecret = {},
+    options: Call = {},
+  ): Promise<NewInboundSecret> {
+    return this.#json(post(`/api/v1/inbound-webhooks/${quote(inboundWebhookId)}/secret`, body, options));
+  }
+
+  // Dictionaries
+
+  /** The terms of the organisation, or of a person, the newest first; those before the one with the id `before`. */
+  listDictionaryTerms({
+    scope,
+    user_id,
+    before,
+    limit,
+    ...options
+  }: { scope?: Scope | undefined; user_id?: string | undefined } & Page & Call = {}): Promise<DictionaryTerm[]> {
+    return this.#json(get(`/api/v1/dictionary${query({ scope, user_id, before, limit })}`, options));
+  }
+
+  /** All terms of the organisation, or of a person, the newest first, page by page. */
+  iterateDictionaryTerms(
+    filter: { scope?: Scope | undefined; user_id?: string | undefined } & Call = {},
+  ): AsyncGenerator<DictionaryTerm, void> {
+    return readPages((before) => this.listDictionaryTerms({ ...filter, before, limit: PAGE }), idOf);
+  }
+
+  /** Add a term, in effect at once; to the organisation's dictionary for admins. */
+  addDictionaryTerm(body: NewDictionaryTerm, options: Call = {}): Promise<DictionaryTerm> {
+    return this.#json(post("/api/v1/dictionary", body, options));
+  }
+
+  /** A term of the organisation, or of a person. */
+  getDictionaryTerm(
+    termId: string,
+    { user_id, ...options }: { user_id?: string | undefined } & Call = {},
+  ): Promise<DictionaryTerm> {
+    return this.#json(get(`/api/v1/dictionary/${quote(termId)}${query({ user_id })}`, options));
+  }
+
+  /** Change a term, in effect at once. */
+  changeDictionaryTerm(
+    termId: string,
+    changes: DictionaryTermChanges,
+    options: Conditional = {},
+  ): Promise<DictionaryTerm> {
+    return this.#json({ method: "PATCH", path: `/api/v1/dictionary/${quote(termId)}`, ...json(changes), ...options });
+  }
+
+  /** Delete a term, in effect at once. */
+  deleteDictionaryTerm(
+    termId: string,
+    { user_id, ...options }: { user_id?: string | undefined } & Conditional = {},
+  ): Promise<void> {
+    const path = `/api/v1/dictionary/${quote(termId)}${query({ user_id })}`;
+    return this.#nothing({ method: "DELETE", path, ...options });
+  }
+
+  // Rules
+
+  /** The rules of the organisation, or of a person, the newest first; those before the one with the id `before`. */
+  listRules({
+    scope,
+    user_id,
+    before,
+    limit,
+    ...options
+  }: { scope?: Scope | undefined; user_id?: string | undefined } & Page & Call = {}): Promise<ListedRule[]> {
+    return this.#json(get(`/api/v1/rules${query({ scope, user_id, before, limit })}`, options));
+  }
+
+  /** All rules of the organisation, or of a person, the newest first, page by page. */
+  iterateRules(
+    filter: { scope?: Scope | undefined; user_id?: string | undefined } & Call = {},
+  ): AsyncGenerator<ListedRule, void> {
+    return readPages((before) => this.listRules({ ...filter, before, limit: PAGE }), idOf);
+  }
+
+  /** Add a rule, in effect at once; to the organisation's rules for admins. */
+  addRule(body: NewRule, options: Call = {}): Promise<ListedRule> {
+    return this.#json(post("/api/v1/rules", body, options));
+  }
+
+  /** A rule of the organisation, or of a person. */
+  getRule(ruleId: string, { user_id, ...options }: { user_id?: string | undefined } & Call = {}): Promise<ListedRule> {
+    return this.#json(get(`/api/v1/rules/${quote(ruleId)}${query({ user_id })}`, options));
+  }
+
+  /** Change a rule, or turn it on or off; what is left out stays. */
+  changeRule(ruleId: string, changes: RuleChanges, options: Conditional = {}): Promise<ListedRule> {
+    return this.#json({ method: "PATCH", path: `/api/v1/rules/${quote(ruleId)}`, ...json(changes), ...options });
+  }
+
+  /** Delete a rule, in effect at once. */
+  deleteRule(ruleId: string, { user_id, ...options }: { user_id?: string | undefined } & Conditional = {}): Promise<void> {
+    const path = `/api/v1/rules/${quote(ruleId)}${query({ user_id })}`;
+    return this.#nothing({ method: "DELETE", path, ...options });
+  }
+
+  /** The first rule that fires for a message, what it proposes, and why. Nothing is stored. */
+  matchRules(message: MessageToMatch, options: Call = {}): Promise<RuleMatch> {
+    return this.#json({ ...post("/api/v1/rules/match", message, options), isRepeatable: true });
+  }
+
+  /** Try a rule, stored or a draft, on the messages that a person had rewritten last. */
+  dryRunRule(dryRun: DryRun, options: Call = {}): Promise<DryRunResult> {
+    return this.#json(post("/api/v1/rules/dry-run", dryRun, options));
+  }
+
+  /** Who changed which rule and how, the newest first; those before the one with the id `before`. */
+  listRuleChanges({
+    scope,
+    user_id,
+    before,
+    limit,
+    ...options
+  }: { scope?: Scope | undefined; user_id?: string | undefined } & Page & Call = {}): Promise<RecordedRuleChange[]> {
+    return this.#json(get(`/api/v1/rules/changes${query({ scope, user_id, before, limit })}`, options));
+  }
+
+  /** All changes of rules, the newest first, page by page. */
+  iterateRuleChanges(
+    filter: { scope?: Scope | undefined; user_id?: string | undefined } & Call = {},
+  ): AsyncGenerator<RecordedRuleChange, void> {
+    return readPages((before) => this.listRuleChanges({ ...filter, before, limit: PAGE }), idOf);
+  }
+
   // Experiments
 
-  /** The newest experiments, the newest first. */
-  listExperiments({ limit, ...options }: { limit?: number } & Call = {}): Promise<ListedExperiment[]> {
-    return this.#json(get(`/api/v1/experiments${query({ limit })}`, options));
+  /** Experiments with these statuses, the newest first; those before the one with the id `before`. */
+  listExperiments({ status, before, limit, ...options }: ExperimentFilter & Page & Call = {}): Promise<
+    ListedExperiment[]
+  > {
+    return this.#json(get(`/api/v1/experiments${query({ status, before, limit })}`, options));
+  }
+
+  /** All experiments with these statuses, the newest first, page by page. */
+  iterateExperiments(filter: ExperimentFilter & Call = {}): AsyncGenerator<ListedExperiment, void> {
+    return readPages((before) => this.listExperiments({ ...filter, before, limit: PAGE }), idOf);
   }
 
   /** An experiment with its plan and its decisions. */
@@ -440,7 +697,10 @@ export class ToneBridge {
 
   // People, keys and consent
 
-  /** Sign in: the tokens of a new session. Give the access token to a client of its own (`token`). */
+  /**
+   * Sign in: the tokens of a new session. Give the access token to a client of its own (`token`). By `device`, such as
+   * "Firefox on Linux", the person recognises the session in their list.
+   */
   login(body: SignIn, options: Call = {}): Promise<Tokens> {
     return this.#json(post("/api/v1/auth/login", body, options));
   }
@@ -454,6 +714,26 @@ export class ToneBridge {
   logout(refreshToken: string, options: Call = {}): Promise<void> {
     const request = post("/api/v1/auth/logout", { refresh_token: refreshToken }, options);
     return this.#nothing({ ...request, isRepeatable: true });
+  }
+
+  /** Where you are signed in, the newest first; for people with a session, as all of these three are. */
+  listSessions({ before, limit, ...options }: Page & Call = {}): Promise<ListedSession[]> {
+    return this.#json(get(`/api/v1/auth/sessions${query({ before, limit })}`, options));
+  }
+
+  /** All of your sessions, page by page. */
+  iterateSessions(options: Call = {}): AsyncGenerator<ListedSession, void> {
+    return readPages((before) => this.listSessions({ before, limit: PAGE, ...options }), idOf);
+  }
+
+  /** End one of your sessions. */
+  endSession(sessionId: string, options: Call = {}): Promise<void> {
+    return this.#nothing({ method: "DELETE", path: `/api/v1/auth/sessions/${quote(sessionId)}`, ...options });
+  }
+
+  /** End all of your sessions but the one of this client, and say how many those were. */
+  endOtherSessions(options: Call = {}): Promise<EndedSessions> {
+    return this.#json({ method: "DELETE", path: "/api/v1/auth/sessions", ...options });
   }
 
   /** The caller: name, organisation and role. */
@@ -471,9 +751,14 @@ export class ToneBridge {
     return this.#json(post("/api/v1/auth/register", body, options));
   }
 
-  /** All accounts of your organisation; for admins. */
-  listAccounts(options: Call = {}): Promise<ListedAccount[]> {
-    return this.#json(get("/api/v1/accounts", options));
+  /** Accounts of your organisation, the newest first; those before the one with the id `before`; for admins. */
+  listAccounts({ role, q, before, limit, ...options }: AccountFilter & Page & Call = {}): Promise<ListedAccount[]> {
+    return this.#json(get(`/api/v1/accounts${query({ role, q, before, limit })}`, options));
+  }
+
+  /** All accounts of your organisation, the newest first, page by page; for admins. */
+  iterateAccounts(filter: AccountFilter & Call = {}): AsyncGenerator<ListedAccount, void> {
+    return readPages((before) => this.listAccounts({ ...filter, before, limit: PAGE }), idOf);
   }
 
   /** Give a person another role; for admins. */
@@ -492,9 +777,14 @@ export class ToneBridge {
     return this.#json(post("/api/v1/keys", body, options));
   }
 
-  /** All API keys, the newest first, without their secrets; for admins. */
-  listKeys(options: Call = {}): Promise<ListedKey[]> {
-    return this.#json(get("/api/v1/keys", options));
+  /** API keys, the newest first, without their secrets; those before the one with the id `before`; for admins. */
+  listKeys({ role, revoked, before, limit, ...options }: KeyFilter & Page & Call = {}): Promise<ListedKey[]> {
+    return this.#json(get(`/api/v1/keys${query({ role, revoked, before, limit })}`, options));
+  }
+
+  /** All API keys, the newest first, page by page; for admins. */
+  iterateKeys(filter: KeyFilter & Call = {}): AsyncGenerator<ListedKey, void> {
+    return readPages((before) => this.listKeys({ ...filter, before, limit: PAGE }), idOf);
   }
 
   /** Revoke an API key; for admins. */
@@ -502,14 +792,62 @@ export class ToneBridge {
     return this.#nothing({ method: "DELETE", path: `/api/v1/keys/${quote(keyId)}`, ...options });
   }
 
+  /**
+   * Who made, changed and revoked keys, secrets and tokens, the newest first; those before the one with the id
+   * `before`; for admins.
+   */
+  listKeyChanges({ action, keyId, before, limit, ...options }: KeyChangeFilter & Page & Call = {}): Promise<KeyChange[]> {
+    return this.#json(get(`/api/v1/keys/changes${query({ action, key_id: keyId, before, limit })}`, options));
+  }
+
+  /** All changes of keys, secrets and tokens, the newest first, page by page; for admins. */
+  iterateKeyChanges(options: KeyChangeFilter & Call = {}): AsyncGenerator<KeyChange, void> {
+    return readPages((before) => this.listKeyChanges({ before, limit: PAGE, ...options }), idOf);
+  }
+
+  /** The origins of the web pages that may use your organisation's tokens and keys; for admins. */
+  async getOrigins(options: Call = {}): Promise<string[]> {
+    const document = await this.#json<Origins>(get("/api/v1/origins", options));
+    TAGS.set(document.origins, tagOf(document));
+    return document.origins;
+  }
+
+  /** Replace the origins of your organisation; for admins. */
+  putOrigins(origins: string[], options: Conditional = {}): Promise<void> {
+    return this.#nothing(put("/api/v1/origins", { origins }, options));
+  }
+
+  /** The origins of the web pages that may use a key; for admins. */
+  getKeyOrigins(keyId: string, options: Call = {}): Promise<KeyOrigins> {
+    return this.#json(get(`/api/v1/keys/${quote(keyId)}/origins`, options));
+  }
+
+  /** Give a key a list of origins of its own, or with null that of the organisation; for admins. */
+  putKeyOrigins(keyId: string, origins: string[] | null, options: Conditional = {}): Promise<void> {
+    return this.#nothing(put(`/api/v1/keys/${quote(keyId)}/origins`, { origins }, options));
+  }
+
+  /** Change the quota of a key for web pages, in rewrites a day (UTC); for admins. */
+  putKeyQuota(keyId: string, rewritesADay: number, options: Call = {}): Promise<void> {
+    return this.#nothing(put(`/api/v1/keys/${quote(keyId)}/quota`, { rewrites_a_day: rewritesADay }, options));
+  }
+
   /** Make a secret that signs requests with a key, which is shown only once; for admins. A key has two at most. */
   createRequestSecret(keyId: string, options: Call = {}): Promise<MadeRequestSecret> {
     return this.#json(post(`/api/v1/keys/${quote(keyId)}/secrets`, undefined, options));
   }
 
-  /** The secrets that sign requests with a key, without what they sign with; for admins. */
-  listRequestSecrets(keyId: string, options: Call = {}): Promise<ListedRequestSecret[]> {
-    return this.#json(get(`/api/v1/keys/${quote(keyId)}/secrets`, options));
+  /** The secrets that sign requests with a key, the newest first, without what they sign with; for admins. */
+  listRequestSecrets(
+    keyId: string,
+    { before, limit, ...options }: Page & Call = {},
+  ): Promise<ListedRequestSecret[]> {
+    return this.#json(get(`/api/v1/keys/${quote(keyId)}/secrets${query({ before, limit })}`, options));
+  }
+
+  /** All secrets that sign requests with a key, page by page; for admins. */
+  iterateRequestSecrets(keyId: string, options: Call = {}): AsyncGenerator<ListedRequestSecret, void> {
+    return readPages((before) => this.listRequestSecrets(keyId, { before, limit: PAGE, ...options }), idOf);
   }
 
   /** Revoke a secret that signs requests; for admins. */
@@ -528,6 +866,18 @@ export class ToneBridge {
     return this.#json(post("/api/v1/signing-keys", body, options));
   }
 
+  /** Signing keys, the newest first, without what they sign with; those before the one `before`; for admins. */
+  listSigningKeys({ role, revoked, before, limit, ...options }: KeyFilter & Page & Call = {}): Promise<
+    ListedSigningKey[]
+  > {
+    return this.#json(get(`/api/v1/signing-keys${query({ role, revoked, before, limit })}`, options));
+  }
+
+  /** All signing keys, the newest first, page by page; for admins. */
+  iterateSigningKeys(filter: KeyFilter & Call = {}): AsyncGenerator<ListedSigningKey, void> {
+    return readPages((before) => this.listSigningKeys({ ...filter, before, limit: PAGE }), ({ kid }) => kid);
+  }
+
   /** Revoke a signing key; for admins. */
   deleteSigningKey(kid: string, options: Call = {}): Promise<void> {
     return this.#nothing({ method: "DELETE", path: `/api/v1/signing-keys/${quote(kid)}`, ...options });
@@ -544,9 +894,61 @@ export class ToneBridge {
   }
 
   /** Set whether a person's feedback may train models. */
-  putConsent(body: NewConsent, options: Call = {}): Promise<Consent> {
+  putConsent(body: NewConsent, options: Conditional = {}): Promise<Consent> {
     return this.#json(put("/api/v1/consent", body, options));
   }
+
+  /**
+   * Erase everything that a person wrote, got and voted. It cannot be undone. While an erasure of the person is not
+   * finished, this gives that one.
+   */
+  requestErasure(userId?: string, options: Call = {}): Promise<Erasure> {
+    return this.#json(post("/api/v1/erasures", { erase: "everything", user_id: userId }, options));
+  }
+
+  /** A person's own erasures, the newest first: how far each is, and what it has removed. */
+  listErasures({ userId, before, limit, ...options }: { userId?: string } & Page & Call = {}): Promise<Erasure[]> {
+    return this.#json(get(`/api/v1/erasures${query({ user_id: userId, before, limit })}`, options));
+  }
+
+  /** All of a person's own erasures, page by page. */
+  iterateErasures(filter: { userId?: string } & Call = {}): AsyncGenerator<Erasure, void> {
+    return readPages((before) => this.listErasures({ ...filter, before, limit: PAGE }), idOf);
+  }
+
+  /** What a person prefers, for your program to preselect. */
+  getPreferences(userId?: string, options: Call = {}): Promise<Preferences> {
+    return this.#json(get(`/api/v1/preferences${query({ user_id: userId })}`, options));
+  }
+
+  /** Replace what a person prefers: what is left out is no preference from now on. */
+  putPreferences(body: NewPreferences, options: Conditional = {}): Promise<Preferences> {
+    return this.#json(put("/api/v1/preferences", body, options));
+  }
+
+  // Feedback on the app itself
+
+  /** Say something about the app to the admins of the organisation; one a minute for each person. */
+  giveAppFeedback(body: NewAppFeedback, options: Call = {}): Promise<AppFeedback> {
+    return this.#json(post("/api/v1/app-feedback", body, options));
+  }
+
+  /** What people said about the app, the newest first; that before the one with the id `before`. For admins. */
+  listAppFeedback({ before, limit, ...options }: Page & Call = {}): Promise<AppFeedback[]> {
+    return this.#json(get(`/api/v1/app-feedback${query({ before, limit })}`, options));
+  }
+
+  /** All that people said about the app, the newest first, page by page. */
+  iterateAppFeedback(options: Call = {}): AsyncGenerator<AppFeedback, void> {
+    return readPages((before) => this.listAppFeedback({ ...options, before, limit: PAGE }), idOf);
+  }
+
+  /** Delete what a person said about the app. */
+  deleteAppFeedback(feedbackId: string, options: Call = {}): Promise<void> {
+    return this.#nothing({ method: "DELETE", path: `/api/v1/app-feedback/${quote(feedbackId)}`, ...options });
+  }
+
+  // The organisation
 
   /** Your organisation's decisions about training; for owners. */
   getOrganisation(options: Call = {}): Promise<Terms> {
@@ -554,7 +956,7 @@ export class ToneBridge {
   }
 
   /** Change your organisation's decisions about training; for owners. */
-  putOrganisation(body: NewTerms, options: Call = {}): Promise<Terms> {
+  putOrganisation(body: NewTerms, options: Conditional = {}): Promise<Terms> {
     return this.#json(put("/api/v1/organisation", body, options));
   }
 
@@ -562,9 +964,10 @@ export class ToneBridge {
 
   /** A WebSocket: what changes, as it happens, and rewrites. `reconnects` says for how long it tries again. */
   openSocket(reconnects: Partial<Retries> = {}): Promise<Socket> {
-    const { url, credentials, retries } = this.#transport;
+    const { url, credentials, retries, timeoutMs } = this.#transport;
     const patience = { ...RECONNECTS, ...reconnects };
-    return new Socket(`${url}/api/v1/ws`, credentials, retries, patience, this.#openWebSocket).open();
+    const address = `${url}/api/v1/ws`;
+    return new Socket(address, credentials, retries, patience, this.#openWebSocket, timeoutMs).open();
   }
 
   /** Execute a GraphQL document: `data` and `errors`. With `isRepeatable`, as a query is, it is tried again. */
@@ -616,7 +1019,11 @@ export class ToneBridge {
   }
 
   async #json<T>(request: Request): Promise<T> {
-    return JSON.parse(await this.#transport.send(request)) as T;
+    let tag: string | undefined;
+    const text = await this.#transport.send({ ...request, onTag: (read) => (tag = read) });
+    const document = JSON.parse(text) as T;
+    if (tag !== undefined && typeof document === "object" && document !== null) TAGS.set(document, tag);
+    return document;
   }
 
   async #nothing(request: Request): Promise<void> {
@@ -634,20 +1041,78 @@ export interface Page {
   limit?: number | undefined;
 }
 
+/** Which batches: with a message in one of these states, accepted from `since` on and before `until`. */
+export interface BatchFilter {
+  state?: readonly State[] | undefined;
+  since?: Date | undefined;
+  until?: Date | undefined;
+}
+
 /** Which jobs. */
 export interface JobFilter {
   state?: readonly State[] | undefined;
+  kind?: readonly Kind[] | undefined;
   batchId?: string | undefined;
 }
 
+/** Which deliveries of a webhook. */
+export interface DeliveryFilter {
+  state?: readonly State[] | undefined;
+  event?: readonly EventType[] | undefined;
+}
+
+/** Which experiments. */
+export interface ExperimentFilter {
+  status?: readonly Status[] | undefined;
+}
+
+/** Which accounts; `q` is a part of their address or name. */
+export interface AccountFilter {
+  role?: readonly Role[] | undefined;
+  q?: string | undefined;
+}
+
+/** Which API keys or signing keys. */
+export interface KeyFilter {
+  role?: readonly Role[] | undefined;
+  revoked?: boolean | undefined;
+}
+
+/** Which changes of keys: of these kinds, of an API key. */
+export interface KeyChangeFilter {
+  action?: readonly KeyAction[] | undefined;
+  keyId?: string | undefined;
+}
+
+/** Which answers: of whom, of which types, from `since` on and before `until`. */
+export interface AnswerFilter {
+  userId?: string | undefined;
+  transformType?: readonly TransformType[] | undefined;
+  since?: Date | undefined;
+  until?: Date | undefined;
+  /** A part of the message or of the rewrite, in any case. */
+  q?: string | undefined;
+}
+
 const quote = encodeURIComponent;
+const TAGS = new WeakMap<object, string>(); // of the documents that were read
+
+/**
+ * The tag (`ETag`) of the state of a document that a method has read, for `ifMatch` of the method that changes it. It
+ * throws for what was not read by itself: the answer of a change has no tag.
+ */
+export function tagOf(document: object): string {
+  const tag = TAGS.get(document);
+  if (tag === undefined) throw new TypeError("this has no tag: read it by the method that gets it, such as getRule");
+  return tag;
+}
 
 function get(path: string, { signal }: Call): Request {
   return { method: "GET", path, signal };
 }
 
-function put(path: string, body: object, { signal }: Call): Request {
-  return { method: "PUT", path, ...json(body), signal };
+function put(path: string, body: object, { signal, ifMatch }: Conditional): Request {
+  return { method: "PUT", path, ...json(body), signal, ifMatch };
 }
 
 /** A request that does something, without a key that would make it safe to repeat. */
@@ -660,15 +1125,29 @@ function once(path: string, body: object, { idempotencyKey = makeId(), signal }:
   return { method: "POST", path, ...json(body), idempotencyKey, signal };
 }
 
-async function* readPages<T extends { id: string }>(
+function selectAnswers({ userId, transformType, since, until, q }: AnswerFilter): Parameters<typeof query>[0] {
+  return {
+    user_id: userId,
+    transform_type: transformType,
+    since: since?.toISOString(),
+    until: until?.toISOString(),
+    q,
+  };
+}
+
+const idOf = ({ id }: { id: string }): string => id;
+
+async function* readPages<T>(
   read: (before: string | undefined) => Promise<T[]>,
+  identify: (row: T) => string,
 ): AsyncGenerator<T, void> {
   let before: string | undefined;
   for (;;) {
     const page = await read(before);
     yield* page;
-    before = page.at(-1)?.id;
-    if (before === undefined) return;
+    const last = page.at(-1);
+    if (last === undefined) return;
+    before = identify(last);
   }
 }
 

@@ -46,6 +46,9 @@ export class NotFoundError extends ToneBridgeError {}
 /** 409: this is not possible now. */
 export class ConflictError extends ToneBridgeError {}
 
+/** 412: what a call would change is no longer in the state that `ifMatch` names; nothing was done. */
+export class ChangedError extends ToneBridgeError {}
+
 /** 422: the request is not valid; `fields` says which of its fields. */
 export class InvalidRequestError extends ToneBridgeError {
   /** What is wrong, by the name of the field. */
@@ -82,6 +85,7 @@ const BY_STATUS: Record<number, typeof ToneBridgeError> = {
   403: ForbiddenError,
   404: NotFoundError,
   409: ConflictError,
+  412: ChangedError,
   422: InvalidRequestError,
   429: TooManyRequestsError,
   502: UnavailableError,

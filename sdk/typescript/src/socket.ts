@@ -2,6 +2,7 @@
 
 import { makeId } from "./bytes.js";
 import {
+  ForbiddenError,
   fromProblem,
   ToneBridgeError,
   TooManyRequestsError,
@@ -17,18 +18,25 @@ import type { Credentials } from "./transport.js";
 
 export type Channel = "jobs" | "answers" | "experiments" | "releases";
 
-/** Something has changed; `data` is as it is now. `cursor` is its place among all changes. */
+/**
+ * Something has changed; `data` is as it is now. `cursor` is its place in the subscription, which is of a person
+ * (`userId`), of an experiment, or of neither, as you have subscribed.
+ */
 export interface Change {
   kind: "change";
   channel: Channel;
+  experimentId?: string | undefined;
+  userId?: string | undefined;
   cursor: string;
   data: Record<string, unknown>;
 }
 
-/** Changes of this channel may be missing: read the state by the other methods. */
+/** Changes of this subscription may be missing: read the state by the other methods. */
 export interface Reset {
   kind: "reset";
   channel: Channel;
+  experimentId?: string | undefined;
+  userId?: string | undefined;
   cursor: string;
 }
 
@@ -54,9 +62,13 @@ interface Message {
   type: string;
   id?: string;
   channel?: Channel;
+  experiment_id?: string;
+  user_id?: string;
+  subscription?: string;
   cursor?: string;
   data?: unknown;
   retry_after_s?: number;
+  ping_every_s?: number;
 }
 
 interface Subscription {
@@ -67,6 +79,7 @@ interface Subscription {
 
 const LOST: Message = { type: "lost" }; // in place of a reply that will not come: the connection broke
 const UNAUTHENTICATED = 4401;
+const FORBIDDEN = 4403;
 const TOO_MANY = 4429;
 
 /** Things that somebody waits for. */
@@ -98,23 +111,61 @@ class Mailbox<T> {
   }
 }
 
-/** One connection, whose messages are read one by one. */
+/**
+ * One connection, whose messages are read one by one. When it dies without a word, a browser says so only once TCP has
+ * noticed, and cannot send a ping. So a silent connection gets a message that is answered.
+ */
 class Wire {
   readonly #messages = new Mailbox<Message>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #silence = 0; // turns of the timer since the last message
 
   private constructor(private readonly raw: WebSocketLike) {
-    raw.addEventListener("message", ({ data }) => this.#messages.put(JSON.parse(String(data))));
-    raw.addEventListener("close", ({ code, reason }) => this.#messages.fail(explain(code, reason)));
+    raw.addEventListener("message", ({ data }) => {
+      this.#silence = 0;
+      const message = JSON.parse(String(data)) as Message;
+      if (message.type !== "pong") this.#messages.put(message);
+    });
+    raw.addEventListener("close", ({ code, reason }) => this.#end(explain(code, reason)));
   }
 
-  static open(raw: WebSocketLike, url: string): Promise<Wire> {
+  /** Open it; within `timeoutMs` it has to be open, and `watch` has to be called. */
+  static open(raw: WebSocketLike, url: string, timeoutMs: number): Promise<Wire> {
     return new Promise((resolve, reject) => {
       const wire = new Wire(raw);
       raw.addEventListener("open", () => resolve(wire));
       const refuse = (): void => reject(new UnreachableError(`no WebSocket at ${url}`, false));
       raw.addEventListener("error", refuse);
       raw.addEventListener("close", refuse);
+      wire.#timer = setTimeout(() => {
+        refuse();
+        wire.#lose();
+      }, timeoutMs);
     });
+  }
+
+  /**
+   * Send a ping when no message has come for `everyMs`, and end the connection when none comes for as long again. A
+   * gateway that answers no pings names no time.
+   */
+  watch(everyMs: number | undefined): void {
+    clearTimeout(this.#timer);
+    if (everyMs === undefined) return;
+    this.#timer = setInterval(() => {
+      this.#silence += 1;
+      if (this.#silence > 2) this.#lose();
+      else if (this.#silence === 2) this.send({ type: "ping" });
+    }, everyMs);
+  }
+
+  #lose(): void {
+    this.#end(new UnreachableError("nothing comes on the connection", false));
+    this.raw.close();
+  }
+
+  #end(error: ToneBridgeError): void {
+    clearInterval(this.#timer);
+    this.#messages.fail(error);
   }
 
   receive(): Promise<Message> {
@@ -126,6 +177,7 @@ class Wire {
   }
 
   close(): void {
+    clearInterval(this.#timer);
     this.raw.close(1000);
   }
 }
@@ -141,7 +193,8 @@ export class Socket implements AsyncIterable<Change | Reset> {
   #failure: ToneBridgeError | undefined; // after which it does not connect again
   #isClosed = false;
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #cursors = new Map<Channel, string>();
+  readonly #byId = new Map<string, Subscription>(); // the gateway names them in what it sends
+  readonly #cursors = new Map<string, string>();
   readonly #changes = new Mailbox<Change | Reset>();
   readonly #replies = new Map<string, Mailbox<Message>>(); // by the id of a rewrite
   readonly #confirmations = new Mailbox<Message>();
@@ -153,6 +206,7 @@ export class Socket implements AsyncIterable<Change | Reset> {
     private readonly retries: Retries,
     private readonly reconnects: Retries,
     private readonly openWebSocket: OpenWebSocket,
+    private readonly timeoutMs: number,
   ) {
     this.#signedUrl = url; // a handshake is an HTTP request
     this.#url = url.replace(/^http/, "ws");
@@ -165,9 +219,9 @@ export class Socket implements AsyncIterable<Change | Reset> {
     return this;
   }
 
-  /** The newest cursor of each channel, from which another connection can go on (`after`). */
-  get cursors(): Partial<Record<Channel, string>> {
-    return Object.fromEntries(this.#cursors);
+  /** The newest cursor of a subscription, from which another connection can go on with the same one (`after`). */
+  getCursor(channel: Channel, selection: Selection = {}): string | undefined {
+    return this.#cursors.get(toKey(toSubscription(channel, selection)));
   }
 
   /** Close the connection. Whoever iterates over it comes to the end. */
@@ -194,17 +248,17 @@ export class Socket implements AsyncIterable<Change | Reset> {
   async subscribe(channel: Channel, { after, ...selection }: Selection & { after?: string } = {}): Promise<void> {
     const subscription = toSubscription(channel, selection);
     const confirmed = await this.#command({ type: "subscribe", ...subscription, after });
-    this.#subscriptions.set(JSON.stringify(subscription), subscription);
-    if (!this.#cursors.has(channel)) this.#cursors.set(channel, confirmed.cursor as string);
+    const key = toKey(subscription);
+    this.#subscriptions.set(key, subscription);
+    if (!this.#cursors.has(key)) this.#cursors.set(key, confirmed.cursor as string);
   }
 
   /** Get what happens in a channel no longer. */
   async unsubscribe(channel: Channel, selection: Selection = {}): Promise<void> {
     const subscription = toSubscription(channel, selection);
     await this.#command({ type: "unsubscribe", ...subscription });
-    this.#subscriptions.delete(JSON.stringify(subscription));
-    const others = [...this.#subscriptions.values()];
-    if (others.every((other) => other.channel !== channel)) this.#cursors.delete(channel);
+    this.#subscriptions.delete(toKey(subscription));
+    this.#cursors.delete(toKey(subscription));
   }
 
   /** Go on with a new token of the same caller, before the one in use expires. */
@@ -295,16 +349,26 @@ export class Socket implements AsyncIterable<Change | Reset> {
   }
 
   #deliver(message: Message): void {
-    const { type, channel, cursor, id } = message;
-    if ((type === "event" || type === "reset") && channel !== undefined && cursor !== undefined) {
-      this.#cursors.set(channel, cursor);
+    const { type, cursor, id } = message;
+    const subscription = this.#byId.get(message.subscription ?? "");
+    if ((type === "event" || type === "reset") && subscription !== undefined && cursor !== undefined) {
+      this.#cursors.set(toKey(subscription), cursor);
+      const { channel, experiment_id: experimentId, user_id: userId } = subscription;
+      const of = { channel, experimentId, userId, cursor };
       const data = message.data as Record<string, unknown>;
-      this.#changes.put(type === "event" ? { kind: "change", channel, cursor, data } : { kind: "reset", channel, cursor });
+      this.#changes.put(type === "event" ? { kind: "change", ...of, data } : { kind: "reset", ...of });
     } else if (id !== undefined) {
       this.#replies.get(id)?.put(message);
     } else {
+      this.#note(message);
       this.#confirmations.put(message);
     }
+  }
+
+  /** Note how the gateway names a subscription that it confirms: its events may follow at once. */
+  #note({ type, subscription, channel, experiment_id, user_id }: Message): void {
+    if (type !== "subscribed" || subscription === undefined || channel === undefined) return;
+    this.#byId.set(subscription, { channel, experiment_id, user_id });
   }
 
   #fail(error: ToneBridgeError): void {
@@ -335,11 +399,12 @@ export class Socket implements AsyncIterable<Change | Reset> {
   async #openWire(): Promise<Wire> {
     const { apiKey, token, signing } = this.credentials;
     const headers = signing ? await sign("GET", this.#signedUrl, new Uint8Array(), signing) : {};
-    const wire = await Wire.open(this.openWebSocket(this.#url, headers), this.#url);
+    const wire = await Wire.open(this.openWebSocket(this.#url, headers), this.#url, this.timeoutMs);
     try {
-      await this.#ask(wire, { type: "auth", token: apiKey ?? token });
+      const { ping_every_s: seconds } = await this.#ask(wire, { type: "auth", token: apiKey ?? token });
+      wire.watch(seconds === undefined ? undefined : seconds * 1000);
       for (const subscription of this.#subscriptions.values()) {
-        const after = this.#cursors.get(subscription.channel);
+        const after = this.#cursors.get(toKey(subscription));
         await this.#ask(wire, { type: "subscribe", ...subscription, after });
       }
     } catch (error) {
@@ -350,13 +415,13 @@ export class Socket implements AsyncIterable<Change | Reset> {
   }
 
   /** Send a message on a connection that nobody else reads yet, and read until it is confirmed. */
-  async #ask(wire: Wire, message: object): Promise<void> {
+  async #ask(wire: Wire, message: object): Promise<Message> {
     wire.send(message);
     for (;;) {
       const received = await wire.receive();
       if (received.type !== "event" && received.type !== "reset") {
-        check(received);
-        return;
+        this.#note(check(received));
+        return received;
       }
       this.#deliver(received);
     }
@@ -367,6 +432,10 @@ function toSubscription(channel: Channel, { experimentId, userId }: Selection): 
   return { channel, experiment_id: experimentId, user_id: userId };
 }
 
+function toKey({ channel, experiment_id, user_id }: Subscription): string {
+  return JSON.stringify([channel, experiment_id, user_id]);
+}
+
 function check(confirmed: Message): Message {
   if (confirmed.type !== "error") return confirmed;
   const { retry_after_s: seconds } = confirmed;
@@ -375,6 +444,9 @@ function check(confirmed: Message): Message {
 
 function explain(code: number, reason: string): ToneBridgeError {
   if (code === UNAUTHENTICATED) return new UnauthorizedError(`${code}: ${reason || "sign in again"}`, { status: 401 });
+  if (code === FORBIDDEN) {
+    return new ForbiddenError(`${code}: ${reason || "this key or token may not"}`, { status: 403 });
+  }
   if (code === TOO_MANY) {
     return new TooManyRequestsError(`${code}: ${reason || "wait before you connect again"}`, { status: 429 });
   }

@@ -14,6 +14,10 @@ export interface Request {
   contentType?: string | undefined;
   accept?: string | undefined;
   idempotencyKey?: string | undefined;
+  /** The tag of the only state in which it is done. */
+  ifMatch?: string | undefined;
+  /** Gets the tag of the document that is read. */
+  onTag?: ((tag: string) => void) | undefined;
   /** A token in place of the caller's. */
   bearer?: string | undefined;
   /** Sent twice, it has one effect; reads, and what has a key. */
@@ -79,7 +83,9 @@ export class Transport {
   }
 
   begin(request: Request): Attempts {
-    const isRepeatable = request.idempotencyKey !== undefined || request.method !== "POST";
+    // Done once, what it is about has another tag.
+    const isRepeatable =
+      request.ifMatch === undefined && (request.idempotencyKey !== undefined || request.method !== "POST");
     return new Attempts(this.retries, request.isRepeatable ?? isRepeatable);
   }
 
@@ -103,6 +109,8 @@ export class Transport {
       });
       wasAnswered = true;
       if (!response.ok) throw fromResponse(response, await response.text(), id);
+      const tag = response.headers.get("etag");
+      if (tag !== null) request.onTag?.(tag);
       const reader = response.body?.getReader();
       while (reader !== undefined) {
         patience.renew();
@@ -129,6 +137,7 @@ export class Transport {
       ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
       ...(request.contentType !== undefined && { "Content-Type": request.contentType }),
       ...(request.idempotencyKey !== undefined && { "Idempotency-Key": request.idempotencyKey }),
+      ...(request.ifMatch !== undefined && { "If-Match": request.ifMatch }),
       Accept: request.accept ?? "*/*",
     };
   }
@@ -185,7 +194,7 @@ export function json(document: unknown): Pick<Request, "content" | "contentType"
 }
 
 /** A query; what is undefined is left out, and of a list each value is given. */
-export function query(fields: Record<string, string | number | readonly string[] | undefined>): string {
+export function query(fields: Record<string, string | number | boolean | readonly string[] | undefined>): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { InvalidRequestError, UnauthorizedError, UnreachableError } from "tonebridge";
-import { API_KEY, connect, control, message, read, until, URL_OF_GATEWAY } from "./installation.mjs";
+import { API_KEY, connect, control, message, openWebSocket, read, until, URL_OF_GATEWAY } from "./installation.mjs";
 
 const client = connect({ url: URL_OF_GATEWAY }); // its connections do not break
 const opened = [];
@@ -36,22 +36,56 @@ test("changes of a channel come as they happen", async () => {
   const socket = await open();
   await socket.subscribe("jobs");
   const last = (await readUntilDone(socket[Symbol.asyncIterator](), await makeBatch())).at(-1);
-  assert.deepEqual([last.channel, socket.cursors], ["jobs", { jobs: last.cursor }]);
+  assert.deepEqual([last.channel, socket.getCursor("jobs")], ["jobs", last.cursor]);
   await socket.unsubscribe("jobs");
-  assert.deepEqual(socket.cursors, {});
+  assert.equal(socket.getCursor("jobs"), undefined);
 });
 
 test("what happens while the connection is broken is not missed", async () => {
   const socket = await open();
   const changes = socket[Symbol.asyncIterator]();
   await socket.subscribe("jobs");
-  await readUntilDone(changes, await makeBatch());
+  const read = new Set((await readUntilDone(changes, await makeBatch())).map((change) => change.cursor));
   await control("go", true);
   const missed = await makeBatch();
   await client.waitForBatch(missed, { pollMs: 20, timeoutMs: 60_000 });
   await control("go", false);
   const seen = await readUntilDone(changes, missed);
-  assert.ok(seen.every((change) => change.data.id === missed), "what was read is not read again");
+  assert.ok(!seen.some((change) => read.has(change.cursor)), "what was read is not read again");
+});
+
+test("a connection that died without a word is noticed, and nothing is missed", async () => {
+  await control("ping_every", 1);
+  const socket = await open();
+  const changes = socket[Symbol.asyncIterator]();
+  await socket.subscribe("jobs");
+  await readUntilDone(changes, await makeBatch());
+  await control("swallow", false);
+  await readUntilDone(changes, await makeBatch());
+  await control("break_connections"); // the one that has died is open still
+  await control("ping_every", 25);
+});
+
+test("a silent connection that is alive is kept", async () => {
+  await control("ping_every", 0.2);
+  let opens = 0;
+  const counted = (url, headers) => {
+    opens += 1;
+    return openWebSocket(url, headers);
+  };
+  const socket = await open({ openWebSocket: counted });
+  await control("ping_every", 25);
+  await socket.subscribe("releases");
+  await new Promise((resolve) => setTimeout(resolve, 2000)); // ten times as long
+  await socket.transform(soften());
+  assert.equal(opens, 1);
+});
+
+test("a connection on which nothing ever comes is given up", async () => {
+  await control("swallow", true);
+  await assert.rejects(open({ timeoutMs: 300, retries: { attempts: 2, baseMs: 1 } }), UnreachableError);
+  await control("swallow", false);
+  await control("break_connections");
 });
 
 test("a cursor that is too old is handed to the caller", async () => {
@@ -59,18 +93,44 @@ test("a cursor that is too old is handed to the caller", async () => {
   await socket.subscribe("jobs", { after: "1-0" });
   const { value: change } = await socket[Symbol.asyncIterator]().next();
   assert.equal(change.kind, "reset");
-  assert.deepEqual(socket.cursors, { jobs: change.cursor });
+  assert.equal(socket.getCursor("jobs"), change.cursor);
 });
 
 test("a cursor of another connection goes on", async () => {
   const socket = await open();
   await socket.subscribe("jobs");
-  const before = socket.cursors.jobs;
+  const before = socket.getCursor("jobs");
   const batchId = await makeBatch();
   await readUntilDone(socket[Symbol.asyncIterator](), batchId);
   const other = await open();
   await other.subscribe("jobs", { after: before });
   await readUntilDone(other[Symbol.asyncIterator](), batchId);
+});
+
+test("no answer of several people is missed when the connection breaks", async () => {
+  const socket = await open();
+  const changes = socket[Symbol.asyncIterator]();
+  const people = [message(), message(), message()];
+  for (const userId of people) await socket.subscribe("answers", { userId });
+  const expected = new Set();
+  await control("go", true);
+  for (const user_id of people) expected.add(`${user_id} ${(await client.transform({ ...soften(), user_id })).answer_id}`);
+  await control("go", false);
+  await control("break_connections"); // in the middle of what is sent again
+  while (expected.size > 0) {
+    const { value: change } = await changes.next();
+    expected.delete(`${change.userId} ${change.data.answer_id}`);
+    assert.equal(typeof socket.getCursor("answers", { userId: change.userId }), "string");
+  }
+});
+
+test("a cursor of another subscription is refused", async () => {
+  const socket = await open();
+  await socket.subscribe("answers", { userId: "ann" });
+  const after = socket.getCursor("answers", { userId: "ann" });
+  await assert.rejects(socket.subscribe("answers", { userId: "bob", after }), InvalidRequestError);
+  await assert.rejects(socket.subscribe("jobs", { after }), InvalidRequestError);
+  await socket.subscribe("answers", { userId: "ann", after });
 });
 
 test("rewrites and changes share a connection", async () => {

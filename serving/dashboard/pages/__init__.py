@@ -9,5 +9,6 @@
 - `calibration`: the error rates of the evidence in simulated experiments.
 - `operations`: the current routing, gateways, decisions and releases; `queue`: jobs and batches on that page.
 - `webhooks`: the addresses that get events, and their forms; `deliveries`: what was sent to one of them.
+- `app_feedback`: what people say about the app itself.
 - `accounts`: people, their roles, and the password of the signed-in person.
 """

@@ -5,6 +5,7 @@ of the organisation here.
 import secrets
 import uuid
 from datetime import datetime
+from operator import itemgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
@@ -12,9 +13,9 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from data.people.identities import Role
-from serving.dashboard import session
-from serving.dashboard.api import GatewayError
 from serving.dashboard.visit import Visit, visit
+from serving.sites import passwords
+from serving.sites.api import GatewayError
 
 router = APIRouter(prefix="/accounts")
 
@@ -64,12 +65,10 @@ def remove(here: Here, account_id: uuid.UUID, csrf: Csrf) -> Response:
 def change_password(here: Here, csrf: Csrf, password: Password, new_password: Password) -> Response:
     """Change the password of the signed-in person. All their sessions end, so the sign-in page follows."""
     here.check(csrf)
-    response = _write(
-        here, "PUT", "/auth/password", {"password": password, "new_password": new_password}, to="/sign-in"
-    )
-    if response.status_code == 303:
-        response.delete_cookie(session.COOKIE)
-    return response
+    try:
+        return passwords.change(here, password, new_password)
+    except GatewayError as error:
+        return _refuse(here, error)
 
 
 def _write(
@@ -78,23 +77,29 @@ def _write(
     path: str,
     body: dict[str, Any] | None = None,
     given: dict[str, Any] | None = None,
-    to: str = "/accounts",
 ) -> Response:
-    """Send a change to the gateway and redirect to `to`. If the gateway rejects it, show the page again."""
+    """Send a change to the gateway and return to the page. If the gateway rejects it, show what was typed."""
     try:
         here.ask(method, path, body)
     except GatewayError as error:
-        if error.status not in (403, 404, 409, 422, 429):
-            raise
-        return _page(here, problem=error.explain(here.words), given=given, status=error.status)
-    return RedirectResponse(to, 303)
+        return _refuse(here, error, given)
+    return RedirectResponse("/accounts", 303)
+
+
+def _refuse(here: Visit, error: GatewayError, given: dict[str, Any] | None = None) -> Response:
+    """The page with the reason of a refusal; any other error of the gateway goes on."""
+    if error.status not in (403, 404, 409, 422, 429):
+        raise error
+    return _page(here, problem=error.explain(here.words), given=given, status=error.status)
 
 
 def _list(here: Visit) -> list[dict[str, Any]]:
-    """The accounts of the organisation. `signed_in_at` is a datetime, or None before the first sign-in."""
+    """The accounts of the organisation, by address. `signed_in_at` is a datetime, or None before the first
+    sign-in.
+    """
     return [
         {**account, "signed_in_at": at and datetime.fromisoformat(at)}
-        for account in here.ask("GET", "/accounts")
+        for account in sorted(here.ask_all("/accounts"), key=itemgetter("email"))
         for at in [account["signed_in_at"]]
     ]
 

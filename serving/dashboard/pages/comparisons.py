@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from data.reasons import Reason
 from data.records import TransformType
 from data.traffic import routing
-from serving.dashboard.api import GatewayError
 from serving.dashboard.visit import Visit, visit
+from serving.sites.api import GatewayError
+from serving.sites.words import as_typed
 
 router = APIRouter(prefix="/compare")
 
@@ -39,7 +40,7 @@ def compare_own(
 ) -> Response:
     """Rewrite a person's own message twice. After an error, show the form again with a message."""
     here.check(csrf)
-    given = {"text": _normalise_lines(text), "transform_type": transform_type, "intensity": intensity}
+    given = {"text": as_typed(text), "transform_type": transform_type, "intensity": intensity}
     body = {**given, "intensity": int(intensity) if intensity.isdecimal() else intensity}
     try:
         here.ask("POST", "/comparisons/next", body)
@@ -72,13 +73,8 @@ def choose(
         here.ask("POST", f"/comparisons/{comparison_id}/skip")
     else:
         vote = {"kind": "comparison", "receipt": receipt, "preferred": choice}
-        here.ask("POST", "/feedback", vote | ({"reason": _normalise_lines(reason)} if reason.strip() else {}))
+        here.ask("POST", "/feedback", vote | ({"reason": as_typed(reason)} if reason.strip() else {}))
     return RedirectResponse(f"/compare?done={done}", 303)
-
-
-def _normalise_lines(text: str) -> str:
-    """The text with LF line ends, as the person typed it: browsers send forms with CRLF."""
-    return text.replace("\r\n", "\n").strip()
 
 
 def _page(

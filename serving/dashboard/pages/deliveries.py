@@ -16,9 +16,9 @@ from pydantic import TypeAdapter
 from data.jobs.queue import MOST_REPLAYED, State
 from data.webhooks.deliveries import Delivery
 from data.webhooks.subscriptions import Webhook
-from serving.dashboard.api import GatewayError
 from serving.dashboard.pages.webhooks import REFUSALS, Csrf, Here
 from serving.dashboard.visit import WEBHOOKS, Visit
+from serving.sites.api import GatewayError
 
 router = APIRouter(prefix=f"{WEBHOOKS}/{{webhook_id}}")
 

@@ -14,11 +14,11 @@ from starlette.datastructures import FormData
 
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import history, outlook, own_metrics, readings
+from experiments import forecasting, history, own_metrics, readings
 from experiments import plan as plans
 from experiments.history import History
-from serving.dashboard.api import IDEMPOTENCY_KEY, GatewayError
 from serving.dashboard.visit import Visit, viewer_visit
+from serving.sites.api import IDEMPOTENCY_KEY, GatewayError
 from serving.validation import reason_of
 
 router = APIRouter(prefix="/experiments")
@@ -29,8 +29,9 @@ OFTEN_CHANGED = (
     "allocation", "automatic",
 )  # fmt: skip
 _OF_OUTLOOK = (
-    "smallest_effect", "power", "alpha", "n_star", "minimum_days", "maximum_days", "window_hours",
-    "harm_margin", "guardrails", "ramp", "hours_a_step", "minimum_users_an_arm", "traffic_share",
+    "smallest_effect", "power", "alpha", "n_star", "minimum_days", "compressed_time", "maximum_days",
+    "window_hours", "harm_margin", "guardrails", "ramp", "hours_a_step", "minimum_users_an_arm",
+    "traffic_share",
 )  # fmt: skip
 
 
@@ -104,6 +105,8 @@ def _read_changes(
             plans.with_changes(changes, own)
         except ValidationError as error:
             faults = {str(e["loc"][0]) if e["loc"] else "": [reason_of(e)] for e in error.errors()}
+        except plans.PlanError as error:  # of a plan whose fields are valid: its minimum is not whole weeks
+            faults = {"minimum_days": error.reasons}
     return changes, faults
 
 
@@ -173,13 +176,15 @@ def _estimate_needed(
             return {"fault": here.words.say("Some of the numbers cannot be read.")}
     try:
         plan = plans.with_changes({**values, "primary": given.get("primary", defaults["primary"])}, own)
-    except ValueError:
+    except ValidationError:
         return {"fault": here.words.say("With these values there is no plan yet.")}
+    except plans.PlanError as error:
+        return {"fault": here.words.reasons(error.reasons)}
     try:
         users_a_day = float(given.get("users_a_day") or 0)
     except ValueError:
         users_a_day = 0.0
-    forecast = outlook.forecast(
+    forecast = forecasting.forecast(
         plan,
         plan.all_metrics,
         traffic,

@@ -31,10 +31,10 @@ from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requ
 from experiments.ranking import Ranking
 from experiments.readings import ExperimentPage
 from serving.dashboard import charts
-from serving.dashboard.api import IDEMPOTENCY_KEY, GatewayError
 from serving.dashboard.charts import Ranged
 from serving.dashboard.visit import Visit, viewer_visit
 from serving.differences import mark_differences
+from serving.sites.api import IDEMPOTENCY_KEY, GatewayError
 
 router = APIRouter(prefix="/experiments")
 

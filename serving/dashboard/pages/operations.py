@@ -21,10 +21,10 @@ from data.traffic import routing
 from data.traffic.routing import LIVE_S, Routing
 from experiments.lifecycle import OPEN
 from serving.dashboard import services
-from serving.dashboard.api import GatewayError
 from serving.dashboard.pages import queue
 from serving.dashboard.services import FlowRun
 from serving.dashboard.visit import Visit, viewer_visit
+from serving.sites.api import GatewayError
 
 router = APIRouter(prefix="/operations")
 

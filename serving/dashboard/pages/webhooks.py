@@ -14,9 +14,9 @@ from markupsafe import Markup
 from data.reasons import Reason
 from data.webhooks.events import OF_THE_INSTALLATION, SUBSCRIBABLE, EventType
 from data.webhooks.subscriptions import Webhook
-from serving.dashboard.api import GatewayError
 from serving.dashboard.attention import needs_attention
 from serving.dashboard.visit import WEBHOOKS, Visit, admin_visit
+from serving.sites.api import GatewayError
 
 router = APIRouter(prefix=WEBHOOKS)
 
@@ -184,7 +184,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     webhooks = here.list_webhooks()
-    accounts = here.ask("GET", "/accounts") if webhooks else []
+    accounts = here.ask_all("/accounts") if webhooks else []
     return here.page(
         "webhooks.html",
         status,

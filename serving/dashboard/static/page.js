@@ -1,21 +1,6 @@
-// Improvements for browsers with scripts: times in the reader's time zone, pages that refresh themselves, an
-// estimate that follows the form, and secrets to copy.
+// Improvements for browsers with scripts: pages that refresh themselves, an estimate that follows the form, and
+// an address for the response to a form. `writeTimes` is in shared/page.js.
 "use strict";
-
-const language = document.documentElement.lang;
-
-function writeTimes(root) {
-  const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    const moment = new Date(time.dateTime);
-    time.textContent = format.format(moment);
-    time.title = moment.toISOString();
-  }
-}
-
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
-});
 
 // A live page is fetched every few seconds, and a changed page replaces it, but not while the reader has selected
 // or focused something in it.
@@ -67,15 +52,3 @@ if (form) {
 // The response to a form shows a secret once. With the address of the page, a reload does not send the form again.
 const once = document.querySelector("[data-address]");
 if (once) history.replaceState(null, "", once.dataset.address);
-
-for (const button of navigator.clipboard ? document.querySelectorAll("[data-copies]") : []) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const field = document.getElementById(button.dataset.copies);
-    field.select();
-    await navigator.clipboard.writeText(field.value);
-    button.textContent = button.dataset.done;
-  });
-}
-
-writeTimes(document);

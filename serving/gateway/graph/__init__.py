@@ -4,6 +4,6 @@
 - `trusted`: the documents that a client may name; they are in `documents.json`.
 - `schema`: the schema, and what happens to a document before it is executed.
 - `limits`: how large a document is. `faults`: errors as they are sent.
-- `context`: what the fields of a request share.
+- `context`: what the fields of a request share. `arguments`: what fields are asked for, checked as by REST.
 - `objects`: what is shown. `queries`, `mutations`, `subscriptions`: what can be asked for.
 """

@@ -16,11 +16,15 @@ from serving.gateway.graph.faults import explain
 from serving.gateway.graph.schema import schema
 from serving.gateway.online.decoding import validate
 from serving.gateway.online.front import GRAPHQL_PATH, Front
+from serving.gateway.online.turns import Turn, watched
 from serving.gateway.parts import InjectedParts
-from serving.gateway.problems import InvalidDocumentError
+from serving.gateway.problems import ForbiddenError, InvalidDocumentError, NotFoundError
+from serving.gateway.refusals import LIMITED, refuses
 
 _RESPONSE = "application/graphql-response+json"  # GraphQL over HTTP, 6.4.2
 _OPERATIONS = (OperationType.QUERY, OperationType.MUTATION)
+
+_ANSWER = {"data": {"me": {"organisation": "first", "role": "OWNER"}, "jobs": []}}
 
 router = APIRouter(tags=["graphql"])
 
@@ -30,10 +34,30 @@ class GraphQLRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    query: Annotated[str | None, Field(min_length=1)] = None
-    document_id: Annotated[str | None, Field(alias="documentId", pattern=r"^[0-9a-f]{64}$")] = None
-    operation_name: Annotated[str | None, Field(alias="operationName", max_length=200)] = None
-    variables: dict[str, JsonValue] | None = None
+    query: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="the document",
+            examples=["query($first: Int!) { me { organisation role } jobs(first: $first) { id state } }"],
+        ),
+    ] = None
+    document_id: Annotated[
+        str | None,
+        Field(
+            alias="documentId",
+            pattern=r"^[0-9a-f]{64}$",
+            description="SHA-256 of a trusted document, in place of `query`",
+        ),
+    ] = None
+    operation_name: Annotated[
+        str | None,
+        Field(alias="operationName", max_length=200, description="the operation, if there are several"),
+    ] = None
+    variables: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="values of the variables, by name", examples=[{"first": 5}]),
+    ] = None
     extensions: Annotated[dict[str, JsonValue] | None, Field(description="not read")] = None
 
 
@@ -55,23 +79,40 @@ def install(app: FastAPI, front: Front) -> None:
     responses={
         200: {
             "description": "`data`, and `errors` with the problem of each as its `extensions`",
-            "content": {"application/json": {"schema": {"type": "object"}}, _RESPONSE: {}},
-        }
+            "content": {
+                kind: {"schema": {"type": "object", "additionalProperties": True}, "example": _ANSWER}
+                for kind in ("application/json", _RESPONSE)
+            },
+        },
+        400: {
+            "description": "The document was not executed, and the client accepts the newer media type",
+            "content": {
+                _RESPONSE: {
+                    "schema": {"type": "object", "additionalProperties": True},
+                    "example": {"errors": [{"message": "Syntax Error: Unexpected <EOF>."}]},
+                }
+            },
+        },
+        **LIMITED,
+        **refuses((NotFoundError, "graphql_document_unknown"), (ForbiddenError, "graphql_only_trusted")),
     },
 )
 async def graphql(request: Request, parts: InjectedParts, caller: Authenticated) -> Response:
-    """Execute a GraphQL document: what the other routes read, rewrites and votes. docs/graphql.md has
-    examples and limits.
+    """Execute a GraphQL document: what the other routes read, rewrites and votes. Each field calls the
+    function of its REST route, so roles, rates and quotas are the same. Introspection gives the schema;
+    docs/graphql.md has examples and limits. Subscriptions come over a WebSocket at the same address.
     """
     headers = dict(request.scope["headers"])
     # FastAPI would parse the body before it calls a dependency, and so before the caller is known.
     body = validate(GraphQLRequest, await request.body(), headers)
     document = trusted.choose(parts.settings, body.query, body.document_id)
-    context = Context(parts, request.app.state.front, caller, headers)
+    turn = Turn()
+    context = Context(parts, request.app.state.front, caller, headers, turn)
     try:
-        result = await schema().execute(
-            document, body.variables, context, None, body.operation_name, _OPERATIONS
-        )
+        with watched(request.receive, turn):
+            result = await schema().execute(
+                document, body.variables, context, None, body.operation_name, _OPERATIONS
+            )
     except InvalidOperationTypeError as error:
         raise InvalidDocumentError("graphql_not_here") from error
     except CannotGetOperationTypeError as error:

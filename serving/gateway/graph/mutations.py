@@ -15,9 +15,10 @@ from serving.gateway.graph import objects
 from serving.gateway.graph.context import Info
 from serving.gateway.graph.faults import AnsweredError
 from serving.gateway.online.answering import Answer
-from serving.gateway.online.front import Turn
-from serving.gateway.problems import InvalidError
+from serving.gateway.problems import InvalidError, LeftError
 from serving.gateway.routes import feedback
+from serving.observability import spans
+from serving.request_counts import LEFT
 
 _VOTE: TypeAdapter[Vote] = TypeAdapter(Vote)
 _FEEDBACK = "/api/v1/feedback"  # whose rate a vote takes
@@ -58,18 +59,19 @@ class Mutation:
         """Rewrite a message. It takes what `POST /api/v1/transform` takes, of the rate of that route."""
         body = _given(input)
         key = body.pop("idempotency_key", None)
-        # A trace and the id of the request go on; what is about the body and its encoding does not.
-        headers = {
-            name: value
-            for name, value in info.context.headers.items()
-            if name in (b"traceparent", b"x-request-id")
-        }
+        # The trace and the id of the request go on; what is about the body and its encoding does not.
+        headers = {name.encode(): value.encode() for name, value in spans.inject().items()}
+        if (request_id := info.context.headers.get(b"x-request-id")) is not None:
+            headers[b"x-request-id"] = request_id
         token = credential(info.context.headers)
         assert token is not None, "the caller is known by it"
         headers |= {b"x-api-key": token.encode(), b"content-type": b"application/json"}
         if key is not None:
             headers[b"idempotency-key"] = key.encode("latin-1", "replace")
-        reply = await info.context.front.reply(headers, msgspec.json.encode(body), Turn(), None)
+        reply = await info.context.front.reply(headers, msgspec.json.encode(body), info.context.turn, None)
+        if reply.status == LEFT:
+            info.context.refusal = LeftError()
+            raise info.context.refusal
         content = cast(bytes, reply.content)  # no stream, since the headers do not accept one
         if reply.status != 200:
             named = {name.decode(): value.decode() for name, value in reply.headers}

@@ -1,22 +1,34 @@
 """The schema, and what happens to a document before it is executed: it is measured, validated, paid for."""
 
 import inspect
-from collections.abc import AsyncIterator, Iterator
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, OperationDefinitionNode
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    get_named_type,
+    is_enum_type,
+)
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult, StreamExecutionResult
 from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.graphql import OperationType
 
 from data.reasons import ReasonedError
 from serving.gateway.dependencies import admission
-from serving.gateway.graph import limits
+from serving.gateway.graph import limits, objects
 from serving.gateway.graph.context import Context
 from serving.gateway.graph.faults import explain
 from serving.gateway.graph.limits import MOST_TOKENS, Size
@@ -115,14 +127,52 @@ def schema() -> strawberry.Schema:
 
 
 def _describe(made: strawberry.Schema) -> None:
-    """Show the docstrings of objects and of fields, as FastAPI shows those of routes."""
+    """Show the docstrings of objects, enumerations and resolvers, as FastAPI shows those of routes. Other
+    fields get what the API's description says of the documents that they are read from.
+    """
     for concrete in made.schema_converter.type_map.values():
         definition = concrete.definition
+        graphql_type: Any = concrete.implementation
+        if isinstance(definition, StrawberryEnumDefinition):
+            graphql_type.description = inspect.getdoc(definition.wrapped_cls)
         if not isinstance(definition, StrawberryObjectDefinition):
             continue
-        graphql_type: Any = concrete.implementation
         graphql_type.description = inspect.getdoc(definition.origin)
+        sources = (objects.SOURCES[of] for of in definition.origin.__mro__ if of in objects.SOURCES)
+        source = next(sources, None)
+        documented = {} if source is None else _read_fields(source)
+        names = {
+            field.python_name: made.config.name_converter.get_graphql_name(field)
+            for field in definition.fields
+        }
         for field in definition.fields:
-            if field.base_resolver is not None and field.description is None:
-                name = made.config.name_converter.get_graphql_name(field)
-                graphql_type.fields[name].description = inspect.getdoc(field.base_resolver.wrapped_func)
+            schema_field = graphql_type.fields[names[field.python_name]]
+            if schema_field.description is not None:
+                continue
+            if field.base_resolver is not None:
+                schema_field.description = inspect.getdoc(field.base_resolver.wrapped_func)
+            elif field.python_name in documented:
+                is_enum = is_enum_type(get_named_type(schema_field.type))
+                schema_field.description = _explain(
+                    documented[field.python_name], names, shows_example=not is_enum
+                )
+
+
+def _read_fields(source: type) -> Mapping[str, FieldInfo]:
+    """The fields of a document of REST, with their descriptions and examples."""
+    if issubclass(source, BaseModel):
+        return source.model_fields
+    hints = get_type_hints(source, include_extras=True)
+    return {name: FieldInfo.from_annotation(hint) for name, hint in hints.items()}
+
+
+def _explain(field: FieldInfo, names: Mapping[str, str], *, shows_example: bool) -> str | None:
+    """What a field of a document means, with an example of its value, and the names that fields have here.
+    The members of enumerations have others here than in the examples.
+    """
+    text = re.sub(r"`(\w+)`", lambda match: f"`{names.get(match[1], match[1])}`", field.description or "")
+    sentences = [f"{text[0].upper()}{text[1:]}."] if text else []
+    example = next(iter(field.examples or ()), None)
+    if shows_example and example not in (None, [], {}):
+        sentences.append(f"Example: `{json.dumps(example, ensure_ascii=False)}`.")
+    return " ".join(sentences) or None

@@ -23,13 +23,14 @@ from serving.gateway.graph.context import Context
 from serving.gateway.graph.faults import explain
 from serving.gateway.graph.schema import schema
 from serving.gateway.online.front import Front
+from serving.gateway.online.turns import Turn
 from serving.gateway.parts import Parts
 from serving.gateway.realtime import messages
-from serving.gateway.realtime.connection import Connection, Limits
+from serving.gateway.realtime.connection import FORBIDDEN, Connection, Limits
 from serving.gateway.realtime.sockets import MOST_TOPICS, Sockets, close_code
 from serving.protocol import GuardedProtocol
 
-FORBIDDEN, LATE, MALFORMED = 4403, 4408, 4400  # close codes of the protocol
+LATE, MALFORMED = 4408, 4400  # close codes of the protocol; it has FORBIDDEN, too
 _LIMITS = Limits(authenticate_s=10.0, late=LATE)
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
@@ -143,7 +144,7 @@ class Subscriptions:
         caller = await self._sockets.join(connection, token if isinstance(token, str) else "")
         if caller is None:
             return None
-        return Context(self._parts, self._front, caller, {}, self._sockets)
+        return Context(self._parts, self._front, caller, {}, Turn(), self._sockets)
 
     def choose(self, query: str | None, document_id: str | None) -> str:
         """The document of an operation, as `trusted.choose`."""

@@ -43,28 +43,28 @@ _BATCH, _JOB, _EXPERIMENT = TypeAdapter(Batch), TypeAdapter(ListedJob), TypeAdap
 class AnnouncedAnswer(objects.Answer):
     """An answer with its message."""
 
-    message: str
-    transform_type: TransformType
-    intensity: int
+    message: str = strawberry.field(description="What was rewritten.")
+    transform_type: TransformType = strawberry.field(description="How.")
+    intensity: int = strawberry.field(description="How far, 0 to 3.")
 
 
 @strawberry.type
 class Release:
     """The version that answers by default from an epoch on, and the one that it replaced."""
 
-    version: str
-    replaced: str | None
-    epoch: int
+    version: str = strawberry.field(description="The version that answers by default.")
+    replaced: str | None = strawberry.field(description="The version that did before; null: it is the first.")
+    epoch: int = strawberry.field(description="The number of the epoch that began with it.")
 
 
 @strawberry.interface
 class Event:
-    """A change. A client that comes back subscribes with the newest cursor as `after`. With `isReset` events
-    may be missing: read the state by a query.
+    """A change. A client that comes back subscribes to the same with the newest cursor as `after`. With
+    `isReset` events may be missing: read the state by a query.
     """
 
-    cursor: str
-    is_reset: bool
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    is_reset: bool = strawberry.field(description="Whether events may be missing.")
 
 
 @strawberry.type

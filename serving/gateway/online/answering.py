@@ -19,23 +19,28 @@ import uuid_utils
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel, Field
 
+from data.fields import FactsMissing, Id, VersionName
 from data.reasons import Reason, Value
-from data.records import Spec
+from data.records import Spec, TermRule
 from data.tables import new_id
 from data.traffic import comparisons, evidence_messages, outputs, receipts
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
 from data.traffic.comparisons import InForce, Policy, Shown
-from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
+from data.traffic.outputs import Namer, NewOutput, OutputWriter
 from data.traffic.receipts import Receipt, Signer
 from models.preview import Preview
 from serving.gateway.auth import Caller
+from serving.gateway.dictionaries import Dictionaries
 from serving.gateway.heartbeat import Directory
+from serving.gateway.online.admission import Rank, Ticket
 from serving.gateway.online.broken import ArmFailures
 from serving.gateway.online.cache import Cache, CachedOutput, Level
 from serving.gateway.online.placement import Arm, Message, PlacedPerson, RoutingEpoch
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.problems import NoChallengerError, UnavailableError, VersionFailedError
 from serving.inference.client import Item, Rewritten
+from serving.observability import spans
+from serving.observability.spans import Thing
 
 log = logging.getLogger(__name__)
 
@@ -45,28 +50,50 @@ _MAX_PEOPLE = 50_000  # kept in memory with their arms; past it all are looked u
 class Unchanged(BaseModel):
     """Why a text is the message itself: the reason's code, its values, and the sentence in English."""
 
-    code: str
-    values: Mapping[str, Value]
-    text: str
+    code: Annotated[str, Field(description="code in the catalogue", examples=["unchanged_nothing_to_do"])]
+    values: Annotated[
+        Mapping[str, Value], Field(description="what the sentence is about, by name", examples=[{}])
+    ]
+    text: Annotated[
+        str, Field(description="the reason in English", examples=["The message needs no change."])
+    ]
 
 
 WhyUnchanged = Annotated[
     Unchanged | None,
-    Field(description="why the text is the message itself; null when the model wrote it"),
+    Field(description="why the text is the message itself; null when the model wrote it", examples=[None]),
 ]
+AnswerId = Annotated[Id, Field(description="the answer")]
+ReceiptText = Annotated[
+    str,
+    Field(description="the signed token that takes feedback", examples=["TiN0uSel66AzQ2Zl1Ybd9w0rXJ0aV5n4"]),
+]
+TransformedText = Annotated[
+    str,
+    Field(description="the rewrite", examples=["Could you please fix the login page before Monday?"]),
+]
+VariantName = Annotated[
+    str,
+    Field(description="the arm of an experiment, or `champion` outside of one", examples=["champion"]),
+]
+CacheLevel = Annotated[
+    Level,
+    Field(description="l1: from the gateway's memory, l2: from Redis, miss: written now", examples=["miss"]),
+]
+FellBack = Annotated[bool, Field(description="the champion answered, because the arm could not")]
 
 
 class Answer(BaseModel):
     """One reply to one person."""
 
-    answer_id: uuid.UUID
-    receipt: str
-    transformed_text: str
-    variant: str
-    version: str
-    cache: Level
-    fallback: bool
-    facts_missing: list[str]
+    answer_id: AnswerId
+    receipt: ReceiptText
+    transformed_text: TransformedText
+    variant: VariantName
+    version: Annotated[VersionName, Field(description="the version that wrote the text")]
+    cache: CacheLevel
+    fallback: FellBack
+    facts_missing: FactsMissing
     unchanged: WhyUnchanged
 
 
@@ -106,17 +133,17 @@ class Prepared(NamedTuple):
 class Side(BaseModel):
     """One of the two outputs of a comparison."""
 
-    transformed_text: str
-    facts_missing: list[str]
+    transformed_text: TransformedText
+    facts_missing: FactsMissing
     unchanged: WhyUnchanged
 
 
 class Compared(BaseModel):
     """Two outputs for one message, in random order; the receipt takes the vote."""
 
-    comparison_id: uuid.UUID
-    receipt: str
-    policy: Policy
+    comparison_id: Annotated[Id, Field(description="the comparison")]
+    receipt: ReceiptText
+    policy: Annotated[Policy, Field(description="where the two outputs come from")]
     first: Side
     second: Side
 
@@ -130,6 +157,7 @@ class Online:
         self,
         pool: AsyncConnectionPool,
         directory: Directory,
+        dictionaries: Dictionaries,
         cache: Cache,
         upstream: Upstream,
         answers: AnswerWriter,
@@ -140,8 +168,8 @@ class Online:
         """`evidence_share` is that of `CompareConfig`. `clock` gives the breakers of experiment arms the time
         in seconds.
         """
-        self._pool, self._directory, self._cache = pool, directory, cache
-        self._upstream, self._answers = upstream, answers
+        self._pool, self._directory, self._dictionaries = pool, directory, dictionaries
+        self._cache, self._upstream, self._answers = cache, upstream, answers
         self._secret, self._evidence_share, self._clock = receipt_secret, evidence_share, clock
         self._outputs, self.arm_failures = OutputWriter(pool), ArmFailures(pool)
         self._signer, self._namer = Signer(receipt_secret), Namer()
@@ -161,16 +189,25 @@ class Online:
         person = self._person(caller, message.external_id, epoch)
         if person.is_exposure_unknown:
             return None
+        if person.terms_revision != self._dictionaries.revision and not self._recall_terms(person):
+            return None
+        if person.terms is not None:
+            message = message._replace(excerpt=person.terms.excerpt(message.text))
         arm = person.arm(message) or epoch.champion
         output = self._cache.recall(self._name(person, message, arm))
         return (person, arm, output) if output is not None else None
 
     async def transform(
-        self, caller: Caller, message: Message, preview: Preview | None = None
+        self,
+        caller: Caller,
+        message: Message,
+        preview: Preview | None = None,
+        rank: Rank = Rank.CHAMPION,
     ) -> EncodedAnswer:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer.
+        `rank` is that of a message which the champion answers.
 
-        `preview` shows the draft of an output that this call makes. When such a call is cancelled, the
+        `preview` shows the draft of an output that this call makes. When the call is cancelled, the
         generation ends, unless another request waits for the same output.
         """
         began = time.perf_counter()
@@ -178,9 +215,10 @@ class Online:
             raise FullError("too many answers wait for Postgres")
         epoch = self._current()
         person = self._person(caller, message.external_id, epoch)
+        message = await self._consult(person, message)
         arm = await self._find_arm(person, message, epoch)
         try:
-            output, level, fell_back, work = await self._answer_in(person, message, arm, epoch, preview)
+            output, level, fell_back, work = await self._answer_in(person, message, arm, epoch, rank, preview)
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
@@ -201,8 +239,11 @@ class Online:
         epoch = self._current()
         if person.epoch != epoch.number:
             epoch.place(person)
+        message = await self._consult(person, message)
         arm = await self._find_arm(person, message, epoch)
-        output, level, fell_back, work = await self._answer_in(person, message, arm, epoch, None, made)
+        output, level, fell_back, work = await self._answer_in(
+            person, message, arm, epoch, Rank.BATCH, None, made
+        )
         answer, encoded = self._build_answer(person, arm, message, output, level, began, fell_back, work)
         used = epoch.champion if fell_back else arm
         return Prepared(answer, encoded.body, output, self._name(person, message, used))
@@ -210,6 +251,24 @@ class Online:
     def keep(self, prepared: Prepared) -> None:
         """Cache the output of an answer, which is stored now."""
         self._cache.keep(prepared.name, prepared.output)
+
+    def _recall_terms(self, person: PlacedPerson) -> bool:
+        """Keep with a person the terms that apply to them; False while these have to be read."""
+        terms = self._dictionaries.recall(person.organisation_id, person.id)
+        if terms is None:
+            return False
+        person.terms, person.terms_revision = terms if terms.count else None, self._dictionaries.revision
+        return True
+
+    async def _consult(self, person: PlacedPerson, message: Message) -> Message:
+        """The message with the terms that it has of the dictionaries of a person and their organisation;
+        UnavailableError when these cannot be read.
+        """
+        while person.terms_revision != self._dictionaries.revision and not self._recall_terms(person):
+            await self._dictionaries.get(person.organisation_id, person.id)
+        if person.terms is None:
+            return message
+        return message._replace(excerpt=person.terms.excerpt(message.text))
 
     async def _find_arm(self, person: PlacedPerson, message: Message, epoch: RoutingEpoch) -> Arm:
         if person.is_exposure_unknown:
@@ -223,18 +282,22 @@ class Online:
         message: Message,
         arm: Arm,
         epoch: RoutingEpoch,
+        rank: Rank,
         preview: Preview | None,
         made: dict[bytes, NewOutput] | None = None,
     ) -> tuple[CachedOutput, Level, bool, Work]:
         """The output of the arm, or of the champion if the arm cannot answer; its level, whether the champion
-        answered instead, and what the service did for it.
+        answered instead, and what the service did for it. Both wait within the time of one ticket.
         """
+        is_champion = arm.digest == epoch.champion.digest
+        ticket = self._upstream.ticket(rank if is_champion else max(rank, Rank.CHALLENGER))
         try:
-            output, level, work = await self._output(person, message, arm, preview, made)
+            output, level, work = await self._output(person, message, arm, ticket, preview, made)
         except UnavailableError as error:
-            if arm.digest == epoch.champion.digest:
+            if is_champion:
                 raise
-            output, level, work = await self._output(person, message, epoch.champion, preview, made)
+            ticket = Ticket(ticket.deadline, rank)
+            output, level, work = await self._output(person, message, epoch.champion, ticket, preview, made)
             # A rewrite that the champion has just made shows that the service works, so the arm is at fault.
             # A cached rewrite shows nothing.
             if isinstance(error, VersionFailedError) and level == "miss":
@@ -248,8 +311,9 @@ class Online:
         return self._epoch.open_breakers if self._epoch is not None else 0
 
     def forget(self) -> None:
-        """Clear outputs and people from memory, after an erasure."""
+        """Clear outputs, people and dictionaries from memory, after an erasure."""
         self._cache.forget()
+        self._dictionaries.forget()
         self._people.clear()
 
     def make_answer(
@@ -328,14 +392,16 @@ class Online:
     async def compare(self, caller: Caller, message: Message, policy: Policy | None) -> Compared:
         """Two outputs for one message, uncached, in random order; see `rewrite_twice`."""
         organisation_id = caller.identity.organisation_id
-        chosen, pair = await self.rewrite_twice(organisation_id, message, policy)
-        first, second = random.sample(pair, 2)
         comparison_id, (user_id, _) = new_id(), caller.user(message.external_id)
+        chosen, pair = await self.rewrite_twice(organisation_id, user_id, message, policy)
+        first, second = random.sample(pair, 2)
         try:
             async with self._pool.connection() as connection:
                 await outputs.store_comparison(connection, comparison_id, user_id, chosen, first, second)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise UnavailableError("comparison_not_stored") from error
+        for output in pair:
+            spans.record(Thing.OUTPUT, str(output.id), version=output.version)
         return Compared(
             comparison_id=comparison_id,
             receipt=self.sign_comparison(caller, user_id, comparison_id, chosen, first.id),
@@ -345,15 +411,18 @@ class Online:
         )
 
     async def rewrite_twice(
-        self, organisation_id: uuid.UUID, message: Message, policy: Policy | None
+        self, organisation_id: uuid.UUID, user_id: uuid.UUID | None, message: Message, policy: Policy | None
     ) -> tuple[Policy, list[NewOutput]]:
         """The policy, and two outputs for one message, made without the cache and not stored. Both count
-        against the monthly quota, even if they are never shown.
+        against the monthly quota, even if they are never shown. Without a person, only the organisation's
+        dictionary applies.
 
         Without a policy: two versions of an experiment when there is a challenger and the message is for
         evidence, else two samples of the champion.
         """
         routing, opponents = self._current().routing, None
+        terms = await self._dictionaries.get(organisation_id, user_id)
+        message = message._replace(excerpt=terms.excerpt(message.text))
         if policy is None and evidence_messages.is_for_evidence(message.text, self._evidence_share):
             opponents = comparisons.draw_opponents(routing)
         elif policy is not None and policy != "two_samples":
@@ -365,7 +434,10 @@ class Online:
         if opponents is None:
             pair = await self._sample_two(organisation_id, message, routing.sampled)
         else:
-            greedy = (self._make(organisation_id, message, spec) for spec in opponents.specs)
+            greedy = (
+                self._make(organisation_id, message, spec, self._upstream.ticket(Rank.CHALLENGER))
+                for spec in opponents.specs
+            )
             pair = list(await asyncio.gather(*greedy))
         self._answers.add_written(organisation_id, len(pair))
         return opponents.policy if opponents else "two_samples", pair
@@ -437,11 +509,13 @@ class Online:
         person: Person,
         message: Message,
         arm: Arm,
+        ticket: Ticket,
         preview: Preview | None,
         made: dict[bytes, NewOutput] | None,
     ) -> tuple[CachedOutput, Level, Work]:
         """The arm's output, the level that it came from, and what the service did for it. A new output is
-        stored; with `made` it is added there instead, and not cached.
+        stored; with `made` it is added there instead, and not cached. When all who wait for it have left, its
+        generation ends, and a message whose turn has not come is dropped.
 
         Only the request that started the call gets VersionFailedError; those that joined it get
         UnavailableError. So each failure is counted once.
@@ -451,7 +525,7 @@ class Online:
         async def make() -> tuple[CachedOutput, float]:
             nonlocal is_own_call, tokens
             is_own_call = True
-            output = await self._make_in_arm(person.organisation_id, message, arm, preview)
+            output = await self._make_in_arm(person.organisation_id, message, arm, ticket, preview)
             tokens = output.prompt_tokens, output.tokens
             if made is not None:
                 made[output.id.bytes] = output
@@ -460,6 +534,7 @@ class Online:
                     await self._outputs.store(output)
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     raise UnavailableError("output_not_stored") from error
+            spans.record(Thing.OUTPUT, str(output.id), version=output.version)
             fields = {
                 "transformed_text": output.text,
                 "facts_missing": output.facts_missing,
@@ -471,10 +546,7 @@ class Online:
 
         try:
             output, level, upstream_s = await self._cache.get_or_make(
-                self._name(person, message, arm),
-                make,
-                ends_unread=preview is not None,
-                is_kept=made is None,
+                self._name(person, message, arm), make, is_kept=made is None
             )
             return output, level, Work(upstream_s, *tokens)
         except VersionFailedError as error:
@@ -486,25 +558,30 @@ class Online:
         return self._namer.name(
             person.organisation_id,
             arm.digest,
-            NO_DICTIONARY,
+            message.excerpt.digest,
             message.transform_type,
             message.intensity,
             message.text,
         )
 
     async def _make_in_arm(
-        self, organisation_id: uuid.UUID, message: Message, arm: Arm, preview: Preview | None
+        self,
+        organisation_id: uuid.UUID,
+        message: Message,
+        arm: Arm,
+        ticket: Ticket,
+        preview: Preview | None,
     ) -> NewOutput:
         """Ask the arm's version for a rewrite, unless its breaker is open. The caller counts a failure only
         if the champion then succeeds on the same message.
         """
         breaker = arm.breaker
         if breaker is None:
-            return await self._make(organisation_id, message, arm.spec, preview)
+            return await self._make(organisation_id, message, arm.spec, ticket, preview)
         if not breaker.allows():
             raise UnavailableError("version_not_called", version=arm.spec.version)
         try:
-            output = await self._make(organisation_id, message, arm.spec, preview)
+            output = await self._make(organisation_id, message, arm.spec, ticket, preview)
         except BaseException:
             breaker.inconclusive()
             raise
@@ -512,16 +589,21 @@ class Online:
         return output
 
     async def _make(
-        self, organisation_id: uuid.UUID, message: Message, spec: Spec, preview: Preview | None = None
+        self,
+        organisation_id: uuid.UUID,
+        message: Message,
+        spec: Spec,
+        ticket: Ticket,
+        preview: Preview | None = None,
     ) -> NewOutput:
         """Ask the service for a rewrite; nothing is stored yet."""
         self._directory.require_postgres()
         began = time.perf_counter()
         item = _item(message, None)
         if preview is None or spec.form == "edits":  # edits take 10 ms, and show no draft
-            rewritten = await self._upstream.rewrite(spec, item)
+            rewritten = await self._upstream.rewrite(spec, item, ticket)
         else:
-            rewritten = await self._upstream.stream(spec, item, preview.show)
+            rewritten = await self._upstream.stream(spec, item, preview.show, ticket)
         return _new_output(organisation_id, message, spec, rewritten, None, began)
 
     async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:
@@ -551,7 +633,11 @@ def explain(unchanged: Reason | None) -> dict[str, Any] | None:
 
 def _item(message: Message, seed: int | None) -> Item:
     return Item(
-        text=message.text, transform_type=message.transform_type, intensity=message.intensity, seed=seed
+        text=message.text,
+        transform_type=message.transform_type,
+        intensity=message.intensity,
+        seed=seed,
+        terms=message.excerpt.terms,
     )
 
 
@@ -579,4 +665,7 @@ def _new_output(
         prompt_tokens=rewritten.prompt_tokens,
         tokens=rewritten.tokens,
         cost_usd=rewritten.cost_usd,
+        dictionary_digest=message.excerpt.digest,
+        has_dictionary_words=any(term.rule is not TermRule.KEEP for term in message.excerpt.terms),
+        release=rewritten.release,
     )

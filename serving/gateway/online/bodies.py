@@ -1,10 +1,11 @@
 """The request bodies of the REST routes, with all their limits."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from data.reasons import reason
+from data.reasons import Reason, reason
 from data.records import Intensity, TransformType
 from data.traffic.comparisons import Policy
 from serving.gateway.auth import Caller
@@ -17,15 +18,41 @@ LOCALE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$"  # RFC 5646, as far as it ne
 CHANNEL = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    str,
+    StringConstraints(min_length=1, max_length=MAX_CHARACTERS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$"),
+    Field(
+        description="the message, at most 8,000 characters", examples=["Fix the login page before Monday."]
+    ),
 ]
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+UserId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
+    Field(description="your name for the person, scoped to your key", examples=["ann"]),
+]
+
+
+_OF_PERSON: dict[str, Any] = {
+    "description": "your name for the person; a token leaves it out",
+    "examples": ["ann"],
+}
+UserName = Annotated[UserId | None, Field(**_OF_PERSON)]
+AskedPerson = Annotated[UserId | None, Query(**_OF_PERSON)]  # in a query
 
 
 def check_speaks_for(caller: Caller, user_id: str | None) -> None:
     """InvalidError when a token names another person than its own subject."""
     if caller.subject is not None and user_id not in (None, caller.subject):
         raise InvalidError({"user_id": reason("token_names_itself")})
+
+
+def name_person(caller: Caller, user_id: str | None, missing: Reason) -> str | None:
+    """The name of the person whom a request is about; InvalidError when one with a key names nobody, because
+    of `missing`, or one with a token somebody else.
+    """
+    check_speaks_for(caller, user_id)
+    if caller.subject is None and user_id is None:
+        raise InvalidError({"user_id": missing})
+    return user_id
 
 
 class TransformRequest(BaseModel):
@@ -36,16 +63,24 @@ class TransformRequest(BaseModel):
     text: Text
     transform_type: TransformType
     intensity: Intensity
-    user_id: Annotated[UserId | None, Field(description="your name for the person, scoped to your key")] = (
-        None
-    )
+    user_id: Annotated[
+        UserId | None, Field(description="your name for the person, scoped to your key", examples=["ann"])
+    ] = None
     locale: Annotated[
         str | None,
-        Field(pattern=LOCALE, description="language tag of the person, `ja-JP`; experiments may need it"),
+        Field(
+            pattern=LOCALE,
+            description="language tag of the person, `ja-JP`; experiments may need it",
+            examples=["en-GB"],
+        ),
     ] = None
     channel: Annotated[
         str | None,
-        Field(pattern=CHANNEL, description="where the message is sent, `chat`; experiments may need it"),
+        Field(
+            pattern=CHANNEL,
+            description="where the message is sent, `chat`; experiments may need it",
+            examples=["chat"],
+        ),
     ] = None
 
     def message(self, caller: Caller) -> Message:
@@ -71,7 +106,10 @@ class StreamableRequest(TransformRequest):
 class CompareRequest(TransformRequest):
     """A message to rewrite twice."""
 
-    policy: Policy | None = None
+    policy: Annotated[
+        Policy | None,
+        Field(description="where the two outputs come from; null: as the installation needs votes now"),
+    ] = None
 
 
 class BatchRequest(BaseModel):
@@ -79,4 +117,6 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    items: Annotated[list[TransformRequest], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[
+        list[TransformRequest], Field(min_length=1, max_length=MAX_ITEMS, description="the messages")
+    ]

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from data import redis_meter
+from data.redis_meter import Meter
 from data.traffic.outputs import CACHE_PREFIX
 from serving.breaker import Breaker
 
@@ -71,31 +73,30 @@ class Recent:
             self._items.popitem(last=False)
 
 
-def connect(redis_url: str | None, timeout_s: float = _TIMEOUT_S) -> Redis | None:
-    """A client whose every wait ends after `timeout_s`; None without a URL."""
+def connect(redis_url: str | None, timeout_s: float = _TIMEOUT_S, meter: Meter | None = None) -> Redis | None:
+    """A client whose every wait ends after `timeout_s`, and whose commands `meter` counts; None without a
+    URL.
+    """
     if redis_url is None:
         return None
-    return Redis(
-        connection_pool=BlockingConnectionPool.from_url(
-            redis_url,
-            max_connections=32,
-            timeout=timeout_s,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-        )
+    return redis_meter.connect_async(
+        redis_url,
+        meter or Meter(),
+        max_connections=32,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
 class _Call:
-    """A call in progress, and how many requests wait for it. With `ends_unread` it ends when the last of them
-    is cancelled.
-    """
+    """A call in progress, and how many requests wait for it. It ends when the last of them is cancelled."""
 
-    __slots__ = ("ends_unread", "task", "waiting")
+    __slots__ = ("task", "waiting")
 
-    def __init__(self, ends_unread: bool) -> None:
-        self.ends_unread, self.waiting = ends_unread, 0
+    def __init__(self) -> None:
+        self.waiting = 0
         self.task: asyncio.Task[tuple[CachedOutput, float]]
 
 
@@ -126,15 +127,14 @@ class Cache:
         self,
         name: bytes,
         make: Callable[[], Awaitable[tuple[CachedOutput, float]]],
-        ends_unread: bool = False,
         is_kept: bool = True,
     ) -> tuple[CachedOutput, Level, float]:
         """The output of a key, the level that it came from, and the seconds that the service took (0 for a
         hit).
 
         On a miss `make` runs once for all requests that wait for the key; they share its result and errors.
-        It goes on when they are cancelled, unless the request that started it has `ends_unread`: then it is
-        cancelled with the last of them. Without `is_kept` the caller keeps what `make` returned.
+        It goes on when some of them are cancelled, and ends with the last of them. Without `is_kept` the
+        caller keeps what `make` returned.
         """
         if (hit := self._l1.get(name)) is not None:
             return hit, "l1", 0.0
@@ -145,14 +145,14 @@ class Cache:
                 return hit, "l2", 0.0
             call = self._calls.get(name)  # one may have started while Redis was read
         if call is None:
-            call = self._calls[name] = _Call(ends_unread)
+            call = self._calls[name] = _Call()
             call.task = asyncio.create_task(self._make(name, call, make, is_kept))
         call.waiting += 1
         try:
             # Shielded: a client that disconnects does not cancel the call for the others.
             output, upstream_s = await asyncio.shield(call.task)
         except asyncio.CancelledError:
-            if call.ends_unread and call.waiting == 1:
+            if call.waiting == 1:
                 self._end(name, call)  # at once, so that nobody joins a call that is being cancelled
                 call.task.cancel()
             raise

@@ -7,7 +7,6 @@ what is obeyed, what changes nothing and what is refused.
 import json
 import re
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,14 +14,23 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 from starlette.responses import Response
 
+from data.fields import FactsMissing, VersionName
 from data.reasons import Reason, reason
 from data.records import TransformType
 from serving.events import HEARTBEAT, Kind
 from serving.gateway import problems
 from serving.gateway.auth import Caller
-from serving.gateway.online.answering import EncodedAnswer, WhyUnchanged
+from serving.gateway.online.answering import (
+    AnswerId,
+    CacheLevel,
+    EncodedAnswer,
+    FellBack,
+    ReceiptText,
+    TransformedText,
+    VariantName,
+    WhyUnchanged,
+)
 from serving.gateway.online.bodies import Text, TransformRequest, UserId
-from serving.gateway.online.cache import Level
 from serving.gateway.online.decoding import read_json
 from serving.gateway.online.placement import Message
 from serving.gateway.problems import InvalidError, NotFoundError, SignatureError
@@ -54,7 +62,9 @@ _CONTENT_SCHEMA: dict[str, Any] = {
     ]
 }
 _Ignored = Annotated[Any, Field(description="accepted, and changes nothing")]
-_NoList = Annotated[list[Any], Field(max_length=0)] | None
+_REFUSED = Field(description="refused, unless the value asks for nothing")
+_NoList = Annotated[Annotated[list[Any], Field(max_length=0)] | None, _REFUSED]
+_Nothing = Annotated[None, _REFUSED]
 
 
 class ChatMessage(BaseModel):
@@ -62,7 +72,9 @@ class ChatMessage(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    role: Annotated[str, Field(json_schema_extra={"enum": ["user", "assistant"]})]
+    role: Annotated[
+        str, Field(json_schema_extra={"enum": ["user", "assistant"]}, description="who wrote the turn")
+    ]
     content: Annotated[
         Any,
         WithJsonSchema(_CONTENT_SCHEMA),
@@ -73,13 +85,15 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """What a stream contains besides the answer."""
 
-    include_usage: Annotated[bool | None, Field(description="a last chunk has the tokens")] = None
+    include_usage: Annotated[
+        bool | None, Field(description="a last chunk has the tokens", examples=[True])
+    ] = None
 
 
 class OnlyText(BaseModel):
     """The one format of an answer."""
 
-    type: Literal["text"]
+    type: Annotated[Literal["text"], Field(description="a plain text")]
 
 
 class CompletionRequest(BaseModel):
@@ -94,6 +108,7 @@ class CompletionRequest(BaseModel):
                 {
                     "model": "tonebridge/soften-2",
                     "messages": [{"role": "user", "content": "Fix the login page before Monday."}],
+                    "user": "ann",
                 }
             ]
         },
@@ -102,10 +117,14 @@ class CompletionRequest(BaseModel):
     model: Annotated[
         str, Field(json_schema_extra={"enum": list(MODELS)}, description="transform type and intensity")
     ]
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, description="the turns, the oldest first")]
     stream: Annotated[bool | None, Field(strict=True, description="answer with server-sent events")] = None
-    stream_options: StreamOptions | None = None
-    user: Annotated[UserId | None, Field(description="your name for the person, scoped to your key")] = None
+    stream_options: Annotated[
+        StreamOptions | None, Field(description="what a stream contains besides the answer")
+    ] = None
+    user: Annotated[
+        UserId | None, Field(description="your name for the person, scoped to your key", examples=["ann"])
+    ] = None
 
     frequency_penalty: _Ignored = None
     max_completion_tokens: _Ignored = None
@@ -126,21 +145,21 @@ class CompletionRequest(BaseModel):
     verbosity: _Ignored = None
 
     # These cannot be obeyed, so each may only have the value that asks for nothing.
-    audio: None = None
-    function_call: Literal["none", "auto"] | None = None
+    audio: _Nothing = None
+    function_call: Annotated[Literal["none", "auto"] | None, _REFUSED] = None
     functions: _NoList = None
-    logit_bias: Annotated[dict[str, Any], Field(max_length=0)] | None = None
-    logprobs: Literal[False] | None = None
-    moderation: None = None
-    modalities: list[Literal["text"]] | None = None
-    n: Literal[1] | None = None
-    response_format: OnlyText | None = None
+    logit_bias: Annotated[Annotated[dict[str, Any], Field(max_length=0)] | None, _REFUSED] = None
+    logprobs: Annotated[Literal[False] | None, _REFUSED] = None
+    moderation: _Nothing = None
+    modalities: Annotated[list[Literal["text"]] | None, _REFUSED] = None
+    n: Annotated[Literal[1] | None, _REFUSED] = None
+    response_format: Annotated[OnlyText | None, _REFUSED] = None
     stop: _NoList = None
-    store: Literal[False] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
+    store: Annotated[Literal[False] | None, _REFUSED] = None
+    tool_choice: Annotated[Literal["none", "auto"] | None, _REFUSED] = None
     tools: _NoList = None
-    top_logprobs: Literal[0] | None = None
-    web_search_options: None = None
+    top_logprobs: Annotated[Literal[0] | None, _REFUSED] = None
+    web_search_options: _Nothing = None
 
 
 _OBEYED = frozenset({"model", "messages", "stream", "stream_options", "user"})
@@ -211,77 +230,97 @@ def split_model(model: str) -> tuple[str, int]:
 class AssistantMessage(BaseModel):
     """The rewrite."""
 
-    role: Literal["assistant"] = "assistant"
-    content: str
-    refusal: None = None
+    role: Annotated[Literal["assistant"], Field(description="who wrote it")] = "assistant"
+    content: TransformedText
+    refusal: Annotated[None, Field(description="always null", examples=[None])] = None
 
 
 class CompletionChoice(BaseModel):
     """The one answer."""
 
-    index: Literal[0] = 0
+    index: Annotated[Literal[0], Field(description="there is one choice")] = 0
     message: AssistantMessage
-    logprobs: None = None
-    finish_reason: Literal["stop"] = "stop"
+    logprobs: Annotated[None, Field(description="always null", examples=[None])] = None
+    finish_reason: Annotated[Literal["stop"], Field(description="the text is complete")] = "stop"
 
 
 class Usage(BaseModel):
     """The tokens that a model read and wrote for this request: zero for a text that was written before."""
 
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
+    prompt_tokens: Annotated[int, Field(description="tokens that a model read", examples=[0])]
+    completion_tokens: Annotated[int, Field(description="tokens that a model wrote", examples=[0])]
+    total_tokens: Annotated[int, Field(description="the sum of both", examples=[0])]
 
 
 class Details(BaseModel):
     """What an answer of `/api/v1/transform` has besides its text. The receipt takes feedback."""
 
-    answer_id: uuid.UUID
-    receipt: str
-    variant: str
-    version: str
-    cache: Level
-    fallback: bool
-    facts_missing: list[str]
+    answer_id: AnswerId
+    receipt: ReceiptText
+    variant: VariantName
+    version: Annotated[VersionName, Field(description="the version that wrote the text")]
+    cache: CacheLevel
+    fallback: FellBack
+    facts_missing: FactsMissing
     unchanged: WhyUnchanged
 
 
 class Completion(BaseModel):
     """A rewrite. `tonebridge` is no field of OpenAI's; in a stream, the chunk with `finish_reason` has it."""
 
-    id: str
-    object: Literal["chat.completion"] = "chat.completion"
-    created: int
-    model: str
-    choices: list[CompletionChoice]
+    id: Annotated[
+        str,
+        Field(
+            description="`chatcmpl-` and the id of the answer",
+            examples=["chatcmpl-01a22303-92fd-74fc-b4f4-074280c0308c"],
+        ),
+    ]
+    object: Annotated[Literal["chat.completion"], Field(description="what this is")] = "chat.completion"
+    created: Annotated[
+        int, Field(description="when it was answered, in seconds since 1970", examples=[1795896356])
+    ]
+    model: Annotated[str, Field(description="the model of the request", examples=["tonebridge/soften-2"])]
+    choices: Annotated[list[CompletionChoice], Field(description="the one answer")]
     usage: Usage
-    system_fingerprint: Annotated[str, Field(description="the version that wrote the text")]
+    system_fingerprint: Annotated[VersionName, Field(description="the version that wrote the text")]
     tonebridge: Details
 
 
 class Model(BaseModel):
     """A transform type at an intensity."""
 
-    id: str
-    object: Literal["model"] = "model"
-    created: int = _CREATED
-    owned_by: str = _OWNER
+    id: Annotated[str, Field(description="name of the model", examples=["tonebridge/soften-2"])]
+    object: Annotated[Literal["model"], Field(description="what this is")] = "model"
+    created: Annotated[int, Field(description="since when it has this name, in seconds since 1970")] = (
+        _CREATED
+    )
+    owned_by: Annotated[str, Field(description="always `tonebridge`")] = _OWNER
 
 
 class Models(BaseModel):
     """All models, by type and intensity."""
 
-    object: Literal["list"] = "list"
-    data: list[Model]
+    object: Annotated[Literal["list"], Field(description="what this is")] = "list"
+    data: Annotated[list[Model], Field(description="the 28 models")]
 
 
 class ErrorDetails(BaseModel):
     """What is wrong, and what to do. `code` is OpenAI's where clients know one, else that of the reason."""
 
-    message: str
-    type: str
-    param: str | None
-    code: str
+    message: Annotated[
+        str, Field(description="what is wrong, and what to do", examples=["This API key is unknown."])
+    ]
+    type: Annotated[
+        str,
+        Field(
+            description="`invalid_request_error`, `requests`, `insufficient_quota` or `server_error`",
+            examples=["invalid_request_error"],
+        ),
+    ]
+    param: Annotated[
+        str | None, Field(description="the parameter that is wrong; null: none is", examples=[None])
+    ]
+    code: Annotated[str, Field(description="a code for programs", examples=["invalid_api_key"])]
 
 
 class ErrorDocument(BaseModel):
@@ -295,6 +334,7 @@ _PARAMETERS = {"text": "messages", "user_id": "user"}
 _CODES = {
     "completion_model_unknown": "model_not_found",
     "plan_quota": "insufficient_quota",
+    "key_quota": "insufficient_quota",
     "plan_rate": "rate_limit_exceeded",
     "plan_concurrent": "rate_limit_exceeded",
 }

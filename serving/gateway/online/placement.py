@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from data.records import Spec, TransformType
+from data.terms import NO_TERMS, Excerpt, Terms
 from data.traffic import receipts
 from data.traffic.answers import Person, Placement
 from data.traffic.routing import Routing, Split, Target
@@ -24,7 +25,9 @@ _OPEN_S = 10.0  # until a message tries the arm again; if that fails, its person
 
 
 class Message(NamedTuple):
-    """What to rewrite, and for whom: `external_id` is the caller's name for the person, if they gave one."""
+    """What to rewrite, and for whom: `external_id` is the caller's name for the person, if they gave one.
+    `excerpt` has the terms of the dictionaries that apply.
+    """
 
     text: str
     transform_type: TransformType
@@ -32,6 +35,7 @@ class Message(NamedTuple):
     external_id: str | None
     locale: str | None = None
     channel: str | None = None
+    excerpt: Excerpt = NO_TERMS
 
 
 class Arm(Placement):
@@ -59,15 +63,19 @@ class Arm(Placement):
 
 
 class PlacedPerson(Person):
-    """A person with their arms in the newest epoch that they were seen in."""
+    """A person with their arms in the newest epoch that they were seen in, and with the terms that apply to
+    them as of a revision of the dictionaries; None for no terms.
+    """
 
-    __slots__ = ("epoch", "exposed_arms", "is_exposure_unknown", "places")
+    __slots__ = ("epoch", "exposed_arms", "is_exposure_unknown", "places", "terms", "terms_revision")
 
     def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
         super().__init__(id, organisation_id, key_id, external_id)
         self.epoch = -1
         self.places: list[tuple[Target | None, Arm]] = []  # without a target: for any message
         self.exposed_arms: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
+        self.terms: Terms | None = None
+        self.terms_revision = -2  # of no dictionary
         self.is_exposure_unknown = False  # True: Postgres may know an arm of theirs that is not known here
 
     def arm(self, message: Message) -> Arm | None:

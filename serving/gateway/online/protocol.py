@@ -1,5 +1,5 @@
-"""The gateway's HTTP protocol. It answers the hot endpoint without ASGI: no scope, no messages, one write per
-response; and a cached output without a task.
+"""The gateway's HTTP protocol. It answers the hot endpoint and preflights without ASGI: no scope, no
+messages, one write per response; and a cached output without a task.
 
 It holds such a request until its body is complete. Requests with anything unusual (HTTP/1.0, `Expect`, a long
 body, an earlier request on the connection that is not answered yet) and all other routes go through uvicorn
@@ -14,12 +14,15 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER, HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serving.gateway.online.front import PATH, Front, Reply, Turn
+from serving.gateway.online.front import PATH, Front, Reply
 from serving.gateway.online.streaming import Stream
+from serving.gateway.online.turns import Turn
 from serving.gateway.signatures import Head
 from serving.protocol import BODY_BEGAN, BODY_CAME, HEAD_BEGAN, NOTHING, GuardedProtocol
+from serving.request_counts import Kind
 
 _URL = PATH.encode()
+_REWRITE, _PREFLIGHT = Kind.REWRITE, Kind.PREFLIGHT
 
 
 class HotProtocol(GuardedProtocol):
@@ -29,6 +32,7 @@ class HotProtocol(GuardedProtocol):
         super().__init__(*args, **kwargs)
         self._front: Front = self.config.app  # type: ignore[assignment]
         self._held_headers: list[tuple[bytes, bytes]] = []
+        self._preflight: Reply | None = None  # of the request that is held, if it is one
 
     def on_message_begin(self) -> None:
         """Start a request, without the scope that uvicorn makes here: `_hand_on` makes it when needed."""
@@ -38,24 +42,31 @@ class HotProtocol(GuardedProtocol):
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
-        """Hold a request for the hot endpoint, if nothing about it is unusual."""
+        """Hold a request for the hot endpoint, or a preflight, if nothing about it is unusual."""
         self.check_head()
         parser = self.parser
         if parser.should_upgrade():
             return
+        method = parser.get_method()
         if (
-            self.url == _URL
-            and parser.get_method() == b"POST"
+            (method == b"OPTIONS" or (self.url == _URL and method == b"POST"))
             and parser.should_keep_alive()
             and not self.expect_100_continue
             and not self.flow.write_paused
             and (self.cycle is None or self.cycle.response_complete)
+            and (method == b"POST" or self._is_preflight())
         ):
             self.held = bytearray()
             self._held_headers, self.headers = self.headers, []  # trailers go into the new list
             self.part = BODY_BEGAN
         else:
             self._hand_on()
+
+    def _is_preflight(self) -> bool:
+        """Whether an OPTIONS request is one, and its response, which is kept, leaves the connection open."""
+        if not self._front.is_draining:
+            self._preflight = self._front.preflight(self.url, self.headers)
+        return self._preflight is not None
 
     def on_body(self, body: bytes) -> None:
         """Collect the body, up to uvicorn's own bound."""
@@ -78,8 +89,12 @@ class HotProtocol(GuardedProtocol):
         # An idle connection keeps no memory for its last request.
         self.held, self.headers, self._held_headers = None, [], []
         self.part = NOTHING
-        reply = self._front.at_once(headers, body)
+        reply, self._preflight = self._preflight, None
+        kind = _REWRITE if reply is None else _PREFLIGHT
+        if reply is None and len(headers) == len(held_headers):
+            reply = self._front.at_once(headers, body)
         if reply is not None:
+            self._front.counts.add(kind, reply.status)
             self._write(reply)
             self.on_response_complete()
             return
@@ -95,6 +110,7 @@ class HotProtocol(GuardedProtocol):
         if isinstance(reply.content, Stream):
             await self._stream(turn, reply, reply.content)
             return
+        self._front.counts.add(_REWRITE, reply.status)
         turn.response_complete = True
         if self.transport.is_closing():
             return
@@ -120,6 +136,7 @@ class HotProtocol(GuardedProtocol):
             self.transport.abort()
         finally:
             await stream.close()
+            self._front.counts.add(_REWRITE, stream.status)
             turn.response_complete = True
         if self.transport.is_closing():
             return
@@ -143,7 +160,7 @@ class HotProtocol(GuardedProtocol):
         """Pass a held request to uvicorn, with all its calls so far."""
         url, expects, body = self.url, self.expect_100_continue, self.held
         headers = self.headers if body is None else self._held_headers
-        self.held, self._held_headers = None, []
+        self.held, self._held_headers, self._preflight = None, [], None
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the scope has this list

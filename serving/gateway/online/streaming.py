@@ -14,6 +14,7 @@ import msgspec
 from models.preview import Preview
 from serving import events
 from serving.events import Kind
+from serving.request_counts import LEFT
 
 
 class Connection(Protocol):
@@ -40,16 +41,16 @@ class Stream:
     def __init__(
         self,
         make: Callable[[Preview], Awaitable[bytes]],
-        refuse: Callable[[Exception], bytes],
+        refuse: Callable[[Exception], tuple[int, bytes]],
         connection: Connection,
         heartbeat_s: float,
         on_close: Callable[["Stream"], None],
         encode: Callable[[Kind, bytes], bytes] = events.encode,
         heartbeat: bytes = events.HEARTBEAT,
     ) -> None:
-        """`make` makes the answer, JSON, and shows its draft; `refuse` makes the problem of an error, JSON.
-        `on_close` is called once. `encode` makes the bytes of an event from its kind and its JSON. Without
-        news `heartbeat` is sent every `heartbeat_s`.
+        """`make` makes the answer, JSON, and shows its draft; `refuse` makes the status and the problem of
+        an error, JSON. `on_close` is called once. `encode` makes the bytes of an event from its kind and its
+        JSON. Without news `heartbeat` is sent every `heartbeat_s`.
         """
         self._refuse, self._connection, self._heartbeat_s = refuse, connection, heartbeat_s
         self._encode, self._heartbeat = encode, heartbeat
@@ -63,6 +64,7 @@ class Stream:
         self._work.add_done_callback(lambda _: self._changed.set())
         self.first_token_at: float | None = None  # by `time.perf_counter`
         self.was_abandoned = False  # the client left before the answer
+        self.status = LEFT  # as which it is counted, after its last event
 
     async def begin(self) -> None:
         """Wait for the first events. Raises what prevents an answer, as long as there are none."""
@@ -123,7 +125,9 @@ class Stream:
         except Exception as error:  # the outermost edge of a request
             if not self._has_begun:
                 raise
-            return self._encode("error", self._refuse(error))
+            self.status, problem = self._refuse(error)
+            return self._encode("error", problem)
+        self.status = 200
         last = self._encode("answer", answer)
         # A client that has no draft needs none now.
         if self._sent and (piece := events.difference(self._sent, _decode_text(answer).transformed_text)):

@@ -1,28 +1,30 @@
 """How a gateway is observed: Prometheus metrics, Server-Timing, sampled JSON logs, and spans.
 
 The whole time of a hit is the gateway's own overhead; that of a miss is split into the upstream's part and
-the rest. Spans (OpenTelemetry) are made after the answer, and only for misses and sampled requests: a span
-costs eight microseconds, a whole hit twenty.
+the rest. The span of a request (OpenTelemetry) is made after the answer, and only for misses and sampled
+requests: a span costs eight microseconds, a whole hit twenty.
 """
 
 import asyncio
-import hmac
-import json
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import uuid_utils
-from opentelemetry import propagate, trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 from pydantic import SecretStr
 
 from data.people.identities import Identity
+from serving.gateway.auth import Caller
 from serving.gateway.online.answering import EncodedAnswer
 from serving.gateway.problems import NotFoundError, UnavailableError, UnknownKeyError
 from serving.inference.client import Rewritten
+from serving.metrics import is_token
+from serving.observability import spans
+from serving.request_counts import RequestCounts
 
 log = logging.getLogger("tonebridge.requests")
 
@@ -34,21 +36,22 @@ _CHECK_EVERY_S = 0.05
 _OVERLOADED_S = 0.5  # that the event loop is late; past it new requests are refused
 
 
-class JsonLines(logging.Formatter):
-    """A log record as a line of JSON, with the fields of `extra={"fields": ...}`."""
+class _Requests(Collector):
+    """All requests, as they are counted when somebody reads the metrics."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        fields = {
-            "time": record.created,
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)  # ASCII, so that no character ends the line
+    def __init__(self, counts: RequestCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """One counter."""
+        family = CounterMetricFamily(
+            "tonebridge_requests",
+            "All requests, by what they asked for and by the status of the answer",
+            labels=["kind", "status"],
+        )
+        for kind, status, requests in self._counts:
+            family.add_metric([kind, str(status)], requests)
+        yield family
 
 
 class Telemetry:
@@ -58,7 +61,6 @@ class Telemetry:
         self._sampled_share = sampled_share
         self._late_s = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._tracer = trace.get_tracer("tonebridge.gateway")
         self.registry = CollectorRegistry()
         requests = Histogram(
             "tonebridge_request_seconds",
@@ -115,11 +117,20 @@ class Telemetry:
             ["version"],
             registry=self.registry,
         )
+        self.preflights = Counter(
+            "tonebridge_preflights", "Preflights of browsers that were answered", registry=self.registry
+        )
         self._others = Histogram(
             "tonebridge_other_request_seconds",
             "Time of refused transforms and of requests to all other routes",
             ["route", "status"],
             buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._deprecated = Counter(
+            "tonebridge_deprecated_requests",
+            "Requests to routes that are to be removed",
+            ["route"],
             registry=self.registry,
         )
         self.watch(
@@ -129,6 +140,10 @@ class Telemetry:
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Export a number that another part keeps, as a gauge."""
         Gauge(name, meaning, registry=self.registry).set_function(value)
+
+    def export(self, counts: RequestCounts) -> None:
+        """Export the counts of all requests."""
+        self.registry.register(_Requests(counts))
 
     def metrics(self) -> bytes:
         """All metrics, in Prometheus' text format."""
@@ -195,7 +210,7 @@ class Telemetry:
             self._fallbacks.inc(answer.fell_back)
         elif not is_sampled:
             return
-        fields = {
+        fields: dict[str, str | float] = {
             "request_id": request_id.decode(),
             "organisation": str(identity.organisation_id),
             "cache": level,
@@ -203,7 +218,8 @@ class Telemetry:
             "upstream_ms": round(answer.work.upstream_s * 1000, 3) if answer is not None else 0,
             "fallback": answer is not None and answer.fell_back,
         }
-        self._span(fields, total_s, headers)
+        if spans.is_on():
+            self._span(fields, total_s, headers)
         if is_sampled:
             log.info("answered", extra={"fields": fields})
 
@@ -240,36 +256,50 @@ class Telemetry:
             }
             log.info("answered", extra={"fields": fields})
 
-    def _span(self, fields: dict[str, Any], total_s: float, headers: dict[bytes, bytes]) -> None:
+    def handed_on(
+        self,
+        method: str,
+        route: str,
+        status: int,
+        total_s: float,
+        request_id: bytes,
+        headers: dict[bytes, bytes],
+    ) -> None:
+        """Make the span of a request to another route: of each that writes, and of a sampled share."""
+        if spans.is_on() and (method not in ("GET", "HEAD") or random.random() < self._sampled_share):
+            fields: dict[str, str | float] = {
+                "request_id": request_id.decode(),
+                "route": route,
+                "status": status,
+            }
+            self._span(fields, total_s, headers, method)
+
+    def deprecated(self, route: str, caller: Caller | None, request_id: bytes) -> None:
+        """Count and log a request to a route that is to be removed, with the organisation that sent it."""
+        self._deprecated.labels(route).inc()
+        fields = {
+            "request_id": request_id.decode(),
+            "route": route,
+            "organisation": str(caller.identity.organisation_id) if caller else None,
+            "key": caller.identity.key_id if caller else None,
+        }
+        log.warning("a deprecated route was called", extra={"fields": fields})
+
+    def _span(
+        self,
+        fields: Mapping[str, str | float],
+        total_s: float,
+        headers: dict[bytes, bytes],
+        name: str = "transform",
+    ) -> None:
         end_ns = time.time_ns()
-        carrier = {"traceparent": headers.get(b"traceparent", b"").decode("latin-1")}
         begin_ns = end_ns - int(total_s * 1e9)
-        span = self._tracer.start_span("transform", propagate.extract(carrier), start_time=begin_ns)
-        for name, value in fields.items():
-            span.set_attribute(f"tonebridge.{name}", value)
-        if fields["upstream_ms"]:
-            inner = self._tracer.start_span("inference", trace.set_span_in_context(span), start_time=begin_ns)
-            inner.end(begin_ns + int(fields["upstream_ms"] * 1e6))
-        span.end(end_ns)
+        spans.end_request(name, begin_ns, end_ns, spans.trace_headers(headers), **fields)
 
 
 def check_may_read(token: SecretStr | None, authorization: str) -> None:
     """UnknownKeyError unless a request for the metrics has the token; NotFoundError when none is set."""
     if token is None:
         raise NotFoundError("metrics_off")
-    scheme, _, credential = authorization.partition(" ")
-    fits = hmac.compare_digest(credential.strip().encode(), token.get_secret_value().encode())
-    if scheme.lower() != "bearer" or not fits:
+    if not is_token(token, authorization):
         raise UnknownKeyError("metrics_token_needed")
-
-
-def export_spans(endpoint: str) -> None:
-    """Send spans to an OpenTelemetry collector, by OTLP over HTTP. Without this call they go nowhere."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    provider = TracerProvider(resource=Resource.create({"service.name": "tonebridge-gateway"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
-    trace.set_tracer_provider(provider)

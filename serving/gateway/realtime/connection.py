@@ -18,12 +18,14 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from serving.gateway.auth import Caller
-from serving.gateway.online.front import Turn
+from serving.gateway.online.turns import Turn
 from serving.gateway.realtime.messages import MAX_BYTES
 from serving.gateway.signatures import Head
 from serving.protocol import GuardedProtocol
+from serving.request_counts import Kind
 
-UNAUTHENTICATED, TOO_MANY = 4401, 4429  # close codes; 4000 to 4999 are the application's
+# close codes; 4000 to 4999 are the application's
+UNAUTHENTICATED, FORBIDDEN, TOO_MANY = 4401, 4403, 4429
 _LINGER_S = 2.0  # that the client may take to close
 _MOST_UNREAD = 32  # messages; then nothing more is read until they are done
 _quiet = logging.getLogger("tonebridge.sockets")
@@ -61,7 +63,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_address", "_begun", "_connections", "_door", "_inbox", "_is_awaited", "_is_leaving", "_limits",
         "_listener", "_loop", "_protocol", "_task", "_transport", "_writable", "caller", "due_s", "head",
-        "signed_by", "token", "topics", "turns",
+        "origin", "signed_by", "token", "topics", "turns",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +96,7 @@ class Connection(asyncio.Protocol):
         # Of the handshake, until the caller is known: only then its signature can be checked.
         self.head: Head | None = Head(b"GET", guarded.url, guarded.headers)
         self.signed_by: str | None = None  # the id of the secret that signed the handshake
+        self.origin: bytes | None = None  # of the page that opened it, if it is not the gateway's own
         self.topics: dict[Topic, Position] | None = None  # subscriptions, and since when
         self.turns: dict[str, Turn] | None = None  # rewrites in progress
         self.due_s = self._door.later_s(limits.authenticate_s)
@@ -101,7 +104,9 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(limits.most_unsent_bytes // 2)
         self._protocol.receive_data(head)
         (request,) = self._protocol.events_received()
-        self._protocol.send_response(self._protocol.accept(request))  # type: ignore[arg-type]
+        response = self._protocol.accept(request)  # type: ignore[arg-type]
+        self._door.counts.add(Kind.SOCKET, response.status_code)
+        self._protocol.send_response(response)
         self._flush()
 
     @property
@@ -193,9 +198,10 @@ class Connection(asyncio.Protocol):
         """Close at once."""
         self._transport.abort()
 
-    def accept(self, caller: Caller, token: str, signed_by: str | None) -> None:
-        """Note who calls, and the id of the secret that signed the handshake."""
-        self.caller, self.token, self.signed_by, self.head = caller, token, signed_by, None
+    def accept(self, caller: Caller, token: str, signed_by: str | None, origin: bytes | None) -> None:
+        """Note who calls, the id of the secret that signed the handshake, and the origin of the page."""
+        self.caller, self.token, self.head = caller, token, None
+        self.signed_by, self.origin = signed_by, origin
         self.due_s = self._door.later_s(self._limits.ping_every_s)
 
     def overdue(self) -> None:

@@ -14,13 +14,14 @@ from data.database import transaction_of
 from data.jobs import listing
 from data.jobs.listing import Batch, ListedJob
 from data.reasons import Reason
-from data.traffic import receipts
+from data.traffic import feedback
+from data.traffic.feedback import OwnFeedback
 from data.traffic.notices import Notice, Subject
-from data.traffic.receipts import Receipt
+from data.traffic.own_answers import OwnAnswer
 from experiments import drafts
 from experiments.decisions import UnknownExperimentError
 from experiments.drafts import WholeExperiment
-from serving.gateway.online.answering import explain
+from serving.gateway import own_answers
 
 _ADAPTERS: dict[type[object], TypeAdapter[Any]] = {
     kind: TypeAdapter(kind) for kind in (Batch, ListedJob, WholeExperiment)
@@ -91,7 +92,7 @@ async def _read_experiment(connection: AsyncConnection, notice: Notice) -> Whole
 async def _read_answers(
     connection: AsyncConnection, receipt_secret: bytes, notices: Sequence[Notice]
 ) -> dict[str, bytes]:
-    """The answers of one organisation, each with its message, as the person got it."""
+    """The answers of one organisation, each with its message and what its person said about it."""
     cursor = await connection.cursor(row_factory=dict_row).execute(
         "SELECT n, message, transform_type, intensity, text, facts_missing, unchanged, version,"
         " key_id IS NULL AS is_personal"
@@ -102,38 +103,42 @@ async def _read_answers(
             [notice.fields["user_id"] for notice in notices],
         ),
     )
+    rows = await cursor.fetchall()
+    given = await feedback.list_own(connection, [_received(notice) for notice in notices])
     documents = {}
-    for row in await cursor.fetchall():
+    for row in rows:
         notice = notices[row["n"] - 1]
-        documents[notice.id] = msgspec.json.encode(_describe_answer(notice.fields, row, receipt_secret))
+        documents[notice.id] = _describe_answer(
+            notice.fields, row, given.get(_received(notice)), receipt_secret
+        )
     return documents
 
 
-def _describe_answer(fields: Any, row: dict[str, Any], receipt_secret: bytes) -> dict[str, Any]:
-    answer_id = uuid.UUID(fields["answer_id"])
-    receipt = Receipt(
+def _received(notice: Notice) -> tuple[uuid.UUID, uuid.UUID]:
+    """The ids of the output and of its person."""
+    return uuid.UUID(notice.fields["output_id"]), uuid.UUID(notice.fields["user_id"])
+
+
+def _describe_answer(
+    fields: Any, row: dict[str, Any], given: OwnFeedback | None, receipt_secret: bytes
+) -> bytes:
+    answer = OwnAnswer(
+        id=uuid.UUID(fields["answer_id"]),
         output_id=uuid.UUID(fields["output_id"]),
-        organisation_id=uuid.UUID(fields["organisation_id"]),
-        user_id=uuid.UUID(fields["user_id"]),
         experiment_id=uuid.UUID(fields["experiment_id"]) if fields["experiment_id"] else None,
-        comparison_id=None,
         variant=fields["variant"],
-        version=row["version"],
         epoch=fields["epoch"],
-        issued_at=(answer_id.int >> 80) // 1000,  # UUIDv7: milliseconds since 1970
-        is_personal=row["is_personal"],
+        cache=fields["cache"],
+        fell_back=fields["fallback"],
+        message=row["message"],
+        transform_type=row["transform_type"],
+        intensity=row["intensity"],
+        text=row["text"],
+        facts_missing=row["facts_missing"],
+        unchanged=Reason.model_validate(row["unchanged"]) if row["unchanged"] else None,
+        version=row["version"],
+        feedback=given,
     )
-    return {
-        "answer_id": answer_id,
-        "receipt": receipts.sign(receipt, receipt_secret),
-        "variant": fields["variant"],
-        "message": row["message"],
-        "transform_type": row["transform_type"],
-        "intensity": row["intensity"],
-        "transformed_text": row["text"],
-        "facts_missing": row["facts_missing"],
-        "unchanged": explain(Reason.model_validate(row["unchanged"]) if row["unchanged"] else None),
-        "version": row["version"],
-        "cache": fields["cache"],
-        "fallback": fields["fallback"],
-    }
+    organisation_id, user_id = uuid.UUID(fields["organisation_id"]), uuid.UUID(fields["user_id"])
+    document = own_answers.describe(answer, organisation_id, user_id, row["is_personal"], receipt_secret)
+    return document.model_dump_json().encode()

@@ -12,12 +12,15 @@ import asyncio
 import logging
 import uuid
 from collections import deque
+from functools import partial
 from typing import Any
 
 import psycopg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from data import redis_meter
+from data.redis_meter import Meter
 from data.traffic import notices
 from data.traffic.notices import Notice
 from serving.gateway import tasks
@@ -31,8 +34,10 @@ _ONCE = "tonebridge:notices:"  # a key for each notice in the stream, for so man
 _ONCE_S = 120
 _MOST_WAITING = 10_000  # notices that wait for Redis; past it they are dropped, and all start again
 _TOGETHER = 500
-_BLOCK_MS = 2000
-_CONNECT_S, _READ_S = 2.0, 10.0
+# Each return of a blocked read is a command: 43,200 a day with two seconds. A Redis that hangs is noticed
+# after `_READ_S`.
+_BLOCK_MS = 20_000
+_CONNECT_S, _READ_S = 2.0, 30.0
 _RETRY_S = 0.5
 _GAP = b"gap"  # in place of a notice: some may be missing before it
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
@@ -55,25 +60,29 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 class Feed:
     """Reads the notices of Postgres into a hub, by way of Redis. Belongs to one event loop."""
 
-    def __init__(self, url: str, redis_url: str | None, hub: Hub) -> None:
-        """`url` is that of Postgres."""
-        self._url, self._redis_url, self._hub = url, redis_url, hub
+    def __init__(self, url: str, redis_url: str | None, hub: Hub, meter: Meter) -> None:
+        """`url` is that of Postgres; `meter` counts the commands of Redis."""
+        self._url, self._redis_url, self._hub, self._meter = url, redis_url, hub, meter
         self._waiting: deque[tuple[str, bytes]] = deque()  # id and payload, for the stream
         self._has_waiting = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._redis: Redis | None = None
         self.is_listening = asyncio.Event()  # to Postgres
         self.is_reading = False  # of Redis: the hub has what the stream has
+        self._has_read = False
 
     def start(self) -> None:
         """Start to read."""
-        works = [self._listen()]
+        works = [tasks.keep(self._listen, "notices from Postgres")]
         if self._redis_url is not None:
             # The gateway's other connections wait for milliseconds; this one for news.
-            self._redis = Redis.from_url(
-                self._redis_url, socket_connect_timeout=_CONNECT_S, socket_timeout=_READ_S
+            self._redis = redis_meter.connect_async(
+                self._redis_url, self._meter, socket_connect_timeout=_CONNECT_S, socket_timeout=_READ_S
             )
-            works += [self._add_all(self._redis), self._read_all(self._redis)]
+            works += [
+                tasks.keep(partial(self._add_all, self._redis), "notices for Redis"),
+                tasks.keep(partial(self._read_all, self._redis), "notices from Redis"),
+            ]
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def stop(self) -> None:
@@ -83,7 +92,7 @@ class Feed:
             await self._redis.aclose()
 
     async def _listen(self) -> None:
-        was_cut_off = False
+        was_cut_off = self.is_listening.is_set()  # it ended by an error that nobody expected
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
@@ -147,13 +156,18 @@ class Feed:
                 self._has_waiting.clear()
 
     async def _read_all(self, redis: Redis) -> None:
-        is_first = True
+        # If it ended by an error that nobody expected, entries may have been taken in part.
+        is_unsure, self.is_reading = self.is_reading, False
         while True:
             try:
                 await redis.eval(_BEGIN, 1, _STREAM)
                 newest: Any = await redis.xrevrange(_STREAM, count=KEPT)
-                self._catch_up(newest[::-1], is_first)
-                is_first, self.is_reading = False, True
+                if not newest:
+                    log.warning("no notices from Redis: the stream was deleted when it had just begun")
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                self._catch_up(newest[::-1], is_unsure)
+                is_unsure, self.is_reading, self._has_read = False, True, True
                 while True:
                     last = write_cursor(self._hub.position)
                     read: Any = await redis.xread({_STREAM: last}, block=_BLOCK_MS)
@@ -164,12 +178,12 @@ class Feed:
                 log.warning("no notices from Redis: %s", error)
                 await asyncio.sleep(_RETRY_S)
 
-    def _catch_up(self, entries: list[Entry], is_first: bool) -> None:
-        """Take the entries of the stream that are new. If the last known one is not among them, some may be
-        missing.
+    def _catch_up(self, entries: list[Entry], is_unsure: bool) -> None:
+        """Take the entries of the stream that are new, all at the first time. If the last known one is not
+        among them, or the hub may not have all before it, some may be missing.
         """
         positions = [_position(entry) for entry in entries]
-        if is_first:
+        if not self._has_read:
             known = [
                 (position, notice)
                 for position, entry in zip(positions, entries, strict=True)
@@ -177,7 +191,7 @@ class Feed:
             ]
             self._hub.load(positions[0], known)
             self._hub.position = positions[-1]
-        elif self._hub.position in positions:
+        elif not is_unsure and self._hub.position in positions:
             self._take(entries[positions.index(self._hub.position) + 1 :])
         else:
             self._hub.reset(positions[-1])

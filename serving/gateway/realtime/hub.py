@@ -1,8 +1,10 @@
 """Who has subscribed to what, and the events that go to them.
 
-An event has a cursor, its place in the order of all notices. A client that connects again subscribes with
-its last cursor, and gets what it has missed; or `reset`, if that is no longer kept: then it reads the state
-by the REST routes. Of several changes of one thing that come close together only the last is shown.
+An event has a cursor: its place in the order of all notices, and the subscription that it is of. A client
+that connects again subscribes with its last cursor, and gets what it has missed; or `reset`, if that is no
+longer kept: then it reads the state by the REST routes. The cursor of another subscription is refused: what
+that one has shown says nothing about this one. Of several changes of one thing that come close together only
+the last is shown.
 """
 
 import asyncio
@@ -10,7 +12,8 @@ import logging
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -18,10 +21,11 @@ import prometheus_client
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data.reasons import reason
 from data.traffic import notices
 from data.traffic.notices import Notice, Subject
 from serving.gateway import tasks
-from serving.gateway.problems import UnavailableError
+from serving.gateway.problems import InvalidError, UnavailableError
 from serving.gateway.realtime import documents, messages
 from serving.gateway.realtime.connection import Position, Topic
 
@@ -35,17 +39,36 @@ _RETRY_S = 1.0
 _POSTGRES_ERRORS = (psycopg.Error, PoolTimeout, OSError)
 
 
+def name_subscription(topic: Topic) -> str:
+    """The id of what a client has subscribed to: the channel, and the person or the experiment that it has
+    named. All gateways have the same, and whether somebody sees the jobs of others makes no difference.
+    """
+    named = topic[:1] if topic[0] is Subject.JOBS else topic
+    return blake2b("\0".join(map(str, named)).encode(), digest_size=6).hexdigest()
+
+
 def parse_cursor(cursor: str) -> Position | None:
-    """The position in a cursor; None when it is none."""
+    """The position in a cursor without a subscription; None when it is none."""
     milliseconds, _, number = cursor.partition("-")
     if len(cursor) <= 40 and all(part.isascii() and part.isdecimal() for part in (milliseconds, number)):
         return int(milliseconds), int(number)
     return None
 
 
-def write_cursor(position: Position) -> str:
-    """The cursor of a position."""
-    return f"{position[0]}-{position[1]}"
+def write_cursor(position: Position, topic: Topic | None = None) -> str:
+    """The cursor of a position in the subscription to a topic; without one it holds in all of them."""
+    cursor = f"{position[0]}-{position[1]}"
+    return cursor if topic is None else f"{cursor}.{name_subscription(topic)}"
+
+
+def find_position(cursor: str, topic: Topic) -> Position | None:
+    """The position after which a subscription to a topic goes on; None when the cursor is none. InvalidError
+    for the cursor of another subscription.
+    """
+    position, _, subscription = cursor.partition(".")
+    if subscription and subscription != name_subscription(topic):
+        raise InvalidError({"after": reason("cursor_of_another")})
+    return parse_cursor(position)
 
 
 def list_topics(notice: Notice) -> Iterator[Topic]:
@@ -79,11 +102,11 @@ class Subscriber(Protocol):
 
 
 class _Event(NamedTuple):
-    """A notice to show, to all subscribers of its topics or only to one that came back."""
+    """A notice to show, to all subscribers of its topics or only to one that came back, of one topic."""
 
     position: Position
     notice: Notice
-    only: Subscriber | None = None
+    only: tuple[Subscriber, Topic] | None = None
 
 
 class Hub:
@@ -107,6 +130,7 @@ class Hub:
         self._subscribers: dict[Topic, set[Subscriber]] = {}
         self._events: list[_Event] = []
         self._has_events = asyncio.Event()
+        self._is_delivering = False
         self._people: Counter[uuid.UUID] = Counter()  # with subscribers to their answers
         self._unwatched: set[uuid.UUID] = set()
         self._watching: asyncio.Task[None] | None = None
@@ -117,7 +141,10 @@ class Hub:
 
     def start(self) -> None:
         """Start to deliver events."""
-        works: list[Coroutine[None, None, None]] = [self._deliver(), self._keep_watching()]
+        works = [
+            tasks.keep(self._deliver, "events of WebSockets"),
+            tasks.keep(self._keep_watching, "whose answers are announced"),
+        ]
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def stop(self) -> None:
@@ -128,8 +155,10 @@ class Hub:
         self, subscriber: Subscriber, topic: Topic, after: str | None, confirmation: bytes | None = None
     ) -> None:
         """Send a subscriber the events of a topic from now on, and those after a cursor; before them a frame
-        that confirms it. UnavailableError while Postgres cannot be told whose answers to announce.
+        that confirms it. UnavailableError while Postgres cannot be told whose answers to announce,
+        InvalidError for the cursor of another subscription.
         """
+        last = None if after is None else find_position(after, topic)
         if topic[0] is Subject.ANSWERS:
             await self._watch(topic[1])
         if not subscriber.is_open:
@@ -139,12 +168,11 @@ class Hub:
         if confirmation is not None:
             subscriber.send(confirmation)
         if after is not None:
-            last = parse_cursor(after)
             if last is None or last < self._floor or (last > since and not self.is_shared):
                 subscriber.send(self._reset(topic))
             else:
                 recent = self._recent_by_topic.get(topic, ())
-                self._add(_Event(at, notice, subscriber) for at, notice in recent if at > last)
+                self._add(_Event(at, notice, (subscriber, topic)) for at, notice in recent if at > last)
                 since = max(since, last)  # another gateway may have read more than this one
         if subscriber.topics is None:
             subscriber.topics = {}
@@ -213,9 +241,17 @@ class Hub:
         self._has_events.set()
 
     def _reset(self, topic: Topic) -> bytes:
-        return messages.encode("reset", channel=topic[0], cursor=write_cursor(self.position))
+        return messages.encode(
+            "reset",
+            channel=topic[0],
+            subscription=name_subscription(topic),
+            cursor=write_cursor(self.position, topic),
+        )
 
     async def _deliver(self) -> None:
+        if self._is_delivering:  # it ended by an error, with the events that it had taken
+            self.reset(self.position)
+        self._is_delivering = True
         while True:
             await self._has_events.wait()
             self._has_events.clear()
@@ -240,21 +276,19 @@ class Hub:
         for event in sorted(newest.values(), key=lambda event: event.position):
             if (document := by_notice.get(event.notice.id)) is None:
                 continue
-            frame = messages.encode(
-                "event",
-                channel=event.notice.subject,
-                cursor=write_cursor(event.position),
-                data=msgspec.Raw(document),
-            )
             if event.only is not None:
-                event.only.send(frame)
+                subscriber, topic = event.only
+                subscriber.send(_write(event, topic, document))
                 self._sent.inc()
                 continue
-            await self._send_to_all(event, frame)
+            await self._send_to_all(event, document)
 
-    async def _send_to_all(self, event: _Event, frame: bytes) -> None:
+    async def _send_to_all(self, event: _Event, document: bytes) -> None:
         for topic in list_topics(event.notice):
-            for number, subscriber in enumerate(list(self._subscribers.get(topic, ()))):
+            if not (subscribers := list(self._subscribers.get(topic, ()))):
+                continue
+            frame = _write(event, topic, document)  # the same for all of them
+            for number, subscriber in enumerate(subscribers):
                 since = (subscriber.topics or {}).get(topic)
                 if since is not None and since < event.position:
                     subscriber.send(frame)
@@ -288,3 +322,14 @@ class Hub:
                     await notices.watch(connection, self._people, _WATCH_FOR_S)
             except _POSTGRES_ERRORS as error:
                 log.warning("answers may not be announced: %s", error)
+
+
+def _write(event: _Event, topic: Topic, document: bytes) -> bytes:
+    """The frame of an event in the subscription to a topic."""
+    return messages.encode(
+        "event",
+        channel=topic[0],
+        subscription=name_subscription(topic),
+        cursor=write_cursor(event.position, topic),
+        data=msgspec.Raw(document),
+    )

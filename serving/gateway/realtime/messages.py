@@ -54,7 +54,11 @@ class Cancel(msgspec.Struct, tag="cancel", forbid_unknown_fields=True):
     id: _Id
 
 
-Message = Authenticate | Subscribe | Unsubscribe | Transform | Cancel
+class Ping(msgspec.Struct, tag="ping", forbid_unknown_fields=True):
+    """Answer with `pong`. For pages in browsers, which can send no ping of WebSockets and see none."""
+
+
+Message = Authenticate | Subscribe | Unsubscribe | Transform | Cancel | Ping
 
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _encode = msgspec.json.Encoder().encode

@@ -17,10 +17,12 @@ from serving import events
 from serving.gateway import problems, tasks
 from serving.gateway.auth import Caller
 from serving.gateway.online.bodies import check_speaks_for
-from serving.gateway.online.front import Front, Turn
+from serving.gateway.online.front import Front
 from serving.gateway.online.streaming import Stream
+from serving.gateway.online.turns import Turn
 from serving.gateway.parts import Parts
 from serving.gateway.problems import (
+    ForbiddenError,
     InProgressError,
     InvalidError,
     NotFoundError,
@@ -29,13 +31,21 @@ from serving.gateway.problems import (
     UnknownKeyError,
 )
 from serving.gateway.realtime import messages
-from serving.gateway.realtime.connection import TOO_MANY, UNAUTHENTICATED, Connection, Limits, Topic
+from serving.gateway.realtime.connection import (
+    FORBIDDEN,
+    TOO_MANY,
+    UNAUTHENTICATED,
+    Connection,
+    Limits,
+    Topic,
+)
 from serving.gateway.realtime.feed import Feed
-from serving.gateway.realtime.hub import Hub, write_cursor
-from serving.gateway.realtime.messages import Authenticate, Cancel, Subscribe, Transform, Unsubscribe
+from serving.gateway.realtime.hub import Hub, find_position, name_subscription, write_cursor
+from serving.gateway.realtime.messages import Authenticate, Cancel, Ping, Subscribe, Transform, Unsubscribe
 from serving.gateway.routes import experiments
 from serving.gateway.routes.jobs import find_requester
 from serving.protocol import GuardedProtocol
+from serving.request_counts import LEFT
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +54,7 @@ MOST_TOPICS = 64  # of a connection
 _CHECK_EVERY_S = 1.0  # whether keys and sessions are still in force
 _CHECKED_TOGETHER = 200
 _LIMITS = Limits()
+_PONG = messages.encode("pong")
 
 
 class Sockets:
@@ -71,7 +82,7 @@ class Sockets:
 
     def start(self) -> None:
         """Start to close connections whose key or session has ended."""
-        self._start(self._check_callers())
+        self._start(tasks.keep(self._check_callers, "the end of keys and sessions"))
 
     async def stop(self) -> None:
         """Stop, and give up the rewrites in progress."""
@@ -101,7 +112,9 @@ class Sockets:
             caller = connection.caller
             if caller is None:
                 raise UnknownKeyError("socket_not_authenticated")
-            if isinstance(message, Transform):  # takes a token of its own route
+            if isinstance(message, Ping):  # takes no token, as those of the protocol
+                connection.send(_PONG)
+            elif isinstance(message, Transform):  # takes a token of its own route
                 self._transform(connection, message)
             else:
                 await self.take_token(caller)
@@ -119,13 +132,15 @@ class Sockets:
 
     async def join(self, connection: Connection, token: str) -> Caller | None:
         """Let a connection be that of a key or token, or of a new token of its caller; None when it has
-        closed meanwhile. Raises as `Authenticator.identify` and `Signatures` do, and when the plan allows no
-        more. A new token needs no new signature: the connection has one handshake.
+        closed meanwhile. Raises as `Authenticator.identify`, `Cors.check_socket` and `Signatures` do, and
+        when the plan allows no more. A new token needs no new signature: the connection has one handshake.
         """
         parts, former = self._parts, connection.caller
         parts.telemetry.refuse_when_overloaded()
         caller = await parts.authenticator.identify(token)
         head, signed_by = connection.head, connection.signed_by
+        origin = parts.cors.find_foreign(head.headers) if head is not None else connection.origin
+        parts.cors.check_socket(caller, origin)
         signature = parts.signatures.verify(head, caller) if head is not None else None
         await self.take_token(caller)
         if signature is not None:
@@ -144,7 +159,7 @@ class Sockets:
             raise InvalidError({"message": reason("socket_of_another_caller")})
         else:
             self._forget(connection)
-        connection.accept(caller, token, signed_by)
+        connection.accept(caller, token, signed_by, origin)
         self._by_token.setdefault(token, set()).add(connection)
         return caller
 
@@ -158,6 +173,7 @@ class Sockets:
             cursor=write_cursor(self.hub.position),
             expires_at=expires_at,
             resumes="anywhere" if self.hub.is_shared else "here",
+            ping_every_s=self.limits.ping_every_s,
         )
         connection.send(ready)
 
@@ -171,14 +187,22 @@ class Sockets:
             turn.leave()
             return
         topic = await self.find_topic(caller, message)
+        named = {
+            "channel": message.channel,
+            "experiment_id": message.experiment_id,
+            "user_id": message.user_id,
+            "subscription": name_subscription(topic),
+        }
         if isinstance(message, Unsubscribe):
             self.hub.unsubscribe(connection, topic)
-            connection.send(messages.encode("unsubscribed", channel=message.channel))
+            connection.send(messages.encode("unsubscribed", **named))
             return
-        if len(connection.topics or ()) >= MOST_TOPICS:
+        topics = connection.topics or ()
+        if topic not in topics and len(topics) >= MOST_TOPICS:
             raise InvalidError({"message": reason("socket_channels_full", limit=MOST_TOPICS)})
-        cursor = message.after or write_cursor(self.hub.position)
-        confirmation = messages.encode("subscribed", channel=message.channel, cursor=cursor)
+        after = None if message.after is None else find_position(message.after, topic)
+        cursor = write_cursor(after or self.hub.position, topic)
+        confirmation = messages.encode("subscribed", **named, cursor=cursor)
         await self.hub.subscribe(connection, topic, message.after, confirmation)
 
     async def find_topic(self, caller: Caller, message: Subscribe | Unsubscribe) -> Topic:
@@ -220,7 +244,7 @@ class Sockets:
                 await self._send_stream(connection, reply.content)
             elif reply.status == 200:
                 connection.send(codec.encode("answer", reply.content))
-            else:
+            elif reply.status != LEFT:  # a rewrite that was given up has no answer, streamed or not
                 retry_after = dict(reply.headers).get(b"retry-after", b"").decode()
                 connection.send(messages.problem(reply.content, message.id, retry_after))
         finally:
@@ -283,21 +307,27 @@ class Sockets:
 
 def _is_unchanged(connection: Connection, now: Caller) -> bool:
     """Whether a connection may stay open now that its token is that of this caller: the rights are the same,
-    and the secret that signed its handshake is in force.
+    the secret that signed its handshake is in force, and its page may still use the token.
     """
-    caller, signed_by = connection.caller, connection.signed_by
+    caller, signed_by, origin = connection.caller, connection.signed_by, connection.origin
     assert caller is not None, "it is listed by its token"
-    has_same_rights = caller is now or caller.identity == now.identity
-    return has_same_rights and (signed_by is None or signed_by in now.identity.request_secrets)
+    identity = now.identity
+    return (
+        (caller is now or caller.identity == identity)
+        and (signed_by is None or signed_by in identity.request_secrets)
+        and (origin is None or origin in identity.origins)
+    )
 
 
 @asynccontextmanager
 async def running(parts: Parts, front: Front) -> AsyncIterator[Sockets]:
     """The WebSockets of a gateway whose parts run, and what feeds them."""
-    url, redis_url = parts.settings.database_url, parts.settings.redis_url
+    # The stream of notices takes commands for each of them, and for waiting. With a budget each gateway takes
+    # them from Postgres alone, so a client resumes at the same one only.
+    url, redis_url = parts.settings.database_url, None if parts.meter.has_budget else parts.settings.redis_url
     assert url is not None, "checked by `parts.make`"
     hub = Hub(parts.pool, parts.receipt_secret, parts.telemetry.registry, is_shared=redis_url is not None)
-    feed, sockets = Feed(url, redis_url, hub), Sockets(parts, front, hub)
+    feed, sockets = Feed(url, redis_url, hub, parts.meter), Sockets(parts, front, hub)
     for part in (hub, feed, sockets):
         part.start()
     try:
@@ -310,6 +340,8 @@ async def running(parts: Parts, front: Front) -> AsyncIterator[Sockets]:
 def close_code(error: Exception, unauthenticated: int = UNAUTHENTICATED) -> int:
     """With which code a connection closes that could not be authenticated."""
     match error:
+        case ForbiddenError():
+            return FORBIDDEN
         case TooManyRequestsError():
             return TOO_MANY
         case UnavailableError():

@@ -7,26 +7,50 @@ gateway refuses it within a quarter of a second. `serving.gateway.guessing` limi
 import uuid
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from data.fields import ID_EXAMPLES, Id
 from data.people import accounts, identities
-from data.people.accounts import ListedAccount, Opened
+from data.people.accounts import EndedSessionError, LastOwnerError, ListedAccount, Opened, TakenError
 from data.people.identities import Role
 from serving.gateway.auth import ACCESS_S
-from serving.gateway.dependencies import Authenticated, Connection
+from serving.gateway.dependencies import Authenticated, Connection, own_page
+from serving.gateway.pages import LINKED, PageOfThings
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, NotFoundError, UnknownKeyError
-from serving.gateway.routes.keys import Administrator, check_gives
+from serving.gateway.refusals import TRIED_TOO_OFTEN, WITHOUT_POSTGRES, refuses
+from serving.gateway.routes.keys import Administrator, Roles, check_gives
 
-router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # for callers without credentials
+# For callers without credentials. Other sites could let their visitors guess passwords.
+router = APIRouter(prefix="/api/v1/auth", tags=["accounts"], dependencies=[Depends(own_page)])
 account_router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
-Email = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
-NewPassword = Annotated[str, StringConstraints(min_length=12, max_length=200, pattern=r"^[^\x00]*$")]
+Email = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$"),
+    Field(description="the address to sign in with", examples=["ann@example.com"]),
+]
+NewPassword = Annotated[
+    str,
+    StringConstraints(min_length=12, max_length=200, pattern=r"^[^\x00]*$"),
+    Field(description="a new password, of 12 to 200 characters", examples=["two horses read slowly"]),
+]
 # Accounts may have an older, shorter password. None is longer, and hashing a longer one would only take time.
-Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Password = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(description="the present password", examples=["two horses read slowly"]),
+]
+RefreshToken = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(
+        description="the newest refresh token of the session",
+        examples=["01a22303-92fd-74fc-b4f4-074280c0308c.5Vd3kq0cXn8r2yTtq7b1"],
+    ),
+]
+AccountId = Annotated[Id, Path(description="the account", examples=ID_EXAMPLES)]
 
 
 class NewAccount(BaseModel):
@@ -36,8 +60,12 @@ class NewAccount(BaseModel):
 
     email: Email
     password: NewPassword
-    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""
-    role: Role = Role.MEMBER
+    name: Annotated[
+        str,
+        StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
+        Field(description="the person's name", examples=["Ann"]),
+    ] = ""
+    role: Annotated[Role, Field(description="what the person may do: at most what you may")] = Role.MEMBER
 
 
 class NewRole(BaseModel):
@@ -45,22 +73,29 @@ class NewRole(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Role
+    role: Annotated[Role, Field(description="what the person may do: at most what you may")]
 
 
 class MadeAccount(BaseModel):
     """A new account."""
 
-    id: uuid.UUID
+    id: Annotated[Id, Field(description="the account")]
 
 
 class Credentials(BaseModel):
-    """The address and password of an account."""
+    """The address and password of an account, and where the person signs in."""
 
     model_config = ConfigDict(extra="forbid")
 
     email: Email
     password: Password
+    device: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00]*$")] | None,
+        Field(
+            description="the device, coarsely: by it the person recognises the session in the list of theirs",
+            examples=["Firefox on Linux"],
+        ),
+    ] = None
 
 
 class NewPasswords(BaseModel):
@@ -69,7 +104,7 @@ class NewPasswords(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     password: Password
-    new_password: NewPassword
+    new_password: Annotated[NewPassword, Field(examples=["three cows sing at dawn"])]
 
 
 class ToRefresh(BaseModel):
@@ -85,23 +120,33 @@ class Tokens(BaseModel):
     access token.
     """
 
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (the name of a scheme)
+    access_token: Annotated[
+        str,
+        Field(
+            description="a JWT for the header `Authorization: Bearer`",
+            examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.0rXJ0aV5n4TiN0uSel66AzQ2Zl1Ybd9w"],
+        ),
+    ]
+    token_type: Annotated[Literal["Bearer"], Field(description="how it is sent")] = "Bearer"  # noqa: S105 (a scheme)
     expires_in: Annotated[int, Field(description="seconds until the access token expires")] = ACCESS_S
-    refresh_token: str
+    refresh_token: RefreshToken
 
 
 class Me(BaseModel):
     """The caller, and their role."""
 
-    name: Annotated[str, Field(description="in the audit trail")]
+    name: Annotated[
+        str, Field(description="your name in the audit trail", examples=["api_key:ef2d1c1413919698"])
+    ]
     user_id: Annotated[
         uuid.UUID | None,
-        Field(description="the person whose answers and votes are yours; null for an API key"),
+        Field(
+            description="the person whose answers and votes are yours; null for an API key", examples=[None]
+        ),
     ]
-    organisation_id: uuid.UUID
-    organisation: str
-    role: str
+    organisation_id: Annotated[Id, Field(description="your organisation")]
+    organisation: Annotated[str, Field(description="name of your organisation", examples=["first"])]
+    role: Annotated[str, Field(description="what you may do, one of `Role`", examples=["owner"])]
     runs_this: Annotated[
         bool, Field(description="the organisation runs the installation: its people may see experiments")
     ]
@@ -113,9 +158,13 @@ def _tokens(parts: Parts, response: Response, opened: Opened) -> Tokens:
     return Tokens(access_token=access_token, refresh_token=opened.refresh_token)
 
 
-@router.post("/login")
+@router.post(
+    "/login", responses=refuses((UnknownKeyError, "no_such_login"), TRIED_TOO_OFTEN, WITHOUT_POSTGRES)
+)
 async def login(request: Request, response: Response, parts: InjectedParts, body: Credentials) -> Tokens:
-    """Sign in: start a session, with its first access and refresh token."""
+    """Sign in: start a session, with its first access and refresh token. Tries are limited by address and by
+    source, so that nobody can guess a password.
+    """
     source = parts.guard.source(request)
     pair = parts.guard.pair(body.email, source)
     async with parts.pool.connection() as connection:
@@ -125,11 +174,11 @@ async def login(request: Request, response: Response, parts: InjectedParts, body
     if not await parts.passwords.opens_with(body.password, account, is_known) or account is None:
         raise UnknownKeyError("no_such_login")
     async with parts.pool.connection() as connection:
-        opened = await accounts.open_session(connection, account.id, pair)
+        opened = await accounts.open_session(connection, account.id, pair, body.device)
     return _tokens(parts, response, opened)
 
 
-@router.post("/refresh")
+@router.post("/refresh", responses=refuses((EndedSessionError, "refresh_token_used"), WITHOUT_POSTGRES))
 async def refresh_session(response: Response, parts: InjectedParts, body: ToRefresh) -> Tokens:
     """Exchange a refresh token for the next one and an access token. A token that was used before ends the
     session: somebody else may have a copy.
@@ -139,7 +188,12 @@ async def refresh_session(response: Response, parts: InjectedParts, body: ToRefr
     return _tokens(parts, response, opened)
 
 
-@router.post("/logout", status_code=204, response_class=Response)
+@router.post(
+    "/logout",
+    status_code=204,
+    response_class=Response,
+    responses=refuses((EndedSessionError, "refresh_token_malformed"), WITHOUT_POSTGRES),
+)
 async def logout(parts: InjectedParts, body: ToRefresh) -> None:
     """End the session of a refresh token, the newest or a former one. Its access tokens are refused within a
     second.
@@ -148,7 +202,7 @@ async def logout(parts: InjectedParts, body: ToRefresh) -> None:
         await accounts.sign_out(connection, body.refresh_token)
 
 
-@account_router.post("/auth/register", status_code=201)
+@account_router.post("/auth/register", status_code=201, responses=refuses((TakenError, "address_taken")))
 async def register_account(
     parts: InjectedParts, body: NewAccount, administrator: Administrator
 ) -> MadeAccount:
@@ -165,7 +219,7 @@ async def register_account(
 
 @account_router.get("/auth/me")
 async def get_me(parts: InjectedParts, caller: Authenticated, connection: Connection) -> Me:
-    """The caller: name, organisation and role."""
+    """Tell who you are: name, organisation and role."""
     identity = caller.identity
     organisation = await identities.find_name(connection, identity.organisation_id)
     return Me(
@@ -178,9 +232,14 @@ async def get_me(parts: InjectedParts, caller: Authenticated, connection: Connec
     )
 
 
-@account_router.put("/auth/password", status_code=204, response_class=Response)
+@account_router.put(
+    "/auth/password",
+    status_code=204,
+    response_class=Response,
+    responses=refuses((ForbiddenError, "no_password"), (ForbiddenError, "password_wrong")),
+)
 async def change_password(parts: InjectedParts, body: NewPasswords, caller: Authenticated) -> None:
-    """Change your password. All your sessions end: sign in again."""
+    """Change your password. All your sessions end: sign in again. It is for people with an account."""
     account_id = caller.account_id
     if account_id is None:
         raise ForbiddenError("no_password")
@@ -194,15 +253,42 @@ async def change_password(parts: InjectedParts, body: NewPasswords, caller: Auth
         await accounts.change_password(connection, account_id, hashed)
 
 
-@account_router.get("/accounts")
-async def list_accounts(administrator: Administrator, connection: Connection) -> list[ListedAccount]:
-    """All accounts of your organisation, by address, without passwords."""
-    return await accounts.list_all(connection, administrator.identity.organisation_id)
+@account_router.get("/accounts", responses=LINKED)
+async def list_accounts(
+    administrator: Administrator,
+    connection: Connection,
+    page: PageOfThings,
+    role: Roles = [],  # noqa: B006 (FastAPI copies it)
+    q: Annotated[
+        str,
+        Query(
+            max_length=254,
+            pattern=r"^[^\x00]*$",
+            description="a part of the address or the name, in upper or lower case",
+            examples=["ann@"],
+        ),
+    ] = "",
+) -> list[ListedAccount]:
+    """List the accounts of your organisation, the newest first, without passwords."""
+    listed = await accounts.list_some(
+        connection,
+        administrator.identity.organisation_id,
+        roles=role or tuple(Role),
+        part=q,
+        before=page.before,
+        most=page.most,
+    )
+    return page.show(listed)
 
 
-@account_router.patch("/accounts/{account_id}", status_code=204, response_class=Response)
+@account_router.patch(
+    "/accounts/{account_id}",
+    status_code=204,
+    response_class=Response,
+    responses=refuses((NotFoundError, "unknown_account"), (LastOwnerError, "last_owner")),
+)
 async def change_role(
-    parts: InjectedParts, account_id: uuid.UUID, body: NewRole, administrator: Administrator
+    parts: InjectedParts, account_id: AccountId, body: NewRole, administrator: Administrator
 ) -> None:
     """Give a person another role, at most your own. It holds within a second, in their open sessions, too."""
     check_gives(administrator, body.role)
@@ -216,8 +302,13 @@ async def change_role(
         raise NotFoundError("unknown_account")
 
 
-@account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)
-async def remove_account(account_id: uuid.UUID, administrator: Administrator, connection: Connection) -> None:
+@account_router.delete(
+    "/accounts/{account_id}",
+    status_code=204,
+    response_class=Response,
+    responses=refuses((NotFoundError, "unknown_account"), (LastOwnerError, "last_owner")),
+)
+async def remove_account(account_id: AccountId, administrator: Administrator, connection: Connection) -> None:
     """Remove an account: within a second its sessions are refused."""
     roles = Role(administrator.identity.role).included
     if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):

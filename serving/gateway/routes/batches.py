@@ -10,24 +10,29 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from psycopg import AsyncConnection
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel, Field
 
 from data.database import transaction_of
+from data.fields import ID_EXAMPLES, Id, Moment
 from data.jobs import listing, queue
 from data.jobs.listing import Batch, Outcome
-from data.jobs.queue import NewJob
+from data.jobs.queue import NewJob, State
 from data.reasons import reason, render
 from serving.gateway import message_files, rate
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.message_files import CSV, JSON, JSON_LINES
 from serving.gateway.online import queued
+from serving.gateway.pages import LINKED, PageOfEvents
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import InvalidError, NotFoundError, TooManyRequestsError
-from serving.gateway.routes.jobs import Before, Limit, check_room, find_requester
+from serving.gateway.refusals import LOCATION, refuses
+from serving.gateway.routes.jobs import check_room, find_requester
+from serving.observability import spans
+from serving.observability.spans import Thing
 
 router = APIRouter(prefix="/api/v1/jobs/batches", tags=["jobs"])
 
@@ -37,7 +42,7 @@ _LATEST = timedelta(days=30)  # that a batch may wait for its time
 class Cancelled(BaseModel):
     """How many messages will not be rewritten."""
 
-    cancelled: int
+    cancelled: Annotated[int, Field(description="number of messages", examples=[1])]
 
 
 IdempotencyKey = Annotated[
@@ -45,34 +50,66 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=200,
-        description="makes sending the same batch again harmless, as long as the batch is kept",
+        description="1 to 200 characters of your choice, which make sending the same batch again harmless, as"
+        " long as the batch is kept",
+        examples=["monday"],
     ),
 ]
+
+_LINES = """{"text": "Fix the login page before Monday.", "transform_type": "soften", "intensity": 2}
+{"text": "Why did nobody test it?", "transform_type": "soften", "intensity": 3, "user_id": "bob"}
+"""
+_TABLE = """text,transform_type,intensity,user_id
+"Fix the login page before Monday.",soften,2,ann
+"Why did nobody test it?",soften,3,bob
+"""
+_RESULT_LINES = """{"place": 0, "state": "done", "answer": {"transformed_text": "Please."}, "reason": null}
+{"place": 1, "state": "waiting", "answer": null, "reason": null}
+"""
+_RESULT_TABLE = """place,state,transformed_text,version,facts_missing,receipt,reason
+0,done,Please.,v2,,TiN0uSel66AzQ2Zl1Ybd9w0rXJ0aV5n4,
+1,waiting,,,,,
+"""
+BatchId = Annotated[Id, Path(description="the batch", examples=ID_EXAMPLES)]
+_UNKNOWN = (NotFoundError, "unknown_batch")
 
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             JSON: {"schema": {"$ref": "#/components/schemas/Messages"}},
-            JSON_LINES: {"schema": {"type": "string", "description": "a message of `items` in each line"}},
-            CSV: {"schema": {"type": "string", "description": "a header with the names of the fields"}},
+            JSON_LINES: {
+                "schema": {"type": "string", "description": "a message of `items` in each line"},
+                "example": _LINES,
+            },
+            CSV: {
+                "schema": {"type": "string", "description": "a header with the names of the fields"},
+                "example": _TABLE,
+            },
         },
     }
 }
 
 
-@router.post("", status_code=202, openapi_extra=_UPLOAD)
+@router.post("", status_code=202, openapi_extra=_UPLOAD, responses={202: {"headers": LOCATION}})
 async def create_batch(
     request: Request,
     response: Response,
     parts: InjectedParts,
     caller: Authenticated,
-    run_at: Annotated[AwareDatetime | None, Query(description="not before this time")] = None,
-    content_type: Annotated[str, Header()] = JSON,
+    run_at: Annotated[
+        Moment | None,
+        Query(
+            description="not before this time, at most 30 days from now; null: now",
+            examples=["2026-11-28T09:30:00Z"],
+        ),
+    ] = None,
+    content_type: Annotated[str, Header(include_in_schema=False)] = JSON,  # the request body names them
     idempotency_key: IdempotencyKey = None,
 ) -> Batch:
-    """Rewrite up to 10,000 messages later. Send them as JSON, as JSON Lines or as CSV; `Location` is where
-    their progress is.
+    """Rewrite up to 10,000 messages later. Send them as JSON, as JSON Lines or as CSV, 12 MB at most;
+    `Location` is where their progress is. A file with a mistake changes nothing. How many may wait depends
+    on the plan.
     """
     body = await request.body()
     if run_at is not None and run_at > datetime.now(UTC) + _LATEST:
@@ -97,6 +134,7 @@ async def create_batch(
             await _check_month(connection, parts, caller, len(made), open_jobs)
         batch_id = await queue.enqueue_batch(connection, organisation_id, caller.name, made, digest, key)
         (batch,) = await listing.list_batches(connection, batch_id=batch_id)
+    spans.record(Thing.BATCH, str(batch_id), messages=batch.messages)
     response.headers["Location"] = f"{router.prefix}/{batch_id}"
     return batch
 
@@ -116,15 +154,39 @@ async def _check_month(
         raise error.until(rate.until_next_month_s())
 
 
-@router.get("")
+@router.get("", responses=LINKED)
 async def list_batches(
-    caller: Authenticated, connection: Connection, before: Before = None, limit: Limit = 50
+    caller: Authenticated,
+    connection: Connection,
+    page: PageOfEvents,
+    state: Annotated[
+        list[State],
+        Query(
+            max_length=len(State),
+            description="with a message in one of these states; all without it",
+            examples=[["dead"]],
+        ),
+    ] = [],  # noqa: B006 (FastAPI copies it)
+    since: Annotated[
+        Moment | None,
+        Query(description="accepted from this time on", examples=["2026-11-28T00:00:00Z"]),
+    ] = None,
+    until: Annotated[
+        Moment | None, Query(description="accepted before this time", examples=["2026-12-28T00:00:00Z"])
+    ] = None,
 ) -> list[Batch]:
-    """Batches, the newest first."""
+    """List batches, the newest first. You see what you requested; admins see all of their organisation."""
     async with transaction_of(connection, caller.identity.organisation_id):
-        return await listing.list_batches(
-            connection, requested_by=find_requester(caller), before=before, most=limit
+        listed = await listing.list_batches(
+            connection,
+            requested_by=find_requester(caller),
+            states=state,
+            since=since,
+            until=until,
+            before=page.before,
+            most=page.most,
         )
+    return page.show(listed)
 
 
 async def _find_batch(connection: AsyncConnection, caller: Caller, batch_id: uuid.UUID) -> Batch:
@@ -135,15 +197,15 @@ async def _find_batch(connection: AsyncConnection, caller: Caller, batch_id: uui
     return batches[0]
 
 
-@router.get("/{batch_id}")
-async def get_batch(caller: Authenticated, connection: Connection, batch_id: uuid.UUID) -> Batch:
-    """The progress of a batch."""
+@router.get("/{batch_id}", responses=refuses(_UNKNOWN))
+async def get_batch(caller: Authenticated, connection: Connection, batch_id: BatchId) -> Batch:
+    """Read the progress of a batch: how many of its messages wait, run, are done, dead or cancelled."""
     async with transaction_of(connection, caller.identity.organisation_id):
         return await _find_batch(connection, caller, batch_id)
 
 
-@router.post("/{batch_id}/cancel")
-async def cancel_batch(caller: Authenticated, connection: Connection, batch_id: uuid.UUID) -> Cancelled:
+@router.post("/{batch_id}/cancel", responses=refuses(_UNKNOWN))
+async def cancel_batch(caller: Authenticated, connection: Connection, batch_id: BatchId) -> Cancelled:
     """Cancel the messages of a batch that are not rewritten yet. What is rewritten stays."""
     async with transaction_of(connection, caller.identity.organisation_id):
         await _find_batch(connection, caller, batch_id)
@@ -156,17 +218,26 @@ async def cancel_batch(caller: Authenticated, connection: Connection, batch_id: 
     responses={
         200: {
             "description": "A line for each message, in the order of the batch",
-            "content": {JSON_LINES: {"schema": {"type": "string"}}, CSV: {"schema": {"type": "string"}}},
-        }
+            "content": {
+                JSON_LINES: {"schema": {"type": "string"}, "example": _RESULT_LINES},
+                CSV: {"schema": {"type": "string"}, "example": _RESULT_TABLE},
+            },
+        },
+        **refuses(_UNKNOWN),
     },
 )
 async def get_batch_results(
+    response: Response,
     parts: InjectedParts,
     caller: Authenticated,
-    batch_id: uuid.UUID,
-    format: Annotated[Literal["jsonl", "csv"], Query()] = "jsonl",
+    batch_id: BatchId,
+    format: Annotated[
+        Literal["jsonl", "csv"], Query(description="JSON Lines, or a table for spreadsheets")
+    ] = "jsonl",
 ) -> Response:
-    """The results of a batch so far: for each message its place, its state, and the answer or the reason."""
+    """Download the results of a batch so far: for each message its place, its state, and the answer or the
+    reason. In CSV, a cell that would be a formula begins with `'`.
+    """
     organisation_id = caller.identity.organisation_id
     async with parts.pool.connection() as connection, transaction_of(connection, organisation_id):
         await _find_batch(connection, caller, batch_id)
@@ -175,8 +246,23 @@ async def get_batch_results(
     return StreamingResponse(
         lines,
         media_type=CSV if format == "csv" else JSON_LINES,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        headers={
+            **response.headers,  # FastAPI adds them only to a response that it makes itself
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
     )
+
+
+async def list_batch_results(
+    caller: Caller, connection: AsyncConnection, batch_id: uuid.UUID, after: int, most: int
+) -> list[Outcome]:
+    """The results of a batch in the order of its messages, after the message at a place; for GraphQL.
+    NotFoundError when the caller may see no such batch.
+    """
+    async with transaction_of(connection, caller.identity.organisation_id):
+        await _find_batch(connection, caller, batch_id)
+        return await listing.read_outcomes(connection, batch_id, after, most)
 
 
 async def _read_results(

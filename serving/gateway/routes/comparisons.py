@@ -8,28 +8,43 @@ import uuid
 from collections.abc import Collection
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.fields import ID_EXAMPLES, Id
 from data.reasons import reason
 from data.records import Intensity, TransformType
 from data.tables import new_id
 from data.traffic import comparisons, evidence_messages, outputs
-from data.traffic.comparisons import Offered, Policy, Shown, choose_task
+from data.traffic.comparisons import (
+    Offered,
+    Policy,
+    Shown,
+    TooManyOpenError,
+    UnknownComparisonError,
+    VotedError,
+    choose_task,
+)
 from serving.gateway.auth import Caller
-from serving.gateway.dependencies import Authenticated, Connection
+from serving.gateway.dependencies import Authenticated, Connection, Waiting
 from serving.gateway.online.answering import Compared, Online, make_side
 from serving.gateway.online.bodies import Text, UserId, check_speaks_for
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import InvalidError, NothingToCompareError
+from serving.gateway.refusals import refuses
 
 _TRIES = 4  # messages, until one has two different rewrites
 
 router = APIRouter(prefix="/api/v1/comparisons", tags=["comparisons"])
 
-UserName = Annotated[UserId | None, Field(description="your name for the person; a token leaves it out")]
+UserName = Annotated[
+    UserId | None, Field(description="your name for the person; a token leaves it out", examples=["ann"])
+]
+
+
+ComparisonId = Annotated[Id, Path(description="the comparison", examples=ID_EXAMPLES)]
 
 
 class WantedComparison(BaseModel):
@@ -37,9 +52,13 @@ class WantedComparison(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Text | None = None
-    transform_type: TransformType | None = None
-    intensity: Intensity | None = None
+    text: Annotated[Text | None, Field(description="your message; null: a shipped one")] = None
+    transform_type: Annotated[
+        TransformType | None, Field(description="with a message of your own: the purpose of the rewrites")
+    ] = None
+    intensity: Annotated[
+        Intensity | None, Field(description="with a message of your own: how far the rewrites go, 0 to 3")
+    ] = None
     user_id: UserName = None
 
 
@@ -54,19 +73,21 @@ class Judge(BaseModel):
 class NextComparison(Compared):
     """Two rewrites in random order, and their message. Vote with the receipt."""
 
-    message: str
+    message: Annotated[
+        str, Field(description="the message that was rewritten", examples=["Fix the login page."])
+    ]
     transform_type: TransformType
-    intensity: int
+    intensity: Annotated[int, Field(description="how far the rewrites go, 0 to 3", examples=[2])]
 
 
 class Progress(BaseModel):
     """The number of comparisons that a person has judged."""
 
-    today: Annotated[int, Field(description="votes since midnight UTC")]
-    all: Annotated[int, Field(description="votes")]
-    skipped: int
+    today: Annotated[int, Field(description="votes since midnight UTC", examples=[3])]
+    all: Annotated[int, Field(description="votes", examples=[41])]
+    skipped: Annotated[int, Field(description="comparisons that the person skipped", examples=[1])]
     waiting_for_overlap: Annotated[
-        int, Field(description="pairs that others have judged, and this person has not")
+        int, Field(description="pairs that others have judged, and this person has not", examples=[5])
     ]
 
 
@@ -80,11 +101,18 @@ def _person(caller: Caller, user_id: str | None) -> uuid.UUID:
     return caller.user(user_id)[0]
 
 
-@router.post("/next")
+@router.post(
+    "/next",
+    responses=refuses(
+        (NothingToCompareError, "own_rewrites_same"),
+        (TooManyOpenError, "own_comparisons_open", {"comparisons": 50}),
+    ),
+)
 async def get_next_comparison(
-    parts: InjectedParts, caller: Authenticated, body: WantedComparison | None = None
+    parts: InjectedParts, caller: Authenticated, turn: Waiting, body: WantedComparison | None = None
 ) -> NextComparison:
-    """The newest comparison that the person has neither voted on nor skipped; if there is none, a new one.
+    """Get the newest comparison that the person has neither voted on nor skipped; if there is none, a new
+    one.
 
     A new one is a pair that others have judged, if one needs more judges. With your own message it is a pair
     for that message, which nobody else sees. The number of such comparisons without a vote is limited.
@@ -110,7 +138,9 @@ async def get_next_comparison(
         # Where two versions write the same text, two samples of the champion may still differ.
         candidates = [(own, None), (own, "two_samples")]
     for message, policy in candidates:
-        offered = await _make_pair(parts, organisation_id, user_id, message, policy, is_own=own is not None)
+        offered = await turn.unless_left(
+            _make_pair(parts, organisation_id, user_id, message, policy, is_own=own is not None)
+        )
         if offered is not None:
             return _next(parts.online, caller, user_id, offered)
     if own is not None:
@@ -157,7 +187,9 @@ async def _make_pair(
     """A new pair of rewrites, stored; None when both texts are the same. Only its author judges a message of
     their own.
     """
-    policy, outputs_made = await parts.online.rewrite_twice(organisation_id, message, wanted)
+    # Colleagues may judge a shipped message, too, so no term of this person's own is in its pair.
+    whose = user_id if is_own else None
+    policy, outputs_made = await parts.online.rewrite_twice(organisation_id, whose, message, wanted)
     if outputs_made[0].text == outputs_made[1].text:
         return None
     id = new_id()
@@ -196,11 +228,22 @@ def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) 
     )
 
 
-@router.post("/{comparison_id}/skip", status_code=204)
+@router.post(
+    "/{comparison_id}/skip",
+    status_code=204,
+    responses=refuses(
+        (
+            UnknownComparisonError,
+            "unknown_comparison",
+            {"comparison": "01a22303-92fd-74fc-b4f4-074280c0308c"},
+        ),
+        (VotedError, "already_voted"),
+    ),
+)
 async def skip_comparison(
-    parts: InjectedParts, comparison_id: uuid.UUID, caller: Authenticated, body: Judge | None = None
+    parts: InjectedParts, comparison_id: ComparisonId, caller: Authenticated, body: Judge | None = None
 ) -> None:
-    """Choose nothing: the person is not offered this comparison again."""
+    """Skip a comparison: the person is not offered it again."""
     user_id = _person(caller, body.user_id if body else None)
     async with parts.pool.connection() as connection:
         await comparisons.skip(connection, caller.identity.organisation_id, user_id, comparison_id)
@@ -211,9 +254,12 @@ async def get_comparison_progress(
     parts: InjectedParts,
     caller: Authenticated,
     connection: Connection,
-    user_id: Annotated[UserId | None, Query(description="your name for the person")] = None,
+    user_id: Annotated[
+        UserId | None,
+        Query(description="your name for the person; a token leaves it out", examples=["ann"]),
+    ] = None,
 ) -> Progress:
-    """The number of comparisons that a person has judged and skipped, and of pairs that wait for them."""
+    """Count the comparisons that a person has judged and skipped, and the pairs that wait for them."""
     person = _person(caller, user_id)
     counts = await comparisons.count_progress(
         connection,

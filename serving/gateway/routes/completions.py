@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from data.reasons import ReasonedError
+from data.records import TransformType
 from serving.gateway.dependencies import Admitted, Authenticated
 from serving.gateway.online.completions import (
     MODELS,
@@ -23,6 +24,7 @@ from serving.gateway.online.completions import (
     split_model,
 )
 from serving.gateway.problems import NotFoundError
+from serving.gateway.refusals import IN_PROGRESS, LIMITED, TIMING, refuses
 from serving.gateway.routes.rewriting import IdempotencyKey
 
 
@@ -55,40 +57,84 @@ error in OpenAI's shape.
 """
 
 
+_STREAM = """: heartbeat
+
+data: {"id":"chatcmpl-01a22303-92fd-74fc-b4f4-074280c0308c","object":"chat.completion.chunk",\
+"created":1795896356,"model":"tonebridge/soften-2","choices":[{"index":0,"delta":{"role":"assistant",\
+"content":"","refusal":null},"logprobs":null,"finish_reason":null}],"system_fingerprint":"v2"}
+
+data: {"id":"chatcmpl-01a22303-92fd-74fc-b4f4-074280c0308c","object":"chat.completion.chunk",\
+"created":1795896356,"model":"tonebridge/soften-2","choices":[{"index":0,"delta":{"content":\
+"Could you please fix the login page before Monday?"},"logprobs":null,"finish_reason":null}],\
+"system_fingerprint":"v2"}
+
+data: {"id":"chatcmpl-01a22303-92fd-74fc-b4f4-074280c0308c","object":"chat.completion.chunk",\
+"created":1795896356,"model":"tonebridge/soften-2","choices":[{"index":0,"delta":{},"logprobs":null,\
+"finish_reason":"stop"}],"system_fingerprint":"v2","tonebridge":{"answer_id":\
+"01a22303-92fd-74fc-b4f4-074280c0308c","receipt":"TiN0uSel66AzQ2Zl1Ybd9w0rXJ0aV5n4","variant":"champion",\
+"version":"v2","cache":"miss","fallback":false,"facts_missing":[],"unchanged":null}}
+
+data: [DONE]
+
+"""
+_UNKNOWN = (
+    NotFoundError, "completion_model_unknown", {"model": "gpt-6", "types": ", ".join(TransformType)}
+)  # fmt: skip
+
+
 @router.post(
     PATH,
     responses={
         200: {
             "description": "The rewrite, or a stream that ends with it",
-            "content": {"text/event-stream": {"schema": {"type": "string", "description": _CHUNKS}}},
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string", "description": _CHUNKS},
+                    "example": _STREAM,
+                }
+            },
             "headers": {
+                **TIMING,
                 "X-ToneBridge-Receipt": {
                     "description": "takes feedback; a stream has it unless a comment came first",
                     "schema": {"type": "string"},
-                }
+                    "example": "TiN0uSel66AzQ2Zl1Ybd9w0rXJ0aV5n4",
+                },
             },
         },
+        **LIMITED,
+        **refuses(IN_PROGRESS, _UNKNOWN),
         **_ERRORS,
     },
 )
 async def create_chat_completion(
     body: CompletionRequest, caller: Authenticated, idempotency_key: IdempotencyKey = None
 ) -> Completion:
-    """Rewrite a message, for clients of OpenAI's API. It counts as a rewrite of `/api/v1/transform`."""
+    """Rewrite a message, for clients of OpenAI's API: the last message of the user. It counts as a rewrite of
+    `/api/v1/transform`. docs/openai.md says which parameters are obeyed, and which are refused.
+    """
     raise AssertionError("this route is for the API's page; serving/gateway/online/front.py answers it")
 
 
 @router.get("/v1/models", responses=_ERRORS)
 async def list_models(caller: Admitted) -> Models:
-    """The models, for clients of OpenAI's API."""
+    """List the models, for clients of OpenAI's API: each transform type at each intensity."""
     return Models(data=[Model(id=model) for model in MODELS])
 
 
-@router.get("/v1/models/{model:path}", responses=_ERRORS)
+@router.get("/v1/models/{model:path}", responses={**refuses(_UNKNOWN), **_ERRORS})
 async def get_model(
-    caller: Admitted, model: Annotated[str, Path(json_schema_extra={"enum": list(MODELS)})]
+    caller: Admitted,
+    model: Annotated[
+        str,
+        Path(
+            json_schema_extra={"enum": list(MODELS)},
+            description="transform type and intensity",
+            examples=["tonebridge/soften-2"],
+        ),
+    ],
 ) -> Model:
-    """A model, for clients of OpenAI's API."""
+    """Read a model, for clients of OpenAI's API."""
     split_model(model)
     return Model(id=model)
 

@@ -4,37 +4,60 @@ Experiments concern the people of all organisations, so only the organisation th
 (`TONEBRIDGE_ORGANISATION`) may see them: viewers and above read, experimenters and above decide.
 """
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
+from data.fields import ID_EXAMPLES, Id, VersionName
 from data.people import identities
 from data.people.identities import Role
 from data.reasons import written
 from data.records import TransformType
 from data.traffic.routing import Target
-from experiments import decisions, drafts, history, outlook, own_metrics, plan
+from experiments import decisions, drafts, history, own_metrics, plan
+from experiments.decisions import UnknownExperimentError
 from experiments.drafts import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
 from experiments.lifecycle import Action, RefusedError, Status, consequence
+from experiments.outlook import Outlook
 from experiments.own_metrics import Definitions
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import AnsweredOnce, Authenticated, Connection
 from serving.gateway.online.bodies import CHANNEL, LOCALE
+from serving.gateway.pages import LINKED, PageOfEvents
 from serving.gateway.parts import InjectedParts, Parts
-from serving.gateway.problems import ForbiddenError, InvalidError, ReusedKeyError
+from serving.gateway.problems import ForbiddenError, InvalidError, NotInstalledError, ReusedKeyError
+from serving.gateway.refusals import refuses
 from serving.validation import reason_of
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
 
 Sentence = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$"),
+    Field(examples=["People prefer the summaries of v2."]),
 ]
-Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Version = Annotated[
+    VersionName, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="name of a version")
+]
+ExperimentId = Annotated[Id, Path(description="the experiment", examples=ID_EXAMPLES)]
+_UNKNOWN = (UnknownExperimentError, uuid.UUID("01a22303-92fd-74fc-b4f4-074280c0308c"))
+_NOT_NOW = (RefusedError, "already_requested", {"decision": "01a22303-92fd-74fc-b4f4-074280c0308c"})
 MOST_CHALLENGERS = 9
 _WHOLE = TypeAdapter(WholeExperiment)
+
+
+PlanChanges = Annotated[
+    dict[str, JsonValue],
+    Field(
+        max_length=100,
+        description="fields that differ from configs/experiment.yaml",
+        examples=[{"maximum_days": 21}],
+    ),
+]
 
 
 class NewTarget(BaseModel):
@@ -43,10 +66,25 @@ class NewTarget(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     # Lists, since the order of a set, and so the digest of a request, differs between processes.
-    transform_types: Annotated[list[TransformType], Field(max_length=100)] = []
-    organisations: Annotated[list[uuid.UUID], Field(max_length=100)] = []
-    locales: Annotated[list[Annotated[str, Field(pattern=LOCALE)]], Field(max_length=100)] = []
-    channels: Annotated[list[Annotated[str, Field(pattern=CHANNEL)]], Field(max_length=100)] = []
+    transform_types: Annotated[
+        list[TransformType],
+        Field(max_length=100, description="purposes; empty: all", examples=[["summarize"]]),
+    ] = []
+    organisations: Annotated[
+        list[uuid.UUID], Field(max_length=100, description="organisations; empty: all", examples=[[]])
+    ] = []
+    locales: Annotated[
+        list[Annotated[str, Field(pattern=LOCALE)]],
+        Field(
+            max_length=100,
+            description="language tags: `ja` matches `ja-JP`, too; empty: all",
+            examples=[["en"]],
+        ),
+    ] = []
+    channels: Annotated[
+        list[Annotated[str, Field(pattern=CHANNEL)]],
+        Field(max_length=100, description="where messages are sent; empty: anywhere", examples=[["chat"]]),
+    ] = []
 
 
 class NewExperiment(BaseModel):
@@ -57,14 +95,15 @@ class NewExperiment(BaseModel):
     name: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
+        Field(description="its name", examples=["Shorter summaries"]),
     ]
-    hypothesis: Sentence
-    challengers: Annotated[list[Version], Field(min_length=1, max_length=MOST_CHALLENGERS)]
-    plan: Annotated[
-        dict[str, JsonValue],
-        Field(max_length=100, description="fields that differ from configs/experiment.yaml"),
-    ] = {}
-    target: NewTarget = NewTarget()
+    hypothesis: Annotated[Sentence, Field(description="what it is to show")]
+    challengers: Annotated[
+        list[Version],
+        Field(min_length=1, max_length=MOST_CHALLENGERS, description="the versions to test"),
+    ]
+    plan: PlanChanges = {}
+    target: Annotated[NewTarget, Field(description="the messages that it is about")] = NewTarget()
 
 
 class OptionalReason(BaseModel):
@@ -72,13 +111,18 @@ class OptionalReason(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Sentence | None = None
+    reason: Annotated[Sentence | None, Field(description="why, for the audit trail")] = None
 
 
 class NewShare(OptionalReason):
     """The share of users to put into the experiment."""
 
-    share: Annotated[float, Field(gt=0, le=1)]
+    share: Annotated[
+        float,
+        Field(
+            gt=0, le=1, description="share of the users, up to 1; at least what it is now", examples=[0.25]
+        ),
+    ]
 
 
 class RequiredReason(BaseModel):
@@ -86,26 +130,34 @@ class RequiredReason(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Sentence
+    reason: Annotated[Sentence, Field(description="why")]
 
 
 class DroppedChallenger(RequiredReason):
     """The challenger to withdraw, and the reason."""
 
-    challenger: Version
+    challenger: Annotated[Version, Field(description="the challenger to withdraw")]
 
 
 class ShippedChallenger(RequiredReason):
     """The challenger to ship, which may be left out when there is only one, and the reason."""
 
-    challenger: Version | None = None
+    challenger: Annotated[Version | None, Field(description="the challenger to ship; null: the only one")] = (
+        None
+    )
 
 
 class StoredDecision(BaseModel):
     """A stored decision, which is carried out within seconds; the experiment then has its outcome."""
 
-    decision_id: uuid.UUID
-    happens: Annotated[str, Field(description="the effect of the decision, in words")]
+    decision_id: Annotated[Id, Field(description="the decision, in `decisions` of the experiment")]
+    happens: Annotated[
+        str,
+        Field(
+            description="the effect of the decision, in words",
+            examples=["The champion answers everybody until the experiment continues."],
+        ),
+    ]
 
 
 Key = Annotated[
@@ -114,7 +166,8 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="a key of your choice for this decision: sent again, it is stored once",
+        description="1 to 200 characters of your choice for this decision: sent again, it is stored once",
+        examples=["5f2c0e7a-monday"],
     ),
 ]
 
@@ -175,7 +228,12 @@ class DecideOnce:
 DecidedOnce = Annotated[DecideOnce, Depends()]
 
 
-@router.post("", status_code=201, response_model=WholeExperiment)
+@router.post(
+    "",
+    status_code=201,
+    response_model=WholeExperiment,
+    responses=refuses((RefusedError, "not_accepted", {"version": "v2"})),
+)
 async def draft_experiment(parts: InjectedParts, once: DecidedOnce, body: NewExperiment) -> Any:
     """Draft an experiment: its plan is frozen, and nobody is in it before it is started."""
     planned = _plan(body.plan, own_metrics.load(parts.settings.metrics_file))
@@ -214,48 +272,75 @@ class DraftPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    plan: Annotated[
-        dict[str, JsonValue],
-        Field(max_length=100, description="fields that differ from configs/experiment.yaml"),
-    ] = {}
+    plan: PlanChanges = {}
     users_a_day: Annotated[
         float | None,
-        Field(gt=0, le=1e12, description="new users a day with the whole ramp; null: as in recent traffic"),
+        Field(
+            gt=0,
+            le=1e12,
+            description="new users a day with the whole ramp; null: as in recent traffic",
+            examples=[120.0],
+        ),
     ] = None
     challengers: Annotated[int, Field(ge=1, le=MOST_CHALLENGERS, description="number of challengers")] = 1
 
 
-@router.post("/outlook")
+@router.post("/outlook", responses=refuses((NotInstalledError, "forecast_not_installed")))
 async def forecast_experiment(
     body: DraftPlan, caller: Viewer, connection: Connection, parts: InjectedParts
-) -> outlook.Outlook:
-    """What a plan can show, by recent traffic: users and days needed, and whether its margins can be excluded
-    in time. Nothing is stored.
+) -> Outlook:
+    """Forecast what a plan can show, by recent traffic: users and days needed, and whether its margins can be
+    excluded in time. Nothing is stored.
     """
     planned = _plan(body.plan, own_metrics.load(parts.settings.metrics_file))
     row = await (await connection.execute(history.NEWEST)).fetchone()
     traffic = history.parse(row[0] if row else None)
-    return outlook.forecast(planned, planned.all_metrics, traffic, {}, body.users_a_day, body.challengers)
+    return await asyncio.to_thread(_forecast, planned, traffic, body)
 
 
-@router.get("")
+def _forecast(planned: plan.Plan, traffic: history.History | None, body: DraftPlan) -> Outlook:
+    # Imported here: NumPy and SciPy are a third of the memory of a gateway and half of its image, and few
+    # gateways are asked for an outlook.
+    try:
+        from experiments import forecasting
+    except ModuleNotFoundError as error:
+        raise NotInstalledError("forecast_not_installed") from error
+    return forecasting.forecast(planned, planned.all_metrics, traffic, {}, body.users_a_day, body.challengers)
+
+
+@router.get("", responses=LINKED)
 async def list_experiments(
-    caller: Viewer, connection: Connection, limit: Annotated[int, Query(ge=1, le=200)] = 50
+    caller: Viewer,
+    connection: Connection,
+    page: PageOfEvents,
+    status: Annotated[
+        list[Status],
+        Query(
+            max_length=len(Status),
+            description="with these statuses; with any without it",
+            examples=[["running"]],
+        ),
+    ] = [],  # noqa: B006 (FastAPI copies it)
 ) -> list[ListedExperiment]:
-    """The newest experiments, the newest first; the holdout is one."""
-    return await drafts.list_newest(connection, limit)
+    """List experiments, the newest first; the holdout is one."""
+    experiments = await drafts.list_newest(
+        connection, page.most, statuses=status or tuple(Status), before=page.before
+    )
+    return page.show(experiments)
 
 
-@router.get("/{experiment_id}")
-async def get_experiment(experiment_id: uuid.UUID, caller: Viewer, connection: Connection) -> WholeExperiment:
-    """An experiment with its plan and its decisions: action, person, reason, time and outcome of each."""
+@router.get("/{experiment_id}", responses=refuses(_UNKNOWN))
+async def get_experiment(
+    experiment_id: ExperimentId, caller: Viewer, connection: Connection
+) -> WholeExperiment:
+    """Read an experiment with its plan and its decisions: action, person, reason and outcome of each."""
     return await drafts.get(connection, experiment_id)
 
 
 class Decide:
     """Stores a decision on one experiment."""
 
-    def __init__(self, once: DecidedOnce, experiment_id: uuid.UUID) -> None:
+    def __init__(self, once: DecidedOnce, experiment_id: ExperimentId) -> None:
         self._once, self._experiment_id = once, experiment_id
 
     async def __call__(self, action: Action, body: OptionalReason | RequiredReason | None) -> Response:
@@ -322,43 +407,80 @@ def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> st
     )
 
 
-@router.post("/{experiment_id}/start", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/start",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def start_experiment(decide: Deciding, body: OptionalReason | None = None) -> Any:
     """Start a draft, with the first step of its ramp; or continue after a pause, with the same people."""
     return await decide(Action.START, body)
 
 
-@router.post("/{experiment_id}/ramp", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/ramp",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def ramp_experiment(decide: Deciding, body: NewShare) -> Any:
     """Raise the share of users in the experiment, or continue after a pause. A lower share is refused."""
     return await decide(Action.RAMP, body)
 
 
-@router.post("/{experiment_id}/pause", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/pause",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def pause_experiment(decide: Deciding, body: OptionalReason | None = None) -> Any:
-    """Pause: the champion answers everybody, and nothing is counted or decided until it continues."""
+    """Pause an experiment: the champion answers everybody, and nothing is counted or decided until it
+    continues.
+    """
     return await decide(Action.PAUSE, body)
 
 
-@router.post("/{experiment_id}/ship", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/ship",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def ship_challenger(decide: Deciding, body: ShippedChallenger) -> Any:
     """Make a challenger the champion, whatever the evidence is; the experiment ends."""
     return await decide(Action.SHIP, body)
 
 
-@router.post("/{experiment_id}/drop", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/drop",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def drop_challenger(decide: Deciding, body: DroppedChallenger) -> Any:
     """Withdraw one of several challengers; the experiment goes on with the others."""
     return await decide(Action.DROP, body)
 
 
-@router.post("/{experiment_id}/rollback", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/rollback",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def roll_back_experiment(decide: Deciding, body: RequiredReason) -> Any:
     """Withdraw all challengers; the experiment ends."""
     return await decide(Action.ROLL_BACK, body)
 
 
-@router.post("/{experiment_id}/discard", status_code=202, response_model=StoredDecision)
+@router.post(
+    "/{experiment_id}/discard",
+    status_code=202,
+    response_model=StoredDecision,
+    responses=refuses(_UNKNOWN, _NOT_NOW),
+)
 async def discard_experiment(decide: Deciding, body: OptionalReason | None = None) -> Any:
     """Discard a draft: it ends without having started, and stays in the list."""
     return await decide(Action.DISCARD, body)

@@ -1,30 +1,43 @@
 """Feedback: a vote on an output, with the receipt that came with the answer."""
 
-import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from data.fields import Id
 from data.traffic import feedback, receipts
-from data.traffic.feedback import Vote
-from data.traffic.receipts import Receipt
+from data.traffic.feedback import ErasedError, Vote, WrongReceiptError
+from data.traffic.receipts import ForgedReceiptError, Receipt
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Admitted, AnsweredOnce
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForeignReceiptError
+from serving.gateway.refusals import refuses
 from serving.gateway.routes.rewriting import IdempotencyKey
+from serving.observability import spans
+from serving.observability.spans import Thing
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["feedback"])
 
 
 class FeedbackStored(BaseModel):
     """Where a vote was stored; voting again keeps the id."""
 
-    feedback_id: uuid.UUID
+    feedback_id: Annotated[Id, Field(description="the vote")]
 
 
-@router.post("/feedback", status_code=201, response_model=FeedbackStored)
+@router.post(
+    "/feedback",
+    status_code=201,
+    response_model=FeedbackStored,
+    responses=refuses(
+        (ForgedReceiptError, "receipt_malformed"),
+        (ForeignReceiptError, "receipt_foreign_organisation"),
+        (WrongReceiptError, "answer_receipt_needed", {"kind": "thumb"}),
+        (ErasedError, "output_erased"),
+    ),
+)
 async def give_feedback(
     parts: InjectedParts,
     body: Annotated[Vote, Field(discriminator="kind")],
@@ -32,7 +45,10 @@ async def give_feedback(
     answer_once: AnsweredOnce,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
-    """Say what an output is worth. A second vote of a kind replaces the first."""
+    """Vote on a rewrite, with the receipt that came with it. There are five kinds of votes; a second vote
+    of a kind replaces the first. A receipt that a key got takes votes with any key of its organisation;
+    that of a person takes only the votes of this person.
+    """
     receipt = check(parts, caller, body)
 
     async def do() -> tuple[int, bytes]:
@@ -53,7 +69,9 @@ def check(parts: Parts, caller: Caller, vote: Vote) -> Receipt:
 async def store(parts: Parts, caller: Caller, receipt: Receipt, vote: Vote) -> FeedbackStored:
     """Store a vote whose receipt was checked."""
     async with parts.pool.connection() as connection:
-        return FeedbackStored(feedback_id=await feedback.record(connection, receipt, vote, caller.key_id))
+        id = await feedback.record(connection, receipt, vote, caller.key_id)
+    spans.record(Thing.VOTE, str(id), [(Thing.OUTPUT, str(receipt.output_id))], kind=vote.kind)
+    return FeedbackStored(feedback_id=id)
 
 
 def _check_may_use(caller: Caller, receipt: Receipt) -> None:

@@ -7,25 +7,30 @@ import uuid
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from psycopg import AsyncConnection
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from yarl import URL
 
 from data.database import transaction_of
-from data.jobs.queue import State
+from data.fields import ID_EXAMPLES, Id
+from data.jobs.queue import Kind, State
 from data.people import identities
 from data.reasons import ReasonedError, reason
 from data.webhooks import deliveries, subscriptions
 from data.webhooks.deliveries import Delivery
 from data.webhooks.events import OF_THE_INSTALLATION, SUBSCRIBABLE, EventType
-from data.webhooks.subscriptions import Webhook
+from data.webhooks.subscriptions import TooManyWebhooksError, Webhook
 from serving.gateway.auth import Caller
+from serving.gateway.conditional import Expected
 from serving.gateway.dependencies import Connection
+from serving.gateway.pages import LINKED, PageOfEvents, PageOfThings
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, InvalidError, NotFoundError, TooManyRequestsError
-from serving.gateway.routes.jobs import Before, Limit
+from serving.gateway.refusals import LOCATION, refuses
+from serving.gateway.routes.jobs import States
 from serving.gateway.routes.keys import Administrator
+from serving.observability import job_spans
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
 
@@ -61,9 +66,39 @@ Url = Annotated[
     str,
     StringConstraints(min_length=1, max_length=_LONGEST_URL, pattern=r"^[!-~]+$"),
     AfterValidator(_check_url),
+    Field(
+        description="`https://...`, public; redirects are not followed",
+        examples=["https://hooks.example.com/tonebridge"],
+    ),
 ]
-Events = Annotated[list[EventType], Field(min_length=1, max_length=100), AfterValidator(_check_events)]
-Description = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Events = Annotated[
+    list[EventType],
+    Field(
+        min_length=1,
+        max_length=100,
+        description="the events to send; `webhook.test` comes without being named",
+        examples=[["answer.created", "job.done"]],
+    ),
+    AfterValidator(_check_events),
+]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
+    Field(description="your words for it", examples=["the reporting server"]),
+]
+WebhookId = Annotated[Id, Path(description="the webhook", examples=ID_EXAMPLES)]
+DeliveryId = Annotated[Id, Path(description="the delivery", examples=ID_EXAMPLES)]
+_UNKNOWN = (NotFoundError, "unknown_webhook")
+_ROOM = (TooManyRequestsError, "deliveries_wait", {"waiting": _MOST_WAITING})
+
+
+Secret = Annotated[
+    str,
+    Field(
+        description="`whsec_...`, with which libraries of Standard Webhooks verify",
+        examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYob7oD2PY0pJ7cyqXXA="],
+    ),
+]
 
 
 class NewWebhook(BaseModel):
@@ -71,7 +106,7 @@ class NewWebhook(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[Url, Field(description="https://..., public; redirects are not followed")]
+    url: Url
     events: Events
     description: Description = ""
 
@@ -81,29 +116,37 @@ class WebhookChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Url | None = None
-    events: Events | None = None
-    description: Description | None = None
-    enabled: Annotated[bool | None, Field(strict=True)] = None
+    url: Annotated[Url | None, Field(description="another address")] = None
+    events: Annotated[Events | None, Field(description="other events")] = None
+    description: Annotated[Description | None, Field(description="other words for it")] = None
+    enabled: Annotated[
+        bool | None, Field(strict=True, description="whether events are sent", examples=[True])
+    ] = None
 
 
 class MadeWebhook(BaseModel):
     """A new webhook. No other response has its secret."""
 
-    id: uuid.UUID
-    secret: Annotated[str, Field(description="whsec_..., with which libraries of Standard Webhooks verify")]
+    id: Annotated[Id, Field(description="the webhook")]
+    secret: Secret
 
 
 class NewWebhookSecret(BaseModel):
     """The new secret of a webhook. The former one signs, too, for a day."""
 
-    secret: str
+    secret: Secret
 
 
 class EnqueuedDeliveries(BaseModel):
     """The new deliveries, which a worker sends."""
 
-    deliveries: list[uuid.UUID]
+    deliveries: Annotated[list[Id], Field(description="the new deliveries, the oldest event first")]
+
+
+def check_encrypted(parts: Parts, field: str, url: str | None) -> None:
+    """InvalidError for an address without TLS in a field, unless a setting allows it."""
+    if url is not None and URL(url).scheme == "http" and not parts.settings.webhook_networks:
+        raise InvalidError({field: reason("url_not_https")})
 
 
 async def _check(
@@ -112,20 +155,27 @@ async def _check(
     """InvalidError for an address without TLS that no setting allows; ForbiddenError for events that only the
     organisation that runs this installation may hear of.
     """
-    is_plain = changes.url is not None and URL(changes.url).scheme == "http"
-    if is_plain and not parts.settings.webhook_networks:
-        raise InvalidError({"url": reason("url_not_https")})
+    check_encrypted(parts, "url", changes.url)
     if OF_THE_INSTALLATION.intersection(changes.events or ()):
         name = await identities.find_name(connection, caller.identity.organisation_id)
         if name != parts.settings.organisation:
             raise ForbiddenError("other_organisation", activity="see_experiments")
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        201: {"headers": LOCATION},
+        **refuses((TooManyWebhooksError, "too_many_webhooks", {"most": 20})),
+    },
+)
 async def create_webhook(
     response: Response, parts: InjectedParts, body: NewWebhook, caller: Administrator
 ) -> MadeWebhook:
-    """Send events to an address from now on. Store the secret: it is shown only once."""
+    """Send events to an address from now on. Store the secret: it is shown only once. Events on experiments,
+    versions and snapshots are for the organisation that runs the installation.
+    """
     organisation_id = caller.identity.organisation_id
     async with parts.pool.connection() as connection:
         await _check(parts, caller, connection, body)
@@ -139,23 +189,27 @@ async def create_webhook(
     return MadeWebhook(id=webhook_id, secret=secret)
 
 
-@router.get("")
-async def list_webhooks(caller: Administrator, connection: Connection) -> list[Webhook]:
-    """All webhooks, the oldest first, without their secrets."""
+@router.get("", responses=LINKED)
+async def list_webhooks(caller: Administrator, connection: Connection, page: PageOfThings) -> list[Webhook]:
+    """List the webhooks of your organisation, the newest first, without their secrets."""
     async with transaction_of(connection, caller.identity.organisation_id):
-        return await subscriptions.list_all(connection)
+        return page.show(await subscriptions.list_some(connection, before=page.before, most=page.most))
 
 
-@router.get("/{webhook_id}")
-async def get_webhook(caller: Administrator, connection: Connection, webhook_id: uuid.UUID) -> Webhook:
-    """A webhook, without its secret."""
+@router.get("/{webhook_id}", responses=refuses(_UNKNOWN))
+async def get_webhook(caller: Administrator, connection: Connection, webhook_id: WebhookId) -> Webhook:
+    """Read a webhook and its state, without its secret."""
     async with transaction_of(connection, caller.identity.organisation_id):
         return await _find(connection, webhook_id)
 
 
-@router.patch("/{webhook_id}")
+@router.patch("/{webhook_id}", responses=refuses(_UNKNOWN))
 async def change_webhook(
-    parts: InjectedParts, body: WebhookChanges, caller: Administrator, webhook_id: uuid.UUID
+    parts: InjectedParts,
+    body: WebhookChanges,
+    caller: Administrator,
+    expected: Expected,
+    webhook_id: WebhookId,
 ) -> Webhook:
     """Change a webhook. One that was disabled is enabled by `enabled: true`; send its dead deliveries again
     if they are still wanted.
@@ -165,26 +219,32 @@ async def change_webhook(
     async with parts.pool.connection() as connection:
         await _check(parts, caller, connection, body)
         async with transaction_of(connection, caller.identity.organisation_id):
-            await _find(connection, webhook_id)
+            await subscriptions.lock(connection, webhook_id)
+            expected.check(await _find(connection, webhook_id))
             await subscriptions.change(connection, webhook_id, changes, enabled)
             return await _find(connection, webhook_id)
 
 
-@router.delete("/{webhook_id}", status_code=204, response_class=Response)
-async def delete_webhook(caller: Administrator, connection: Connection, webhook_id: uuid.UUID) -> None:
+@router.delete("/{webhook_id}", status_code=204, response_class=Response, responses=refuses(_UNKNOWN))
+async def delete_webhook(
+    caller: Administrator, expected: Expected, connection: Connection, webhook_id: WebhookId
+) -> None:
     """Delete a webhook and the log of its deliveries; those that wait are not sent."""
     async with transaction_of(connection, caller.identity.organisation_id):
+        if expected.is_given:
+            await subscriptions.lock(connection, webhook_id)
+            expected.check(await _find(connection, webhook_id))
         if not await subscriptions.delete(connection, webhook_id):
             raise NotFoundError("unknown_webhook")
 
 
-@router.post("/{webhook_id}/secret")
+@router.post("/{webhook_id}/secret", responses=refuses(_UNKNOWN))
 async def rotate_webhook_secret(
     response: Response,
     parts: InjectedParts,
     caller: Administrator,
     connection: Connection,
-    webhook_id: uuid.UUID,
+    webhook_id: WebhookId,
 ) -> NewWebhookSecret:
     """Make a new secret. For a day deliveries have a signature by each of both, so no receiver fails while
     you change it there. A third one ends the first at once.
@@ -197,38 +257,58 @@ async def rotate_webhook_secret(
     return NewWebhookSecret(secret=secret)
 
 
-@router.post("/{webhook_id}/test", status_code=202)
+@router.post("/{webhook_id}/test", status_code=202, responses=refuses(_UNKNOWN, _ROOM))
 async def send_test_event(
-    caller: Administrator, connection: Connection, webhook_id: uuid.UUID
+    caller: Administrator, connection: Connection, webhook_id: WebhookId
 ) -> EnqueuedDeliveries:
     """Send an event of type `webhook.test`. The log shows what became of it."""
     organisation_id = caller.identity.organisation_id
     async with transaction_of(connection, organisation_id):
         _check_room(await _find(connection, webhook_id))
         delivery_id = await deliveries.send_test(connection, organisation_id, caller.name, webhook_id)
+    job_spans.record_request(Kind.WEBHOOK, [delivery_id])
     return EnqueuedDeliveries(deliveries=[delivery_id])
 
 
-@router.get("/{webhook_id}/deliveries")
+@router.get("/{webhook_id}/deliveries", responses=LINKED | refuses(_UNKNOWN))
 async def list_deliveries(
     caller: Administrator,
     connection: Connection,
-    webhook_id: uuid.UUID,
-    state: Annotated[list[State], Query(max_length=len(State))] = [],  # noqa: B006 (FastAPI copies it)
-    before: Before = None,
-    limit: Limit = 50,
+    webhook_id: WebhookId,
+    page: PageOfEvents,
+    state: States = [],  # noqa: B006 (FastAPI copies it)
+    event: Annotated[
+        list[EventType],
+        Query(
+            max_length=len(EventType),
+            description="of events of these types; of all without it",
+            examples=[["answer.created"]],
+        ),
+    ] = [],  # noqa: B006
 ) -> list[Delivery]:
-    """The log of a webhook, the newest first, with the reason of every failed attempt."""
+    """List the deliveries of a webhook of the last seven days, the newest first; each failed attempt has its
+    reason.
+    """
     async with transaction_of(connection, caller.identity.organisation_id):
         await _find(connection, webhook_id)
-        return await deliveries.list_some(
-            connection, webhook_id, states=state or tuple(State), before=before, most=limit
+        listed = await deliveries.list_some(
+            connection,
+            webhook_id,
+            states=state or tuple(State),
+            types=event or tuple(EventType),
+            before=page.before,
+            most=page.most,
         )
+    return page.show(listed)
 
 
-@router.post("/{webhook_id}/deliveries/{delivery_id}/replay", status_code=202)
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/replay",
+    status_code=202,
+    responses=refuses(_UNKNOWN, (NotFoundError, "delivery_not_ended"), _ROOM),
+)
 async def replay_delivery(
-    caller: Administrator, connection: Connection, webhook_id: uuid.UUID, delivery_id: uuid.UUID
+    caller: Administrator, connection: Connection, webhook_id: WebhookId, delivery_id: DeliveryId
 ) -> EnqueuedDeliveries:
     """Send a delivery again that arrived or is dead: the same event, under the same `webhook-id`."""
     async with transaction_of(connection, caller.identity.organisation_id):
@@ -236,12 +316,13 @@ async def replay_delivery(
         new_id = await deliveries.send_again(connection, caller.name, webhook_id, delivery_id)
     if new_id is None:
         raise NotFoundError("delivery_not_ended")
+    job_spans.record_request(Kind.WEBHOOK, [new_id])
     return EnqueuedDeliveries(deliveries=[new_id])
 
 
-@router.post("/{webhook_id}/replay", status_code=202)
+@router.post("/{webhook_id}/replay", status_code=202, responses=refuses(_UNKNOWN))
 async def replay_dead_deliveries(
-    caller: Administrator, connection: Connection, webhook_id: uuid.UUID
+    caller: Administrator, connection: Connection, webhook_id: WebhookId
 ) -> EnqueuedDeliveries:
     """Send all dead deliveries of a webhook again, at most 10,000 in one request, the oldest first."""
     async with transaction_of(connection, caller.identity.organisation_id):
@@ -258,7 +339,7 @@ def _check_room(webhook: Webhook) -> None:
 
 
 async def _find(connection: AsyncConnection, webhook_id: uuid.UUID) -> Webhook:
-    rows = await subscriptions.list_all(connection, webhook_id)
+    rows = await subscriptions.list_some(connection, webhook_id=webhook_id)
     if not rows:
         raise NotFoundError("unknown_webhook")
     return rows[0]

@@ -15,25 +15,30 @@ from typing import Any
 import pytest
 import redis
 from pyarrow import parquet
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
 from data.erasure import __main__ as command
 from data.erasure import copies, orders, rows, whom
-from data.erasure.erase import erase, rehearse
+from data.erasure.erase import erase, erase_output, finish, rehearse
 from data.erasure.whom import OutOfReachError, Person, UnknownPersonError
 from data.people.identities import Identity
 from data.records import Demonstration, Label, Spec, TransformType
-from data.snapshots import archive, shards, snapshot, teachers
+from data.snapshots import archive, folders, shards, snapshot, teachers
 from data.tables import (
     Account,
     AccountSession,
     Answer,
     ApiKey,
+    AppFeedback,
+    ChannelInstallation,
+    ChannelLink,
     Comparison,
     CountedVoter,
+    Dictionary,
+    DictionaryTerm,
     Erasure,
     Experiment,
     ExperimentUnit,
@@ -41,13 +46,19 @@ from data.tables import (
     Failure,
     Feedback,
     IdempotentRequest,
+    Job,
+    JobChange,
+    KeyChange,
     Lineage,
     MetricSum,
     OpenUnit,
     Organisation,
     Output,
+    OutputErasure,
     ReplacedVote,
+    RuleChange,
     Snapshot,
+    TransformRule,
     User,
     UserDay,
     Version,
@@ -56,7 +67,7 @@ from data.tables import (
 )
 from data.traffic import answers, feedback, receipts, routing
 from data.traffic.feedback import ErasedError, Thumb
-from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
+from data.traffic.outputs import CACHE_PREFIX, Namer
 from data.traffic.receipts import Receipt
 from data.traffic.routing import Routing
 from tests import snapshots
@@ -82,8 +93,11 @@ def settings(local: Settings, own_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engine(own_url: str) -> Iterator[Engine]:
+    """An engine. A test's snapshots leave with its state folder: others would miss their files."""
     engine = database.engine(own_url)
     yield engine
+    with engine.begin() as connection:
+        connection.execute(delete(Snapshot))
     engine.dispose()
 
 
@@ -111,7 +125,9 @@ class World:
         person = self.person(person) if isinstance(person, str) else person
         return erase(self.settings, self.engine, person, report, settle_s=0.0)
 
-    def output(self, message: str, version: str = "v1", words: str | None = None) -> uuid.UUID:
+    def output(
+        self, message: str, version: str = "v1", words: str | None = None, dictionary: str = ""
+    ) -> uuid.UUID:
         """An output, in the tables and in Redis."""
         output = Output(
             id=new_id(),
@@ -124,19 +140,20 @@ class World:
             spec_digest="0" * 32,
             version=version,
             upstream_ms=1.0,
+            dictionary_digest=dictionary,
         )
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.add(output)
         with self.redis() as client:
-            client.set(self.cache_key(message), json.dumps({"said": output.text}))
+            client.set(self.cache_key(message, dictionary), json.dumps({"said": output.text}))
         return output.id
 
     def redis(self) -> redis.Redis:
         assert self.settings.redis_url is not None
         return redis.Redis.from_url(self.settings.redis_url)
 
-    def cache_key(self, message: str) -> bytes:
-        name = Namer().name(self.tenant, "0" * 32, NO_DICTIONARY, TransformType.SOFTEN, 2, message)
+    def cache_key(self, message: str, dictionary: str = "") -> bytes:
+        name = Namer().name(self.tenant, "0" * 32, dictionary, TransformType.SOFTEN, 2, message)
         return CACHE_PREFIX + name
 
     def receipt(
@@ -159,7 +176,16 @@ class World:
         answer_id = new_id()
         with Session(self.engine) as session, session.begin():
             session.merge(
-                User(id=self.user(name), organisation_id=self.tenant, key_id=self.key_id, external_id=name)
+                User(
+                    id=self.user(name),
+                    organisation_id=self.tenant,
+                    key_id=self.key_id,
+                    external_id=name,
+                    preferred_language="ja",
+                    preferred_transform_type="soften",
+                    preferred_intensity=2,
+                    tour_closed=True,
+                )
             )
             session.add(
                 Answer(
@@ -232,7 +258,7 @@ class World:
             session.add(
                 Snapshot(
                     digest=made.digest,
-                    path=str(made.folder),
+                    path=folders.to_row(self.settings.state, made.folder),
                     counts=made.counts,
                     high_water=high_water,
                     trained_at=datetime.now(UTC) if trained else None,
@@ -362,6 +388,8 @@ def lived(world: World) -> dict[str, uuid.UUID]:
                     )
                 )
             session.add(user_day(world, name))
+            feedback = {"about": "problem", "comment": f"Too slow for {RARE}.", "may_answer": True}
+            session.add(AppFeedback(id=new_id(), **feedback, **person))
             session.add(
                 Exposure(
                     experiment_id=experiment,
@@ -399,7 +427,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
             for user in (ann, bob)
         }
     world.erase("ann", report=lines.append)
-    left = {Feedback: 3, Comparison: 1, Answer: 2, Exposure: 1, Failure: 1, UserDay: 1}
+    left = {Feedback: 3, Comparison: 1, Answer: 2, Exposure: 1, Failure: 1, UserDay: 1, AppFeedback: 1}
     for table, remaining in left.items():
         assert world.count(table, table.user_id == ann) == 0, table
         assert world.count(table, table.user_id == bob) == remaining, table
@@ -434,7 +462,11 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         }
         person = session.get_one(User, ann)
         assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
-        assert session.get_one(User, bob).external_id == "bob"
+        preferred = (person.preferred_language, person.preferred_transform_type, person.preferred_intensity)
+        assert preferred == (None, None, None)
+        assert person.tour_closed is None
+        left = session.get_one(User, bob)
+        assert (left.external_id, left.preferred_language, left.preferred_intensity) == ("bob", "ja", 2)
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
     assert units == [[bob], [bob]]
     # The votes are evidence; whose they are is gone.
@@ -455,6 +487,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "exposures": 1,
         "failures": 1,
         "user_days": 1,
+        "app_feedback": 1,
         "units": 1,
         "counted voters": 2,
         "sums of the organisation": 1,
@@ -463,6 +496,124 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
     }
     assert "3 feedback" in lines[1]
     assert named["shared"]
+
+
+def add_term(world: World, name: str, owner: str | None, author: str) -> uuid.UUID:
+    """A term of a person, or of the organisation."""
+    term = DictionaryTerm(
+        id=new_id(), organisation_id=world.tenant, user_id=owner and world.user(owner), term=name,
+        folded=name.lower(), rule="explain", wording=RARE, created_by=author,
+    )  # fmt: skip
+    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+        session.add(term)
+    return term.id
+
+
+def test_a_person_leaves_their_terms_and_their_name_beside_those_of_the_organisation(world: World) -> None:
+    with Session(world.engine) as session, session.begin():
+        identity = Identity(world.tenant, "", "member", b"", "free")
+        ann = identity.subject("ann")
+        session.add(User(id=ann, organisation_id=world.tenant, external_id="ann"))
+    own = add_term(world, "Own", None, "token:somebody")
+    with Session(world.engine) as session, session.begin():
+        session.get_one(DictionaryTerm, own).user_id = ann
+    bobs = add_term(world, "Bob's", "bob", "token:bob")
+    shared = {name: add_term(world, name, None, f"token:{name}") for name in ("ann", "bob")}
+    world.erase(Person(ann, world.tenant))
+    with Session(world.engine) as session:
+        left = session.scalars(
+            select(DictionaryTerm).where(DictionaryTerm.organisation_id == world.tenant)
+        ).all()
+        owners = session.scalars(
+            select(Dictionary.user_id).where(Dictionary.organisation_id == world.tenant)
+        ).all()
+    assert {term.id: term.created_by for term in left} == {
+        bobs: "token:bob", shared["ann"]: "", shared["bob"]: "token:bob",
+    }  # fmt: skip
+    assert set(owners) == {None, world.user("bob")}
+
+
+def add_rule(world: World, owner: uuid.UUID | None, author: str) -> uuid.UUID:
+    """A rule of a person, or of the organisation, and the change that added it."""
+    rule = TransformRule(
+        id=new_id(), organisation_id=world.tenant, user_id=owner, name=RARE, conditions=[],
+        transform_type="soften", intensity=2, priority=100, enabled=True, created_by=author,
+    )  # fmt: skip
+    change = RuleChange(
+        id=new_id(), organisation_id=world.tenant, user_id=owner, rule_id=rule.id, present={"name": RARE},
+        changed_by=author,
+    )  # fmt: skip
+    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+        session.add_all([rule, change])
+    return rule.id
+
+
+def test_a_person_leaves_their_rules_and_their_name_beside_those_of_the_organisation(world: World) -> None:
+    ann = Identity(world.tenant, "", "member", b"", "free").subject("ann")
+    with Session(world.engine) as session, session.begin():
+        session.add(User(id=ann, organisation_id=world.tenant, external_id="ann"))
+    add_rule(world, ann, "token:ann")
+    bobs = add_rule(world, world.user("bob"), "token:bob")
+    shared = {name: add_rule(world, None, f"token:{name}") for name in ("ann", "bob")}
+    with Session(world.engine) as session, session.begin():
+        session.add_all(
+            KeyChange(organisation_id=world.tenant, action="key_created", changed_by=f"token:{name}")
+            for name in shared
+        )
+        session.add_all(
+            JobChange(
+                organisation_id=world.tenant, action="replayed", kind="rewrite", jobs=1,
+                changed_by=f"token:{name}",
+            )
+            for name in shared
+        )  # fmt: skip
+    world.erase(Person(ann, world.tenant))
+    authors = {bobs: "token:bob", shared["ann"]: "", shared["bob"]: "token:bob"}
+    with Session(world.engine) as session:
+        rules = select(TransformRule).where(TransformRule.organisation_id == world.tenant)
+        assert {rule.id: rule.created_by for rule in session.scalars(rules)} == authors
+        changes = select(RuleChange).where(RuleChange.organisation_id == world.tenant)
+        assert {change.rule_id: change.changed_by for change in session.scalars(changes)} == authors
+        of_keys = select(KeyChange.changed_by).where(KeyChange.organisation_id == world.tenant)
+        assert sorted(session.scalars(of_keys)) == ["", "token:bob"]
+        of_jobs = select(JobChange.changed_by).where(JobChange.organisation_id == world.tenant)
+        assert sorted(session.scalars(of_jobs)) == ["", "token:bob"]
+
+
+def test_a_persons_link_to_a_chat_platform_goes_and_those_of_others_stay(world: World) -> None:
+    installation, key_id = new_id(), new_id().hex[-16:]
+    with Session(world.engine) as session, session.begin():
+        session.add(ApiKey(id=key_id, organisation_id=world.tenant, name="Acme", secret_sha256=b"d"))
+        session.flush()
+        session.add(
+            ChannelInstallation(
+                id=installation, organisation_id=world.tenant, platform="slack", workspace=str(installation),
+                name="Acme", key_id=key_id, sealed=b"s", scopes=[], installed_by="operator",
+            )
+        )  # fmt: skip
+        session.flush()
+        for name in ("ann", "bob"):
+            session.add(
+                ChannelLink(
+                    installation_id=installation, person=f"U-{name}", organisation_id=world.tenant,
+                    user_id=world.user(name), language="en",
+                )
+            )  # fmt: skip
+    world.erase(Person(world.user("ann"), world.tenant))
+    with Session(world.engine) as session:
+        left = session.scalars(
+            select(ChannelLink.person).where(ChannelLink.organisation_id == world.tenant)
+        ).all()
+    assert left == ["U-bob"]
+
+
+def test_outputs_that_were_made_with_a_dictionary_leave_the_cache(world: World) -> None:
+    message, digest = f"With terms {uuid.uuid4()}", "d" * 32
+    world.answer("ann", world.output(message, dictionary=digest))
+    with world.redis() as client:
+        assert client.exists(world.cache_key(message, digest)) == 1
+        world.erase("ann")
+        assert client.exists(world.cache_key(message, digest)) == 0
 
 
 def test_the_planner_keeps_no_text(world: World) -> None:
@@ -538,9 +689,10 @@ def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World
         "votes_erased": 2,  # a comment is in no snapshot
         "demonstrations": 1,
     }
-    folder_after = Path(successor.path)
+    assert successor.path == f"data/snapshots/{successor.digest}"
+    folder_after = world.settings.state / successor.path
     assert snapshot.read_people(folder_after) == {world.user("bob")}
-    assert "before 2 votes of people who asked to be forgotten" in (folder_after / "README.md").read_text()
+    assert "before 2 votes were removed that their people" in (folder_after / "README.md").read_text()
     pushed = {path.name for path in remote.rglob("*") if path.is_file()}
     assert pushed, "what is rewritten is pushed, too"
     assert dict(map(tuple, actions)) == {in_force: "retrain", former: "retire"}  # type: ignore[arg-type]
@@ -553,7 +705,7 @@ def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
     world.vote("cyd", good, "rating", rating=5)
     folder = world.snapshot()
     assert shards.count(folder) == {"demonstrations": 0, "pairs": 1, "labels": 3}
-    written = snapshot.rewrite_without(folder, world.user("bob"), {})
+    written = snapshot.rewrite_without(folder, lambda source: source.user == world.user("bob"), {})
     assert written is not None
     assert (written.counts["pairs"], written.counts["labels"], written.counts["people"]) == (0, 2, 2)
     remaining = {source.feedback for source in shards.read_sources(written.folder)}
@@ -735,7 +887,7 @@ def test_a_snapshot_of_others_stays_in_either_format(world: World, is_old: bool)
     world.erase("ann")
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     with Session(world.engine) as session:
-        assert session.get_one(Snapshot, folder.name).path == str(folder)
+        assert session.get_one(Snapshot, folder.name).path == f"data/snapshots/{folder.name}"
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
@@ -754,6 +906,83 @@ def test_a_snapshot_that_is_not_whole_keeps_the_order_open(world: World, is_note
     sources.write_bytes(content)
     world.erase("ann")
     assert world.files_with(RARE) == []
+
+
+def order_own(world: World, name: str, keeps_account: bool = True) -> uuid.UUID:
+    """The work order of a person who asks by themselves."""
+    with Session(world.engine) as session, session.begin():
+        database.read_for(session, world.tenant)
+        return uuid.UUID(
+            str(session.scalar(select(func.request_erasure(world.user(name), world.key_id, keeps_account))))
+        )
+
+
+def finish_own(world: World, name: str, erasure_id: uuid.UUID) -> None:
+    rows.purge(world.settings, world.engine, world.person(name), erasure_id)
+    finish(world.settings, world.engine, world.person(name), erasure_id, settle_s=0.0)
+
+
+def test_what_is_written_during_the_vacuum_goes_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lived(world)
+    vacuum, times = rows.vacuum, []
+
+    def write(engine: Engine, rewrite_files: bool) -> None:
+        vacuum(engine, rewrite_files)
+        if not times:
+            world.answer("ann", world.output(f"During the vacuum, {RARE}"))
+        times.append(time.monotonic())
+
+    monkeypatch.setattr(rows, "vacuum", write)
+    finish_own(world, "ann", order_own(world, "ann"))
+    assert world.count(Answer, Answer.user_id == world.user("ann")) == 0
+    assert len(times) == 2, "the late rows leave the files, too"
+    with Session(world.engine) as session:
+        [erasure] = session.scalars(select(Erasure).where(Erasure.user_id == world.user("ann")))
+        assert erasure.finished_at is not None
+        assert erasure.counts["answers"] == 3
+
+
+def add_account(world: World, name: str) -> uuid.UUID:
+    account = Account(
+        organisation_id=world.tenant, user_id=world.user(name), email=f"{uuid.uuid4()}@example.org",
+        name=name, role="member", password_hash="",
+    )  # fmt: skip
+    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+        session.add(account)
+    return account.id
+
+
+def test_who_asks_themselves_keeps_their_account(world: World) -> None:
+    lived(world)
+    account_id = add_account(world, "ann")
+    finish_own(world, "ann", order_own(world, "ann"))
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 0
+    with Session(world.engine) as session:
+        assert session.get(Account, account_id) is not None
+    world.erase("ann")
+    with Session(world.engine) as session:
+        assert session.get(Account, account_id) is None
+
+
+def test_an_operator_who_asks_during_an_own_erasure_has_the_account_removed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived(world)
+    account_id, own = add_account(world, "ann"), order_own(world, "ann")
+    purge, of_operator = rows._purge, []
+
+    def ask(*arguments: Any, **more: Any) -> Any:
+        if not of_operator:  # the last pass has seen the tables already
+            of_operator.append(order_own(world, "ann", keeps_account=False))
+        return purge(*arguments, **more)
+
+    rows.purge(world.settings, world.engine, world.person("ann"), own)
+    monkeypatch.setattr(rows, "vacuum", lambda *_: monkeypatch.setattr(rows, "_purge", ask))
+    finish(world.settings, world.engine, world.person("ann"), own, settle_s=0.0)
+    assert of_operator == [own]
+    with Session(world.engine) as session:
+        assert session.get(Account, account_id) is None
+        assert session.get_one(Erasure, own).finished_at is not None
 
 
 def test_a_training_that_runs_is_waited_for(world: World) -> None:
@@ -873,30 +1102,76 @@ def test_who_has_only_compared_can_be_found(world: World) -> None:
 
 
 def test_who_has_only_signed_in_is_found_by_address_and_signs_in_no_more(world: World) -> None:
-    email = f"{uuid.uuid4()}@example.org"
-    account_id = new_id()
+    dee, eve = (
+        Account(
+            id=(account_id := new_id()),
+            organisation_id=world.tenant,
+            user_id=account_id,
+            email=f"{account_id}@example.org",
+            name=name,
+            role="viewer",
+            password_hash="",
+        )
+        for name in ("Dee", "Eve")
+    )
+    now, device = datetime.now(UTC), f"{RARE} on Linux"
+    # The planner keeps a device that occurs twice.
+    devices = [(dee, device), (dee, device), (eve, "Firefox"), (eve, "Firefox")]
+    sessions = [
+        AccountSession(account_id=account.id, refresh_sha256=b"", device=device, expires_at=now)
+        for account, device in devices
+    ]
+    statistics = text("SELECT count(*) FROM pg_stats WHERE most_common_vals::text LIKE :device")
+    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+        session.add_all([dee, eve])
+        session.flush()
+        session.add_all(sessions)
+    with Session(world.engine) as session:
+        person = whom.find(session, whom.by_email(session, dee.email.upper()))
+        with pytest.raises(UnknownPersonError, match="no account with the address"):
+            whom.by_email(session, "nobody@example.org")
+    with world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE account_sessions"))
+        assert connection.execute(statistics, {"device": f"%{device}%"}).scalar_one() == 1
+        world.erase(person)
+        assert connection.execute(statistics, {"device": f"%{device}%"}).scalar_one() == 0
+    with Session(world.engine) as session:
+        assert session.get(Account, dee.id) is None
+        both = select(AccountSession.account_id).where(AccountSession.account_id.in_([dee.id, eve.id]))
+        assert set(session.scalars(both)) == {eve.id}
+
+
+def test_the_planner_keeps_no_text_of_a_table_that_becomes_empty(world: World) -> None:
+    """ANALYZE alone leaves the statistics of an empty table as they were."""
+    account_id, device = new_id(), f"{RARE} on Linux"
     account = Account(
         id=account_id,
         organisation_id=world.tenant,
         user_id=account_id,
-        email=email,
-        name="Dee",
+        email=f"{account_id}@example.org",
+        name="",
         role="viewer",
         password_hash="",
     )
-    signed_in = AccountSession(account_id=account_id, refresh_sha256=b"", expires_at=datetime.now(UTC))
-    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+    with Session(world.engine) as session, session.begin():
         session.add(account)
         session.flush()
-        session.add(signed_in)
-    with Session(world.engine) as session:
-        person = whom.find(session, whom.by_email(session, email.upper()))
-        with pytest.raises(UnknownPersonError, match="no account with the address"):
-            whom.by_email(session, "nobody@example.org")
-    world.erase(person)
-    with Session(world.engine) as session:
-        assert session.get(Account, account_id) is None
-        assert session.get(AccountSession, signed_in.id) is None
+        for _ in range(2):
+            signed_in = AccountSession(
+                account_id=account_id, refresh_sha256=b"", device=device, expires_at=datetime.now(UTC)
+            )
+            session.add(signed_in)
+    statistics = text("SELECT count(*) FROM pg_stats WHERE most_common_vals::text LIKE :device")
+    with world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(
+            text("DELETE FROM account_sessions WHERE account_id <> :account"), {"account": account_id}
+        )
+        connection.execute(text("ANALYZE account_sessions"))
+        assert connection.execute(statistics, {"device": f"%{device}%"}).scalar_one() == 1
+        with Session(world.engine) as session:
+            world.erase(whom.find(session, account_id))
+        assert connection.execute(text("SELECT count(*) FROM account_sessions")).scalar_one() == 0
+        assert connection.execute(statistics, {"device": f"%{device}%"}).scalar_one() == 0
 
 
 async def test_feedback_that_comes_later_is_refused_and_new_receipts_are_not(
@@ -1037,3 +1312,168 @@ def test_an_order_to_train_anew_becomes_one_to_retire(world: World) -> None:
         session.flush()
         orders.issue(session, later.id, [first])
         assert first not in [version.name for version in orders.to_retire(session)], "its weights are gone"
+
+
+def forget_one(world: World, name: str, output: uuid.UUID) -> None:
+    """One output of a person is forgotten; no gateway is there to wait for."""
+    erase_output(world.settings, world.engine, world.person(name), output, settle_s=0.0)
+
+
+def find_actions(world: World, erasure_id: uuid.UUID) -> dict[str, str]:
+    """What an erasure requires of versions."""
+    with Session(world.engine) as session:
+        orders_of_it = select(VersionOrder).where(VersionOrder.erasure_id == erasure_id)
+        return {row.version: row.action for row in session.scalars(orders_of_it)}
+
+
+def test_one_output_leaves_every_store_and_everything_else_stays(world: World, tmp_path: Path) -> None:
+    goes, stays = world.output(f"Fix {RARE}."), world.output("Fix it.")
+    for output, words in ((goes, RARE), (stays, "Kept.")):
+        world.answer("ann", output, retried=True)
+        world.vote("ann", output, "edit", text=f"Please. {words}")
+        world.vote("ann", output, "comment", text=f"I say {words}")
+    world.answer("ann", goes)
+    world.vote("bob", world.output("Bob's."), "edit", text="Please, Bob.")
+    world.compare("ann", f"Fix {RARE}.")
+    world.compare("ann", "Fix it.")
+    folder, remote = world.snapshot(high_water=77), tmp_path / "remote"
+    run = world.trained(folder.name, version_name())
+    assert world.files_with(RARE, remote)
+
+    forget_one(world, "ann", goes)
+    assert world.count(Output, Output.id == goes) == 0
+    assert world.count(Answer, Answer.user_id == world.user("ann")) == 1
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 3, "two, and a choice"
+    assert world.count(Comparison) == 1, "nobody finds the two to choose from in the history"
+    assert world.count(Output) == 4
+    assert world.count(IdempotentRequest) == 1
+    assert not run.exists()
+    with world.redis() as client:
+        assert client.exists(world.cache_key(f"Fix {RARE}."), world.cache_key("Fix it.")) == 1
+    [successor] = [path for path in folder.parent.iterdir() if path.is_dir()]
+    kept = {row.rewrite for row in shards.read(successor, Demonstration)}
+    assert {rewrite for rewrite in kept if rewrite.startswith("Please")} == {"Please. Kept.", "Please, Jory."}
+    assert snapshot.read_people(successor) == {world.user("ann"), world.user("bob")}
+
+    assert world.count(Output, Output.message.contains(RARE)) == 0
+    assert world.files_with(RARE, remote) == []
+
+
+def test_one_output_that_others_got_stays_theirs(world: World) -> None:
+    shared = world.output("Fix the page.")
+    for name in ("ann", "bob"):
+        world.answer(name, shared, retried=True)
+        world.vote(name, shared, "thumb", thumb_up=True)
+    forget_one(world, "ann", shared)
+    with Session(world.engine) as session:
+        remaining = [
+            session.scalars(select(table.user_id).where(table.output_id == shared)).all()
+            for table in (Answer, Feedback)
+        ]
+    assert remaining == [[world.user("bob")], [world.user("bob")]]
+    assert world.count(IdempotentRequest) == 1
+    with world.redis() as client:
+        assert client.exists(world.cache_key("Fix the page."))
+
+
+def test_a_version_that_learned_from_a_forgotten_output_is_found_by_a_later_erasure(world: World) -> None:
+    """It stays in use without the one output, but not without the person, or another one who taught it."""
+    only = world.output("Fix it.")
+    world.vote("ann", only, "edit", text="Please.")
+    world.vote("bob", world.output("Fix that."), "edit", text="Please, Bob.")
+    folder, version = world.snapshot(), version_name()
+    world.trained(folder.name, version)
+    forget_one(world, "ann", only)
+    with Session(world.engine) as session:
+        orders_of_it = select(VersionOrder).where(VersionOrder.version == version)
+        assert session.scalars(orders_of_it).all() == []
+    [successor] = [path for path in folder.parent.iterdir() if path.is_dir()]
+    assert snapshot.read_people(successor) == {world.user("bob")}
+    assert find_actions(world, world.erase("ann")) == {version: "retire"}
+    assert find_actions(world, world.erase("bob")) == {version: "retire"}
+
+
+def test_jobs_with_one_output_go_and_those_with_another_stay(world: World) -> None:
+    goes, stays = world.output("Fix it."), world.output("Fix that.")
+    world.answer("ann", goes)
+    jobs = {}
+    for output, message in ((goes, "Fix it."), (stays, "Fix that.")):
+        asked = {"text": message, "transform_type": "soften", "intensity": 2}
+        token = receipts.sign(world.receipt("ann", output), b"secret")
+        jobs[message] = add_job(world, asked, {"request": asked, "answer": {"receipt": token}})
+        jobs[f"a button of {message}"] = add_job(world, {"verb": "edit", "about": str(jobs[message])}, {})
+        jobs[f"dead: {message}"] = add_job(world, asked, None)
+    forget_one(world, "ann", goes)
+    with Session(world.engine) as session:
+        kept = set(session.scalars(select(Job.id).where(Job.organisation_id == world.tenant)))
+    assert {name for name, id in jobs.items() if id in kept} == {
+        "Fix that.", "a button of Fix that.", "dead: Fix that.",
+    }  # fmt: skip
+
+
+def add_job(world: World, payload: dict[str, Any], result: dict[str, Any] | None) -> uuid.UUID:
+    """A job of ann that has ended: with its result, or without one."""
+    job = Job(
+        id=new_id(), organisation_id=world.tenant, kind="rewrite", payload=payload, key=str(uuid.uuid4()),
+        state="dead" if result is None else "done", user_id=world.user("ann"), requested_by="a test",
+        result=result, done_at=datetime.now(UTC),
+    )  # fmt: skip
+    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+        session.add(job)
+    return job.id
+
+
+def test_a_late_answer_with_a_forgotten_output_is_swept(world: World) -> None:
+    shared = world.output("Fix the page.")
+    for name in ("ann", "bob"):
+        world.answer(name, shared)
+    forget_one(world, "ann", shared)
+    early = uuid.UUID(int=(int(time.time() * 1000) - 5000) << 80 | 7 << 76 | 2 << 62 | 9)
+    with Session(world.engine) as session, session.begin():
+        session.add(
+            Answer(
+                id=early, output_id=shared, organisation_id=world.tenant, user_id=world.user("ann"),
+                variant="champion", epoch=1, cache="l1", fell_back=False, total_ms=1.0,
+            )
+        )  # fmt: skip
+    assert rows.sweep(world.engine, date(2020, 1, 1))["answers"] == 1
+    assert world.count(Answer, Answer.user_id == world.user("bob")) == 1
+
+
+async def test_votes_on_a_forgotten_output_are_refused_and_those_on_others_are_not(
+    world: World, own_url: str
+) -> None:
+    shared, other = world.output("Fix the page."), world.output("Fix it.")
+    for name in ("ann", "bob"):
+        world.answer(name, shared)
+    forget_one(world, "ann", shared)
+    pool = database.online_pool(gateway_url(own_url))
+    await pool.open(wait=True)
+    async with pool.connection() as connection:
+        for name, output, ago_s in (("bob", shared, 5), ("ann", other, 5), ("ann", shared, -5)):
+            vote = Thumb(receipt="", kind="thumb", up=True)
+            await feedback.record(connection, world.receipt(name, output, ago_s=ago_s), vote)
+        with pytest.raises(ErasedError):
+            await feedback.record(connection, world.receipt("ann", shared), vote)
+    await pool.close()
+
+
+def test_a_killed_erasure_of_one_output_is_finished_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The votes are noted with the rows, so the next process finds their snapshots."""
+    goes = world.output(f"Fix {RARE}.")
+    world.vote("ann", goes, "edit", text=RARE)
+    world.vote("bob", world.output("Bob's."), "edit", text="Please, Bob.")
+    world.snapshot()
+    for step in ("rewrite_without", "add"):
+        with monkeypatch.context() as patch:
+            patch.setattr(snapshot if step == "rewrite_without" else archive, step, raise_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                forget_one(world, "ann", goes)
+    forget_one(world, "ann", goes)
+    assert world.files_with(RARE) == []
+    with Session(world.engine) as session:
+        order = session.scalars(select(OutputErasure).where(OutputErasure.output_id == goes)).one()
+    assert order.finished_at is not None
+    assert (order.counts["feedback"], order.counts["snapshots"], len(order.votes)) == (1, 1, 1)

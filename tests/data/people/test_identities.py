@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from data.people import identities
-from data.people.identities import Identity, SigningKey
+from data.people.identities import Identity, SigningKey, Wanted
 from data.tables import Organisation
 
 SECRET = b"s" * 32
@@ -104,14 +104,17 @@ async def test_another_organisation_cannot_revoke(
         for other in (uuid.uuid4(), uuid.UUID(int=0)):
             assert not await identities.revoke_key(connection, other, key_id)
             assert not await identities.revoke_signing_key(connection, other, kid)
-            assert await identities.list_keys(connection, other) == []
+            assert await identities.list_keys(connection, other, Wanted(10)) == []
+            assert await identities.list_signing_keys(connection, other, Wanted(10)) == []
         assert not await identities.revoke_key(connection, organisation_id, key_id, ["member", "admin"])
         assert await identities.find_keys(connection, [key_id])
         assert await identities.find_signing_keys(connection, [kid])
-        listed = await identities.list_keys(connection, organisation_id)
+        listed = await identities.list_keys(connection, organisation_id, Wanted(10))
         assert [(key.id, key.name, key.role, key.revoked_at) for key in listed] == [
             (key_id, "x", "owner", None)
         ]
+        (signing_key,) = await identities.list_signing_keys(connection, organisation_id, Wanted(10))
+        assert (signing_key.kid, signing_key.algorithm, signing_key.role) == (kid, "HS256", "owner")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ async def test_two_secrets_rotate(
     assert await request_secrets.revoke(connection, organisation_id, key_id, old[0], ALL)
     assert not await request_secrets.revoke(connection, organisation_id, key_id, old[0], ALL), "it is revoked"
     assert stored(engine, key_id) == {old[0]: None, new[0]: new[1].encode()}
-    listed = await request_secrets.list_secrets(connection, organisation_id, key_id)
+    listed = await request_secrets.list_secrets(connection, organisation_id, key_id, most=10)
     assert listed is not None
     assert [(secret.id, secret.revoked_at is None) for secret in listed] == [
         (new[0], True),
@@ -102,7 +102,7 @@ async def test_others_change_nothing(
         assert await request_secrets.create(connection, tenant, key_id, roles) is None
         assert not await request_secrets.revoke(connection, tenant, key_id, id, roles)
         assert not await request_secrets.require(connection, tenant, key_id, True, roles)
-    assert await request_secrets.list_secrets(connection, uuid.uuid4(), key_id) is None
+    assert await request_secrets.list_secrets(connection, uuid.uuid4(), key_id, most=10) is None
     other, _ = await identities.create_key(connection, organisation_id, "x", Role.MEMBER)
     assert not await request_secrets.revoke(connection, organisation_id, other, id, ALL), "of another key"
     assert (await identities.find_keys(connection, [key_id]))[key_id].request_secrets.keys() == {id}

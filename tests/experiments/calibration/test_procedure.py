@@ -268,14 +268,14 @@ def test_a_wrong_ending_misses_its_target() -> None:
         "much better": make_result(better=True),
         "miscovered": make_result(path_coverage=half),
     }
-    assert list(format_missed(find_missed_targets({}, results))) == [
+    assert list(format_missed(find_missed_targets(results, PLAN))) == [
         "harmful: the share that is shipped is 0.96; the target is at most 0.05",
         "equal: the share that is shipped is 0.5; the target is at most 0.05",
         "better: the share that is shipped is 0.5; the target is at least 0.8",
         "miscovered: coverage of all analyses is 0.5; the target is at least 0.95",
     ]
     published = Report.model_validate_json(Path("docs/results/calibration.json").read_text("utf-8"))
-    report = published.model_copy(update={"missed": find_missed_targets({}, results)})
+    report = published.model_copy(update={"missed": find_missed_targets(results, PLAN)})
     assert list(find_newly_missed(report, published)) == ["equal", "better"], "it has no other of these"
     reached = published.model_copy(update={"procedure": {"equal": make_result()}})
     assert list(find_newly_missed(report, reached)) == ["equal"]

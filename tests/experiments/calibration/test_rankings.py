@@ -43,5 +43,5 @@ def test_a_missed_target_is_named() -> None:
     result = run("ranking_equal", 40)
     assert "ranking_equal" in list(format_ranking({"ranking_equal": result}))[-1]
     bad = {name: result.coverage.model_copy(update={"value": 0.5}) for name in ("coverage", "wrong_best")}
-    missed = find_missed_targets({}, {}, {"x": result.model_copy(update=bad), "y": result})["x"]
+    missed = find_missed_targets({"x": result.model_copy(update=bad), "y": result}, PLAN)["x"]
     assert [target.values["figure"] for target in missed] == ["coverage", "wrong_best"]

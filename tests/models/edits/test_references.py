@@ -110,14 +110,14 @@ def test_the_same_referent_gets_one_note() -> None:
 def test_two_proposers_write_one_note_at_one_place() -> None:
     message = "They said no to the offer, so we ask them again"
     for intensity in (1, 2, 3):
-        result = rewritten(message, writer._PROPOSERS[CLARIFY](message), intensity)
+        result = rewritten(message, writer._PROPOSERS[CLARIFY](message, ()), intensity)
         assert result.count("who is not stated") == 1
 
 
 def test_a_note_stays_at_higher_levels_where_short_forms_are_written_in_full() -> None:
     message = "it's still there, I thought you had removed the file"
     for intensity in (1, 2, 3):
-        result = rewritten(message, writer._PROPOSERS[CLARIFY](message), intensity)
+        result = rewritten(message, writer._PROPOSERS[CLARIFY](message, ()), intensity)
         assert "It (what is not stated) is still there" in result
 
 

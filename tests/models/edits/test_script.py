@@ -58,6 +58,9 @@ def test_a_deletion_leaves_no_double_space_and_no_lonely_comma() -> None:
     assert script.apply(message, [edit(1, (7, 15, ""))]) == "It is, late."
     assert script.apply("just a test , really.", [edit(1, (0, 5, ""))]) == "a test , really."
     assert script.apply("It is late, honestly.", [edit(1, (12, 20, ""))]) == "It is late."
+    three = [edit(1, (9, 26, "")), edit(1, (27, 37, "")), edit(1, (39, 49, ""))]
+    message = "Salt is, nobody had asked, me neither, and I wait, but late."
+    assert script.apply(message, three) == "Salt is, but late."
     assert script.apply("It is late - as you know - again.", [edit(1, (13, 24, ""))]) == "It is late - again."
 
 

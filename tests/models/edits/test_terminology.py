@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from data.records import Term, TermRule
 from models.edits import glossary, script, terminology
 from tests.edits import growth, rewritten
 
@@ -11,7 +12,12 @@ _SEED = Path(__file__).parents[3] / "data" / "seed"
 
 
 def explained(message: str, intensity: int = 2, **own_terms: str) -> str:
-    return rewritten(message, terminology.propose(message, own_terms), intensity)
+    return rewritten(message, terminology.propose(message, dictionary(**own_terms)), intensity)
+
+
+def dictionary(**own_terms: str) -> list[Term]:
+    """Terms of a dictionary with their explanations."""
+    return [Term(term=term, rule=TermRule.EXPLAIN, wording=wording) for term, wording in own_terms.items()]
 
 
 def glossed(message: str, intensity: int = 2) -> list[str]:
@@ -314,7 +320,7 @@ def test_own_terms_win_at_every_level() -> None:
     )
     twice = "Falcon is late. Is Falcon red? The KPI says so, the KPI is right."
     assert explained(twice, 3, Falcon="the billing system", KPI="our number").count("(") == 2
-    assert terminology.propose("Falcon (the billing system) is red.", {"Falcon": "x"}) == []
+    assert terminology.propose("Falcon (the billing system) is red.", dictionary(Falcon="x")) == []
 
 
 def test_the_glossary_is_well_formed() -> None:

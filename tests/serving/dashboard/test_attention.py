@@ -9,7 +9,7 @@ import pytest
 from data.reasons import reason
 from data.webhooks.events import EventType
 from data.webhooks.subscriptions import Webhook
-from serving.dashboard.attention import Attention, needs_attention
+from serving.dashboard.attention import Attention, count_new, count_webhooks, needs_attention
 
 NOW = datetime.now(UTC)
 GONE = reason("receiver_gone")
@@ -43,20 +43,30 @@ def test_what_was_disabled_without_a_person_or_fails_for_a_day_needs_attention(
     assert needs_attention(a_webhook(**fields)) is expected
 
 
-def test_the_count_is_remembered_by_organisation_for_a_minute() -> None:
-    now, asked = 1000.0, list[str]()
+def test_webhooks_and_new_feedback_are_counted() -> None:
+    failing = a_webhook(disabled_at=NOW, disabled_reason=GONE)
+    assert count_webhooks([failing, a_webhook(), failing]) == 2
+    feedback = [{"created_at": (NOW - timedelta(hours=hours)).isoformat()} for hours in (0, 167, 169)]
+    assert count_new(feedback) == 2
+
+
+def test_a_count_is_remembered_by_organisation_and_page_for_a_minute() -> None:
+    now, asked = 1000.0, list[tuple[str, str]]()
     attention = Attention(lambda: now)
 
-    def ask(name: str, *webhooks: Webhook) -> int:
-        return attention.count(name, lambda: (asked.append(name), list(webhooks))[1])
+    def ask(name: str, page: str, count: int = 0) -> int:
+        def answer() -> int:
+            asked.append((name, page))
+            return count
 
-    failing = a_webhook(disabled_at=NOW, disabled_reason=GONE)
-    assert (ask("a", failing, a_webhook()), ask("b")) == (1, 0)
-    assert (ask("a"), ask("b", failing)) == (1, 0)
-    assert asked == ["a", "b"]
-    attention.remember("a", [failing, failing])
+        return attention.count(name, page, answer)
+
+    assert (ask("a", "/x", 1), ask("b", "/x"), ask("a", "/y", 5)) == (1, 0, 5)
+    assert (ask("a", "/x"), ask("b", "/x", 1), ask("a", "/y")) == (1, 0, 5)
+    assert asked == [("a", "/x"), ("b", "/x"), ("a", "/y")]
+    attention.remember("a", "/x", 2)
+    attention.forget("a", "/y")
     now += 59
-    assert (ask("a"), ask("b", failing)) == (2, 0)
+    assert (ask("a", "/x"), ask("b", "/x", 1), ask("a", "/y", 6)) == (2, 0, 6)
     now += 2
-    assert (ask("a"), ask("b", failing)) == (0, 1)
-    assert asked == ["a", "b", "a", "b"]
+    assert (ask("a", "/x"), ask("b", "/x", 1), ask("a", "/y")) == (0, 1, 6)

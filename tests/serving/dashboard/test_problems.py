@@ -18,10 +18,10 @@ from data.records import Spec
 from data.tables import Account, Comparison, Experiment, Output, Version, new_id
 from data.traffic import comparisons, routing
 from data.traffic.routing import Routing
-from serving.dashboard import api
-from serving.dashboard.api import Fault, GatewayClient, GatewayError
 from serving.dashboard.app import create_app
-from serving.dashboard.words import Words
+from serving.sites import api
+from serving.sites.api import Fault, GatewayClient, GatewayError
+from serving.sites.words import Words
 from tests.accounts import PASSWORD
 from tests.dashboards import Installation, csrf_token, own_settings, sign_in_by_form, with_gateway
 from tests.logins import as_dashboard
@@ -274,7 +274,7 @@ def test_a_gateway_that_does_not_answer() -> None:
     ],
 )
 def test_an_answer_that_is_no_problem_of_the_gateway(content: bytes, title: str, detail: str) -> None:
-    error = api._problem(httpx.Response(502, content=content))
+    error = api.refusal(502, content)
     assert (error.title_reason.render(), str(error)) == (title, detail)
 
 

@@ -1,5 +1,7 @@
 """Who may open which page."""
 
+import uuid
+
 import pytest
 from playwright.sync_api import expect
 from starlette.testclient import TestClient
@@ -8,6 +10,7 @@ from serving.dashboard.app import create_app
 from tests.dashboards import Installation, SignIn, csrf_token
 from tests.logins import as_dashboard
 from tests.serving.dashboard.texts import text_at
+from tests.site_inputs import change_language, post_bad_forms
 
 
 @pytest.mark.parametrize("address", ["/models", "/models/v1", "/data", "/calibration", "/operations"])
@@ -62,3 +65,17 @@ def test_after_a_refused_form_the_language_can_be_changed(
         assert f'name="to" value="{page}"' in refused.text
         changed = client.post("/look", data={"language": "ja", "to": page})
     assert 'lang="ja"' in changed.text
+
+
+def test_the_language_can_be_changed_on_the_page_that_refuses_any_form(empty: Installation) -> None:
+    """By no address that knows only forms. An id that is unknown is no page in any language."""
+    with empty.client("owner") as client:
+        app, csrf = create_app(as_dashboard(empty.settings)).behind, csrf_token(client, "/accounts")
+        refused = 0
+        usual = {"action": "pause"}
+        for page in post_bad_forms(client, app, csrf, lambda name: usual.get(name, str(uuid.uuid4()))):
+            refused += page.status_code >= 400
+            answer = change_language(client, page)
+            where = f"{page.url.path} {page.status_code} -> {answer.url.path}"
+            assert answer.status_code == 200 or (answer.status_code == 404 and "-" in answer.url.path), where
+    assert refused > 50

@@ -111,6 +111,37 @@ async def test_an_empty_queue_and_jobs_for_later_are_0_s_old(
     assert (gauges.jobs("waiting"), gauges.oldest_s()) == (1, 0)
 
 
+async def test_open_erasures_are_counted_by_state_and_grow_older(
+    own_pool: AsyncConnectionPool, own_database: str
+) -> None:
+    gauges = Gauges(own_pool)
+
+    def read(name: str) -> list[float | None]:
+        states = ("waiting", "history_removed", "finished")
+        return [
+            gauges.registry.get_sample_value(f"tonebridge_erasures_{name}", {"state": state})
+            for state in states
+        ]
+
+    assert read("open") == [None, None, None]
+    await gauges.backlog.renew()
+    assert read("open") == read("oldest_seconds") == [0, 0, None]
+    with psycopg.connect(own_database) as owner:
+        owner.execute(
+            "WITH tenant AS (INSERT INTO organisations (id, name)"
+            " VALUES (gen_random_uuid(), gen_random_uuid()::text) RETURNING id)"
+            " INSERT INTO erasures"
+            " (id, organisation_id, user_id, counts, requested_at, purged_at, finished_at)"
+            " SELECT gen_random_uuid(), (SELECT id FROM tenant), gen_random_uuid(), '{}',"
+            " now() - make_interval(secs => age), CASE WHEN is_purged THEN now() END,"
+            " CASE WHEN is_finished THEN now() END FROM (VALUES (600, false, false), (60, false, false),"
+            " (7200, true, false), (90000, true, true)) AS v(age, is_purged, is_finished)"
+        )
+    await gauges.renew_later()
+    assert read("open") == [2, 1, None]
+    assert read("oldest_seconds") == [pytest.approx(600, abs=60), pytest.approx(7200, abs=60), None]
+
+
 async def test_a_count_is_exported_for_some_seconds(
     own_pool: AsyncConnectionPool, add: Callable[..., None]
 ) -> None:

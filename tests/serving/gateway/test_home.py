@@ -15,17 +15,21 @@ from configs.settings import Settings
 from tests import gateways
 
 
+@pytest.mark.parametrize("web_url", [None, "https://write.example.org"])
 @pytest.mark.parametrize("api_docs", [True, False])
-async def test_it_links_to_the_dashboard_and_to_the_api_where_that_is_shown(
-    stack: Settings, engine: Engine, api_docs: bool
+async def test_it_links_to_the_web_app_first_to_the_dashboard_and_to_the_api_where_that_is_shown(
+    stack: Settings, engine: Engine, api_docs: bool, web_url: str | None
 ) -> None:
-    settings = stack.model_copy(update={"api_docs": api_docs})
+    elsewhere = {"web_url": web_url, "dashboard_url": web_url and "https://dashboard.example.org"}
+    settings = stack.model_copy(update={"api_docs": api_docs, **elsewhere})
     async with gateways.in_process(settings, engine) as front, gateways.client(front) as client:
         page = await client.get("/")
         links = re.findall(r'<a href="([^"]+)"', page.text)
         assert page.status_code == 200
         assert "This is the gateway" in page.text
-        assert links == ["docs"] * api_docs + [f"http://127.0.0.1:{stack.dashboard_port}"]
+        web = web_url or f"http://127.0.0.1:{stack.web_port}"
+        dashboard = elsewhere["dashboard_url"] or f"http://127.0.0.1:{stack.dashboard_port}"
+        assert links == [web, *["docs"] * api_docs, dashboard]
         assert (await client.get("/docs")).status_code == (200 if api_docs else 404)
         assert "/" not in front.behind.openapi()["paths"]
         assert (await client.post("/")).status_code == 405
@@ -68,6 +72,7 @@ def address(stack: Settings) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_it_in_both_schemes(

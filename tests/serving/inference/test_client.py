@@ -235,6 +235,52 @@ def test_importing_the_client_stays_light():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+async def test_a_slow_call_opens_no_breaker_while_others_are_answered(upstream, client_of):
+    asked = asyncio.Event()
+
+    async def answer(request):
+        if (await request.json())["items"][0]["text"] == "Slow.":
+            asked.set()
+            await hang(request)
+        return await good(request)
+
+    client = client_of(await upstream(answer))
+    slow = ITEM.model_copy(update={"text": "Slow."})
+    for _ in range(4):
+        asked.clear()
+        waiting = asyncio.ensure_future(client.rewrite(SPEC, [slow], timeout_s=0.5))
+        await asked.wait()
+        await client.rewrite(SPEC, [ITEM])
+        with pytest.raises(InferenceUnavailable, match="no answer") as caught:
+            await waiting
+        assert (caught.value.was_called, caught.value.is_busy) == (True, True)
+    assert client.open_breakers == 0
+
+
+async def test_a_replica_that_answers_nobody_in_time_is_spared(upstream, client_of):
+    client = client_of(await upstream(hang))
+    for _ in range(3):
+        with pytest.raises(InferenceUnavailable, match="no answer") as caught:
+            await client.rewrite(SPEC, [ITEM], timeout_s=0.05)
+        assert not caught.value.is_busy
+    assert client.open_breakers == 1
+
+
+async def test_what_remains_goes_along_for_each_item(upstream, client_of):
+    seen = []
+
+    async def look(request):
+        seen.append(request.headers.get("X-Remaining-Ms"))
+        return web.json_response(GOOD | {"items": [REWRITE, REWRITE | {"text": "", "is_late": True}]})
+
+    client, now = client_of(await upstream(look)), time.monotonic()
+    for deadlines in ([now + 50, now - 1], None):
+        first, second = await client.rewrite(SPEC, [ITEM] * 2, deadlines=deadlines)
+        assert (first.is_late, second.is_late) == (False, True)
+    (first_ms, second_ms), none = map(int, seen[0].split(",")), seen[1]
+    assert (40_000 < first_ms <= 50_000, second_ms, none) == (True, 0, None)
+
+
 # --- streams -----------------------------------------------------------------------------------------------
 
 ANSWER = b"event: answer\ndata: " + json.dumps(GOOD).encode() + b"\n\n"
@@ -336,6 +382,31 @@ async def test_readers_who_leave_are_no_fault_of_a_replica(upstream, client_of):
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert server.calls == number + 1
+    assert client.open_breakers == 0
+
+
+async def test_clients_of_a_list_who_leave_are_no_fault_of_a_replica(upstream, client_of):
+    begun, closed = asyncio.Event(), []
+
+    async def wait(request):
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            closed.append(True)
+            raise
+
+    client = client_of(await upstream(wait))
+    for number in range(5):
+        begun.clear()
+        asking = asyncio.ensure_future(client.rewrite(SPEC, [ITEM]))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        async with asyncio.timeout(5):
+            while len(closed) == number:  # noqa: ASYNC110 - of another task
+                await asyncio.sleep(0.001)
     assert client.open_breakers == 0
 
 

@@ -3,7 +3,7 @@ from typing import NamedTuple
 import pytest
 
 from data.reasons import Reason, reason
-from data.records import Spec, TransformType
+from data.records import Spec, Term, TermRule, TransformType
 from models import version_file
 from serving.inference import engines
 from serving.inference.client import FormDiffers, Item
@@ -11,6 +11,7 @@ from serving.inference.edits_engine import EditsEngine
 from serving.inference.pool import Pool
 
 SPEC = Spec(version="v", form="edits", temperature=0.8)
+KEPT = Term(term="fixed", rule=TermRule.KEEP)
 NOTHING = reason("unchanged_nothing_to_do", transform_type="soften")
 
 
@@ -28,8 +29,8 @@ class Writer:
     def close(self):
         self.is_closed = True
 
-    def rewrite(self, requests, temperature=0.0, seeds=None):
-        self.calls.append((requests, temperature, seeds))
+    def rewrite(self, requests, temperature=0.0, seeds=None, terms=None):
+        self.calls.append((requests, temperature, seeds, terms))
         return [
             Edited(f"Please {text}".replace("PAY-123", "it"), None)
             if text.endswith(".")
@@ -44,7 +45,7 @@ def item(text, **changes):
 
 def test_the_writer_gets_all_that_decides_and_its_answers_are_reported():
     writer = Writer()
-    messages = [item("fix PAY-123 by Friday.", seed=7), item("PAY-123 is fixed")]
+    messages = [item("fix PAY-123 by Friday.", seed=7), item("PAY-123 is fixed", terms=(KEPT,))]
     edited, returned = EditsEngine(None, writer).generate(SPEC, messages)
     assert writer.calls == [
         (
@@ -54,6 +55,7 @@ def test_the_writer_gets_all_that_decides_and_its_answers_are_reported():
             ],
             0.8,
             [7, None],
+            [(), (KEPT,)],
         )
     ]
     assert (edited.text, edited.facts_missing) == ("Please fix it by Friday.", ["PAY-123"])

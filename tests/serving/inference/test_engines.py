@@ -227,6 +227,18 @@ def test_a_reader_who_leaves_ends_their_own_draft(engine, items):
     assert 0 < left.tokens < 50
 
 
+def test_a_preview_that_is_not_shown_changes_nothing_and_ends_its_draft(engine, items):
+    long, unseen = spec(max_new_tokens=400), Preview(is_shown=False)
+    whole = engine.generate(long, items[:2])
+    assert engine.generate(long, items[:2], [None, unseen]) == whole
+    assert unseen.text == ""
+    shown = Seen(leave_at=10)
+    with shown.when_abandoned(unseen.abandon):  # both leave in the middle
+        left, other = engine.generate(long, items[:2], [shown, unseen])
+    assert 0 < left.tokens < whole[0].tokens
+    assert 0 < other.tokens < whole[1].tokens
+
+
 def test_who_has_left_gets_no_retries(engine, items):
     message = items[0].model_copy(update={"text": "PAY-123 blocks 14 orders."})
     of_spec = spec(protection=Protection(retries=3))

@@ -250,6 +250,35 @@ def test_a_reader_who_leaves_before_the_first_word_closes_the_request(engine, ve
     vendor.gate.set()
 
 
+def test_who_only_waits_is_not_streamed_and_closes_the_request_by_leaving(engine, vendor):
+    vendor.gate.clear()
+    preview = Preview(is_shown=False)
+    with ThreadPoolExecutor(1) as thread:
+        asking = thread.submit(engine.generate, SPEC, [item()], [preview])
+        while not vendor.open:
+            time.sleep(0.001)
+        preview.abandon()
+        assert asking.result(10)[0].failure == "the reader has left"
+    assert not vendor.requests[-1].get("stream")
+    vendor.gate.set()
+
+
+def test_a_reader_who_leaves_closes_the_requests_for_further_drafts(engine, vendor):
+    """The first draft loses its facts, and the reader leaves while three others are written."""
+    protected = SPEC.model_copy(update={"protection": Protection(masks=True, retries=3)})
+    vendor.answer = lambda _: "Please do."
+    preview = Preview()
+    vendor.between = vendor.gate.clear  # the first draft is written to its end
+    with ThreadPoolExecutor(1) as thread:
+        asking = thread.submit(engine.generate, protected, [item()], [preview])
+        while vendor.open < 3:
+            time.sleep(0.001)
+        preview.abandon()
+        assert asking.result(10)[0].failure == "the reader has left"
+    assert [bool(request.get("stream")) for request in vendor.requests] == [True, False, False, False]
+    vendor.gate.set()
+
+
 def test_a_streamed_failure_is_the_failure_of_its_item(engine, vendor):
     vendor.replies = [(400, {}, '{"error": {"message": "no", "code": "rude"}}')]
     [failed], _ = streamed(engine, item())

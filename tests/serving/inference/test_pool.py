@@ -1,5 +1,7 @@
 import asyncio
+import math
 import threading
+import time
 
 import pytest
 
@@ -7,7 +9,7 @@ from data.records import Spec, TransformType
 from models.preview import Preview
 from serving.inference import engines
 from serving.inference.client import FormDiffers, Item, VersionUnknown
-from serving.inference.pool import MAX_BATCH, Pool
+from serving.inference.pool import Pool
 
 RED, GREEN = Spec(version="red", max_new_tokens=4), Spec(version="green", max_new_tokens=4)
 
@@ -76,27 +78,37 @@ async def test_concurrent_requests_of_a_spec_are_generated_together(pool_of, wat
 
 async def test_batches_are_bounded_and_keep_the_order(pool_of, watched):
     pool = pool_of(2)
-    messages = items(MAX_BATCH + 3)
+    await pool.load(("red", "ctranslate2"))
+    most = pool._resident["red", "ctranslate2"].engine.batch_size
+    messages = items(most + 3)
     together = await pool.rewrite(RED, messages)
-    assert sorted(size for _, size in watched.batches) == [3, MAX_BATCH]
+    assert watched.batches == [("red", most), ("red", 3)]
     alone = [(await pool.rewrite(RED, [item]))[0] for item in messages[-3:]]
     assert together[-3:] == alone
 
 
-async def test_what_arrives_while_batches_run_gathers_into_the_next(pool_of, watched):
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_what_arrives_while_batches_run_gathers_into_the_next(pool_of, watched, at_once, monkeypatch):
+    loaded = engines.load
+    monkeypatch.setattr(engines, "load", lambda *args: with_batches(loaded(*args), at_once))
     pool = pool_of(2)
     await pool.load(("red", "ctranslate2"))
     watched.gate.clear()
     asking = []
-    for running in (1, 2):
+    for running in range(1, at_once + 1):
         asking.append(asyncio.ensure_future(pool.rewrite(RED, items(1))))
         await until(lambda running=running: len(watched.batches) == running)
     asking += [asyncio.ensure_future(pool.rewrite(RED, items(1))) for _ in range(5)]
     await asyncio.sleep(0.05)
-    assert watched.batches == [("red", 1), ("red", 1)]
+    assert watched.batches == [("red", 1)] * at_once
     watched.gate.set()
     await asyncio.gather(*asking)
-    assert watched.batches == [("red", 1), ("red", 1), ("red", 5)]
+    assert watched.batches == [("red", 1)] * at_once + [("red", 5)]
+
+
+def with_batches(engine, at_once):
+    engine.concurrent_batches = at_once
+    return engine
 
 
 async def test_a_request_that_is_given_up_while_it_waits_is_not_generated(pool_of, watched):
@@ -209,21 +221,101 @@ async def test_a_reader_who_leaves_ends_the_generation(folder, seed):
     assert len(preview.text) < 512, "it ended long before its last token"
 
 
+@pytest.mark.parametrize("seed", [None, 3], ids=["greedy", "seeded"])
+async def test_a_list_that_is_given_up_ends_its_generation_and_no_other(folder, seed):
+    """The spec has 512 tokens; the list is given up when its batch has begun."""
+    ended, tokens = [], []
+    pool = Pool(1, lambda _: folder, on_abandoned=lambda: ended.append(True))
+    long = RED.model_copy(update={"max_new_tokens": 512, "temperature": 0.0 if seed is None else 1.0})
+    await pool.load(("red", "ctranslate2"))
+    resident = pool._resident["red", "ctranslate2"]
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+    generate = resident.engine.generate
+
+    def note(spec, batch, previews=()):
+        loop.call_soon_threadsafe(begun.set)
+        rewrites = generate(spec, batch, previews)
+        tokens.extend(rewritten.tokens for rewritten in rewrites)
+        return rewrites
+
+    resident.engine.generate = note
+    seeded = [item.model_copy(update={"seed": seed}) for item in items(3)]
+    leaving = asyncio.ensure_future(pool.rewrite(long, seeded[:2]))
+    others = [] if seed is not None else [asyncio.ensure_future(pool.rewrite(long, seeded[2:]))]
+    await begun.wait()
+    leaving.cancel()
+    await until(lambda: len(ended) == 2)
+    assert max(tokens[:2]) < 512, "they ended long before their last token"
+    for other in others:
+        assert (await other)[0].tokens == tokens[2] > max(tokens[:2])
+    await until(lambda: not resident.leases)
+
+
+async def test_an_item_that_is_given_up_ends_and_the_others_of_its_list_go_on(folder):
+    """The spec has 512 tokens; one of three items is given up when its batch has begun."""
+    ended, tokens = [], []
+    pool = Pool(1, lambda _: folder, on_abandoned=lambda: ended.append(True))
+    long = RED.model_copy(update={"max_new_tokens": 512})
+    await pool.load(("red", "ctranslate2"))
+    resident = pool._resident["red", "ctranslate2"]
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+    generate = resident.engine.generate
+
+    def note(spec, batch, previews=()):
+        loop.call_soon_threadsafe(begun.set)
+        rewrites = generate(spec, batch, previews)
+        tokens.extend(rewritten.tokens for rewritten in rewrites)
+        return rewrites
+
+    resident.engine.generate = note
+    work = asyncio.ensure_future(pool.rewrite(long, items(3), list_id="a"))
+    await begun.wait()
+    assert not pool.give_up("another", 1)
+    assert not pool.give_up("a", 3)
+    assert pool.give_up("a", 1)
+    first, given_up, third = await work
+    assert (given_up.is_late, given_up.text) == (True, "")
+    assert not first.is_late
+    assert not third.is_late
+    assert len(ended) == 1
+    assert tokens[1] < min(tokens[0], tokens[2]), "it ended before the others"
+    assert [first.tokens, third.tokens] == [tokens[0], tokens[2]]
+    assert not pool.give_up("a", 0), "the list is done"
+    await until(lambda: not resident.leases)
+
+
+async def test_an_item_that_is_given_up_before_the_batch_begins_costs_nothing(pool_of, watched):
+    pool = pool_of(1)
+    await pool.load(("red", "ctranslate2"))
+    watched.gate.clear()
+    busy = [asyncio.ensure_future(pool.rewrite(RED.model_copy(update={"max_new_tokens": 3}), items(1)))]
+    await until(lambda: watched.batches)
+    slots = pool._resident["red", "ctranslate2"].engine.concurrent_batches
+    busy += [asyncio.ensure_future(pool.rewrite(RED.model_copy(update={"max_new_tokens": 5 + n}), items(1)))
+             for n in range(slots - 1)]  # fmt: skip
+    await until(lambda: len(watched.batches) == slots)
+    work = asyncio.ensure_future(pool.rewrite(RED, items(3), list_id="a"))
+    await asyncio.sleep(0)
+    await until(lambda: pool.give_up("a", 0))
+    watched.gate.set()
+    assert [rewritten.is_late for rewritten in await work] == [True, False, False]
+    assert ("red", 2) in watched.batches
+    await asyncio.gather(*busy)
+
+
 async def test_a_reader_who_leaves_before_the_batch_begins_costs_nothing(pool_of, watched):
     pool = pool_of(1)
     await pool.load(("red", "ctranslate2"))
     watched.gate.clear()
-    busy = [asyncio.ensure_future(pool.rewrite(RED, items(1)))]
+    busy = asyncio.ensure_future(pool.rewrite(RED, items(1)))
     await until(lambda: watched.batches)
-    busy.append(asyncio.ensure_future(pool.rewrite(RED, items(1))))
-    await until(lambda: len(watched.batches) == 2)
     waiting = asyncio.ensure_future(pool.rewrite(RED, items(1), Preview()))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     waiting.cancel()
     watched.gate.set()
-    await asyncio.gather(*busy, waiting, return_exceptions=True)
-    assert watched.batches == [("red", 1), ("red", 1)]
+    await asyncio.gather(busy, waiting, return_exceptions=True)
+    assert watched.batches == [("red", 1)]
 
 
 async def test_a_seeded_request_that_is_given_up_keeps_its_version_until_it_ends(pool_of, watched):
@@ -251,3 +343,23 @@ async def test_a_spec_is_checked_before_anything_is_generated(pool_of, watched):
     with pytest.raises(VersionUnknown):
         await pool.prepare(Spec(version="blue"))
     assert not pool._resident["red", "ctranslate2"].leases
+
+
+async def test_what_has_not_begun_by_its_deadline_is_late_and_costs_nothing(pool_of, watched):
+    pool = pool_of(1)
+    await pool.load(("red", "ctranslate2"))
+    watched.gate.clear()
+    busy = asyncio.ensure_future(pool.rewrite(RED, items(1)))
+    await until(lambda: watched.batches)
+    soon = time.monotonic() + 0.05
+    mixed = asyncio.ensure_future(pool.rewrite(RED, items(3), None, [soon, math.inf, soon]))
+    await until(lambda: time.monotonic() > soon)
+    watched.gate.set()
+    assert [rewrite.is_late for rewrite in await mixed] == [True, False, True]
+    assert watched.batches == [("red", 1), ("red", 1)]
+    seeded = [item.model_copy(update={"seed": 1}) for item in items(2)]
+    sampled = RED.model_copy(update={"temperature": 1.0})
+    late = await pool.rewrite(sampled, seeded, None, [soon, math.inf])
+    assert [rewrite.is_late for rewrite in late] == [True, True], "they are drawn together or not at all"
+    assert len(watched.batches) == 2
+    await busy

@@ -1,8 +1,11 @@
 import asyncio
 import json
+import time
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from configs import secret_store
 from configs.settings import Settings
@@ -48,7 +51,7 @@ def start(state):
             database_url="postgresql:///none",
         )
     )
-    env = {**environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
+    env = {**environment(settings, "inference"), "OMP_NUM_THREADS": "1", "TONEBRIDGE_RELEASE": "7.7.7"}
     process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     return settings, process
 
@@ -123,6 +126,25 @@ async def test_it_answers_as_the_version_that_was_asked_in_the_order_of_the_item
     for version in VERSIONS:
         rewrites = await client.rewrite(sampled(version), items[:8])
         assert [rewrite.text for rewrite in rewrites] == expected[version][:8]
+
+
+async def test_what_comes_too_late_is_not_computed(client, items):
+    passed = time.monotonic() - 1
+    rewrites = await client.rewrite(sampled("red"), items[:2], deadlines=[passed, passed])
+    assert [(rewrite.text, rewrite.is_late) for rewrite in rewrites] == [("", True)] * 2
+    greedy = Spec(version="red", max_new_tokens=4)
+    first, second = await client.rewrite(greedy, items[:2], deadlines=[passed, passed + 60])
+    assert (first.is_late, second.is_late) == (True, False)
+    streamed = await client.stream(greedy, items[0], lambda text: None, deadline=passed)
+    assert streamed.is_late
+
+
+@pytest.mark.parametrize("remaining", ["", "soon", "-1", "1,2,3", "1e3", "9" * 20])
+async def test_a_header_of_another_form_is_ignored(url, session, items, remaining):
+    spec = Spec(version="red", max_new_tokens=2).model_dump(mode="json")
+    body, headers = {"spec": spec, "items": [items[0].dump()]}, {"X-Remaining-Ms": remaining}
+    async with session.post(f"{url}/rewrite", json=body, headers=headers) as response:
+        assert not (await response.json())["items"][0]["is_late"]
 
 
 async def test_a_seed_gives_the_same_text_again(client, items):
@@ -206,7 +228,9 @@ async def test_a_stream_ends_with_the_answer_of_the_version(url, session, client
         assert (status, kind) == (200, "text/event-stream")
         *drafts, (last, answer) = events
         assert last == "answer"
-        assert RewriteReply.model_validate(answer) == RewriteReply(items=[expected], version=version)
+        reply = RewriteReply(items=[expected], version=version, release=expected.release)
+        assert answer == reply.model_dump(mode="json")
+        assert expected.release == "7.7.7"
         assert {kind for kind, _ in drafts} == {"delta"}
         assert "".join(piece["text"] for _, piece in drafts) == expected.text
         seen = []
@@ -349,6 +373,40 @@ async def test_the_work_for_a_client_that_leaves_is_given_up(url, session, clien
             if given_up in await response.text():
                 return
     pytest.fail("no request ended as given up")
+
+
+async def test_an_item_of_a_list_is_given_up_and_the_others_are_answered(client, items):
+    slow = Spec(version="blue", engine="transformers", max_new_tokens=512)
+    await client.load("blue", "transformers")
+    greedy = [item.model_copy(update={"seed": None}) for item in items[:3]]
+    work = asyncio.ensure_future(client.rewrite(slow, greedy, list_id="a list"))
+    while not work.done():  # once the service has it
+        await client.give_up("a list", 1)
+        await asyncio.sleep(0.02)
+    assert [rewritten.is_late for rewritten in await work] == [False, True, False]
+    await client.give_up("a list", 0)  # which is done
+
+
+async def test_a_service_of_the_release_before_finishes_what_is_given_up(items):
+    """It has no /give_up, and answers 404."""
+    released = asyncio.Event()
+
+    async def rewrite(request):
+        await released.wait()
+        rewritten = {"text": "", "facts_missing": [], "tokens": 0, "finished": True}
+        return web.json_response({"items": [rewritten] * 2, "version": "blue"})
+
+    app = web.Application()
+    app.router.add_post("/rewrite", rewrite)
+    async with TestServer(app) as server:
+        client = InferenceClient([str(server.make_url(""))], TOKEN)
+        work = asyncio.ensure_future(client.rewrite(Spec(version="blue"), items[:2], list_id="a list"))
+        await asyncio.sleep(0.05)
+        await client.give_up("a list", 1)
+        released.set()
+        assert len(await work) == 2
+        assert client.open_breakers == 0
+        await client.close()
 
 
 async def test_the_newest_release_is_loaded_at_start_and_a_dead_replica_is_passed_over(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,9 @@ from data import database
 from data.people import identities
 from data.tables import Organisation
 from data.traffic.routing import Routing
+from data.webhooks.events import EventType
 from serving.gateway.app import create_app
+from serving.gateway.description.events import DOCUMENTS
 from serving.gateway.parts import Parts, parts_of
 from serving.worker.app import make_worker
 from serving.worker.loop import Worker
@@ -145,6 +148,17 @@ async def installation(own: Settings, service: Service) -> AsyncIterator[Install
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as receiver:
         yield receiver
+    for received in receiver.received:
+        event = received.event
+        assert find_undescribed(DOCUMENTS[EventType(event["type"])].model_validate(event)) == []
+
+
+def find_undescribed(part: BaseModel) -> list[str]:
+    """The fields of a document, and of those in it, that the API's description does not have."""
+    values = [value for _, value in part]
+    parts = [*values, *(item for value in values if isinstance(value, list) for item in value)]
+    inner = [name for part in parts if isinstance(part, BaseModel) for name in find_undescribed(part)]
+    return [*(part.model_extra or ()), *inner]
 
 
 @pytest.fixture

@@ -1,20 +1,24 @@
 """Deliveries: signed, tried again, logged, replayed; receivers that fail, hang or are gone."""
 
 import asyncio
+import json
 import uuid
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from sqlalchemy import text
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from data.jobs.queue import Kind
 from data.webhooks import config
 from data.webhooks.config import WebhooksConfig
+from serving.observability import spans
 from serving.worker.deliveries import Deliveries
 from serving.worker.loop import Worker
+from tests.collectors import Collector, values_of
 from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.serving.worker.conftest import Installation, is_over, running
 
@@ -54,6 +58,18 @@ async def wait_for_end(
         return next(delivery for delivery in log if delivery["id"] == delivery_id)
 
     return await installation.wait_for(find, lambda delivery: delivery["state"] in ("done", "dead"))
+
+
+async def wait_for_failure(
+    installation: Installation, key: dict[str, str], webhook_id: str, delivery_id: str
+) -> None:
+    """Return as soon as an attempt at a delivery has failed."""
+
+    async def find() -> dict[str, Any]:
+        log = await installation.read_log(key, webhook_id)
+        return next(delivery for delivery in log if delivery["id"] == delivery_id)
+
+    await installation.wait_for(find, lambda delivery: bool(delivery["errors"]))
 
 
 async def find_webhook(installation: Installation, key: dict[str, str], webhook_id: str) -> dict[str, Any]:
@@ -148,6 +164,15 @@ async def test_a_delivery_is_dead_after_its_last_attempt_and_can_be_sent_again(
         assert (await wait_for_end(installation, key, made["id"], again))["replayed_from"] == dead[1]
         arrived = await installation.client.post(f"{address}/deliveries/{again}/replay", headers=key)
         (third,) = arrived.json()["deliveries"]
+        with installation.engine.connect() as reader:
+            recorded = reader.execute(
+                text(
+                    "SELECT action, kind, jobs, job_id::text FROM job_changes"
+                    " WHERE webhook_id = :id ORDER BY id"
+                ),
+                {"id": made["id"]},
+            ).all()
+        assert recorded == [("replayed", "webhook", 1, id) for id in (dead[0], None, again)]
         await wait_for_end(installation, key, made["id"], third)
     log = await installation.read_log(key, made["id"])
     assert [delivery["state"] for delivery in log] == ["done", "done", "done", "replayed", "replayed"]
@@ -305,3 +330,69 @@ async def test_a_batch_has_one_event_when_its_last_job_ends(
     assert len(answers) == 120
     assert all("receipt" not in answer for answer in answers)
     assert len({uuid.UUID(answer["answer_id"]) for answer in answers}) == 120
+
+
+async def test_each_attempt_at_a_delivery_has_a_span_and_the_receiver_learns_no_trace(
+    collector: Collector, installation: Installation, receiver: Receiver
+) -> None:
+    _, key = installation.a_tenant()
+    made = await installation.subscribe(key, f"{receiver.url}?token=planted-in-the-url", "job.done")
+    receiver.status = 503
+    async with running(make_worker(installation)):
+        delivery_id = await send_test(installation, key, made["id"])
+        await wait_for_failure(installation, key, made["id"], delivery_id)
+        receiver.status = 204
+        await wait_for_end(installation, key, made["id"], delivery_id)
+    spans.stop()
+    (requested,) = collector.named("job")
+    assert values_of(requested) == {"id": delivery_id, "kind": "webhook"}
+    (post,) = collector.linked(requested)
+    assert values_of(post)["route"] == "/api/v1/webhooks/{webhook_id}/test"
+    *failed, arrived = sorted(collector.named("attempt"), key=lambda span: values_of(span)["attempt"])
+    assert failed
+    for number, attempt in enumerate(failed, 1):
+        values = values_of(attempt)
+        assert (values["attempt"], values["status"], values["again"]) == (number, 503, 1)
+        assert (values["host"], values["event"], values["reason"]) == (
+            "127.0.0.1",
+            "webhook.test",
+            "receiver_status",
+        )
+        assert attempt.status.code == Status.STATUS_CODE_ERROR
+    assert (values_of(arrived)["status"], values_of(arrived)["done"]) == (204, 1)
+    assert {attempt.trace_id for attempt in [*failed, arrived]} == {requested.trace_id}
+    assert not any("traceparent" in received.headers for received in receiver.received)
+    for hidden in ("planted-in-the-url", made["secret"], key["X-API-Key"]):
+        assert hidden.encode() not in b"".join(collector.bodies)
+
+
+async def test_deliveries_link_to_what_they_are_about(
+    collector: Collector, installation: Installation, receiver: Receiver, worker: Worker
+) -> None:
+    _, key = installation.a_tenant()
+    made = await installation.subscribe(key, receiver.url, "job.done", "answer.created", "feedback.given")
+    batch = await installation.send(key, ["Fix it.", "Mend it."], user_id="ada")
+    await installation.wait(key, batch["id"], is_over)
+    response = await installation.client.get(f"/api/v1/jobs/batches/{batch['id']}/results", headers=key)
+    receipt = json.loads(response.text.splitlines()[0])["answer"]["receipt"]
+    vote = {"receipt": receipt, "kind": "thumb", "up": True}
+    response = await installation.client.post("/api/v1/feedback", headers=key, json=vote)
+    assert response.status_code == 201
+
+    async def find() -> dict[str, Any]:
+        log = await installation.read_log(key, made["id"])
+        return {delivery["type"]: delivery["state"] for delivery in log}
+
+    every = dict.fromkeys(("job.done", "answer.created", "feedback.given"), "done")
+    await installation.wait_for(find, lambda states: states == every)
+    spans.stop()
+    about: dict[str, list[str]] = {}
+    for attempt in collector.named("attempt"):
+        if values_of(attempt)["kind"] == "webhook":
+            names = [span.name for span in collector.linked(attempt)]
+            about.setdefault(values_of(attempt)["event"], []).extend(names)
+    assert about == {
+        "job.done": ["batch"],
+        "answer.created": ["output", "output"],
+        "feedback.given": ["vote"],
+    }

@@ -15,6 +15,7 @@ from data.reasons import dump, reason
 from data.tables import Erasure, User, Version, new_id
 from data.webhooks.events import Event, EventType
 from serving.worker import events
+from serving.worker.events import Body
 from tests.receivers import Receiver
 from tests.serving.worker.conftest import Installation, running
 from tests.serving.worker.test_deliveries import find_webhook, make_worker
@@ -93,10 +94,10 @@ async def test_nothing_of_an_erased_person_is_sent(installation: Installation, r
     assert [answer["external_id"] for answer in receiver.received[0].event["data"]["answers"]] == ["ada"]
     assert b"QX-19" not in b"".join(received.body for received in receiver.received)
     log = await installation.read_log(key, made["id"])
-    assert {(delivery["type"], delivery["state"], delivery["status"]) for delivery in log} == {
-        ("answer.created", "done", 204),
-        ("feedback.given", "done", None),
-    }
+    # The gateway may have stored her answer before the other one: its event has nothing left to send, too.
+    assert {(delivery["type"], delivery["state"], delivery["status"]) for delivery in log} - {
+        ("answer.created", "done", None)
+    } == {("answer.created", "done", 204), ("feedback.given", "done", None)}
 
 
 async def test_a_refused_version_says_why(installation: Installation, receiver: Receiver) -> None:
@@ -120,7 +121,7 @@ async def test_a_refused_version_says_why(installation: Installation, receiver: 
     }
 
 
-async def read(connection: AsyncConnection, kind: EventType, **subject: Any) -> bytes | None:
+async def read(connection: AsyncConnection, kind: EventType, **subject: Any) -> Body | None:
     return await events.read(connection, Event(str(uuid.uuid4()), kind, datetime.now(UTC), subject))
 
 

@@ -9,18 +9,21 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests import sdks
 from tests.sdks import Fault, Installation
 from tonebridge import (
     AsyncToneBridge,
+    ChangedError,
     ForbiddenError,
     InvalidRequestError,
     NotFoundError,
@@ -31,8 +34,8 @@ from tonebridge import (
     UnauthorizedError,
     UnavailableError,
     UnreachableError,
+    tag_of,
 )
-from tonebridge.exchange import Request
 
 SECRET = "a secret of these tests, 32 bytes long"
 SOON = Retries(base_s=0.001, total_s=30)  # Retry-After still holds
@@ -87,14 +90,22 @@ def message() -> str:
 async def test_every_operation_is_called(client: Any, kind: Kind, live: Installation) -> None:
     live.proxy.requests.clear()
     await rewrite_and_vote(client)
+    await read_answers(client)
+    await analyze(client)
     await compare(client)
     await do_jobs(client, live)
     await experiment(client, live)
     await manage_people(client, kind, live)
     await manage_keys(client)
     await sign_requests(client, kind, live)
+    await use_pages(client, kind, live)
     await use_webhooks(client)
+    await use_inbound_webhooks(client)
     await consent(client)
+    await use_dictionaries(client)
+    await use_rules(client)
+    await change_only_what_was_read(client)
+    await use_app_feedback(client)
     await use_other_forms(client, kind)
     assert sdks.called(live.proxy.requests) == set(sdks.operations().values())
 
@@ -109,6 +120,39 @@ async def rewrite_and_vote(client: Any) -> None:
     assert stored == again
     items = [{"text": message(), "transform_type": "clarify", "intensity": n} for n in (1, 3)]
     assert [entry["status"] for entry in (await client.transform_many(items))["items"]] == [200, 200]
+
+
+async def read_answers(client: Any) -> None:
+    person = message()
+    texts = [(await client.transform(message(), "soften", 1, user_id=person))["answer_id"] for _ in range(3)]
+    for _ in range(200):  # the gateway stores them within a second
+        listed = await client.list_answers(user_id=person)
+        if len(listed) == 3:
+            break
+        await asyncio.sleep(0.05)
+    assert [answer["answer_id"] for answer in listed] == texts[::-1]
+    assert await client.get_answer(texts[0], user_id=person) == listed[-1]
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+    wanted = {"transform_type": ["soften"], "since": now - hour, "until": now + hour, "user_id": person}
+    assert await read(client.iterate_answers(**wanted)) == listed
+    assert await client.list_answers(**wanted, before=texts[2], limit=1) == listed[1:2]
+    assert await read(client.iterate_answers(transform_type=["clarify"], user_id=person)) == []
+    part = listed[1]["message"].upper()
+    assert await client.list_answers(q=part, user_id=person) == listed[1:2]
+    assert await read(client.iterate_answers(q=part, user_id=person)) == listed[1:2]
+    await client.delete_answer(texts[1], user_id=person)
+    assert await client.list_answers(user_id=person) == [listed[0], listed[2]]
+    with pytest.raises(NotFoundError):
+        await client.delete_answer(texts[1], user_id=person)
+
+
+async def analyze(client: Any) -> None:
+    text = "Fix it today. Are you blind?"
+    analysis = await client.analyze(text, locale="ja-JP", sent_on=date(2026, 11, 30))
+    due = next(found for found in analysis["findings"] if found["kind"] == "deadline")
+    assert (due["text"], due["due_on"]) == ("today", "2026-11-30")
+    assert "読み手" in analysis["tone"]["explanation"]
 
 
 async def compare(client: Any) -> None:
@@ -150,7 +194,13 @@ async def do_jobs(client: Any, live: Installation) -> None:
     assert (await client.get_batch(later["id"]))["cancelled"] == 3
     everything = await read(client.iterate_batches())
     assert [one["id"] for one in everything[:2]] == [killed["id"], later["id"]]
+    assert [one["id"] for one in await client.list_batches(state=["cancelled"], limit=1)] == [later["id"]]
+    assert batch["id"] in [one["id"] for one in await read(client.iterate_batches(state=["done"]))]
+    made_at = datetime.fromisoformat(newest[0]["created_at"])
+    assert (await client.list_batches(since=made_at, limit=200))[-1]["id"] == killed["id"]
+    assert killed["id"] not in [one["id"] for one in await read(client.iterate_batches(until=made_at))]
     assert len(await read(client.iterate_jobs(batch_id=batch["id"]))) == 3
+    assert await client.list_jobs(kind=["export"], batch_id=batch["id"]) == []
 
     export = await client.create_export(since=datetime.now(UTC) - timedelta(days=1), until=datetime.now(UTC))
     assert (await client.wait_for_job(export["id"], poll_s=0.05, timeout_s=60))["state"] == "done"
@@ -183,7 +233,12 @@ async def experiment(client: Any, live: Installation) -> None:
         await client.discard_experiment(await draft("draft")),
     ]
     assert all(decision["happens"] for decision in decisions)
-    assert len(await client.list_experiments(limit=7)) == 7
+    newest = await client.list_experiments(limit=7)
+    assert len(newest) == 7
+    older = await client.list_experiments(before=newest[0]["id"], limit=6)
+    assert older == newest[1:]
+    drafts = await read(client.iterate_experiments(status=["draft"]))
+    assert {experiment["status"] for experiment in drafts} == {"draft"}
 
 
 async def manage_people(client: Any, kind: Kind, live: Installation) -> None:
@@ -192,10 +247,26 @@ async def manage_people(client: Any, kind: Kind, live: Installation) -> None:
     await client.change_role(account["id"], "experimenter")
     listed = {one["id"]: one for one in await client.list_accounts()}
     assert listed[account["id"]]["role"] == "experimenter"
+    (found,) = await client.list_accounts(q=email[:36], role=["experimenter"], limit=1)
+    assert found == listed[account["id"]]
+    assert found in await read(client.iterate_accounts(q="@example"))
+    assert await client.list_accounts(q=email, before=account["id"]) == []
+    lost = [await client.login(email, password, device=f"phone {number}") for number in range(3)]
     tokens = await client.login(email, password)
     tokens = await client.refresh_session(tokens["refresh_token"])
     async with kind(live.proxy.url, token=tokens["access_token"], retries=SOON) as person:
         assert (await person.get_me())["role"] == "experimenter"
+        (current, *others) = await person.list_sessions()
+        assert (current["is_current"], [session["device"] for session in others]) == (
+            True,
+            ["phone 2", "phone 1", "phone 0"],
+        )
+        assert await person.list_sessions(before=current["id"], limit=1) == others[:1]
+        await person.end_session(others[0]["id"])
+        assert [session["id"] for session in await read(person.iterate_sessions())] == [
+            session["id"] for session in (current, *others[1:])
+        ]
+        assert await person.end_other_sessions() == {"ended": len(lost) - 1}
         await person.change_password(password, f"{password} staple")
     tokens = await client.login(email, f"{password} staple")
     await client.logout(tokens["refresh_token"])
@@ -206,6 +277,11 @@ async def manage_keys(client: Any) -> None:
     made = await client.create_key("for a test", role="viewer")
     assert made["id"] in [key["id"] for key in await client.list_keys()]
     await client.delete_key(made["id"])
+    assert made["id"] in [key["id"] for key in await read(client.iterate_keys(revoked=True))]
+    changes = await client.list_key_changes(key_id=made["id"])
+    assert [change["action"] for change in changes] == ["key_revoked", "key_created"]
+    assert await read(client.iterate_key_changes(action=["key_created"], key_id=made["id"])) == changes[1:]
+    assert made["id"] not in [key["id"] for key in await client.list_keys(revoked=False, role=["viewer"])]
     kid, secret = f"kid-{uuid.uuid4()}", jwt.utils.base64url_encode(SECRET.encode()).decode()
     assert await client.add_signing_key(kid, "HS256", secret) == {"kid": kid}
     token = jwt.encode({"sub": "ann", "exp": int(time.time()) + 60}, SECRET, headers={"kid": kid})
@@ -216,7 +292,9 @@ async def manage_keys(client: Any) -> None:
             break
         except InvalidRequestError:
             await asyncio.sleep(0.05)
+    assert kid in [key["kid"] for key in await client.list_signing_keys(revoked=False, limit=200)]
     await client.delete_signing_key(kid)
+    assert kid in [key["kid"] for key in await read(client.iterate_signing_keys(role=["member"]))]
 
 
 async def sign_requests(client: Any, kind: Kind, live: Installation) -> None:
@@ -235,6 +313,27 @@ async def sign_requests(client: Any, kind: Kind, live: Installation) -> None:
     await client.delete_request_secret(made["id"], secret["id"])
     (listed,) = await client.list_request_secrets(made["id"])
     assert (listed["id"], listed["revoked_at"] is None) == (secret["id"], False)
+    assert await read(client.iterate_request_secrets(made["id"])) == [listed]
+
+
+async def use_pages(client: Any, kind: Kind, live: Installation) -> None:
+    """A key for web pages is refused outside of them."""
+    await client.put_origins(["https://app.example.org"])
+    assert await client.get_origins() == ["https://app.example.org"]
+    made = await client.create_key("a page", browser=True, rewrites_a_day=500)
+    assert (await client.list_keys(limit=1))[0]["rewrites_a_day"] == 500
+    await client.put_key_quota(made["id"], 50)
+    assert (await client.list_keys(limit=1))[0]["rewrites_a_day"] == 50
+    of_key = {"origins": None, "in_force": ["https://app.example.org"]}
+    assert await client.get_key_origins(made["id"]) == of_key
+    async with kind(live.proxy.url, api_key=made["key"], retries=SOON) as program:
+        with pytest.raises(ForbiddenError, match="for web pages"):
+            await program.transform(message(), "soften", 2)
+    await client.put_key_origins(made["id"], [])
+    assert await client.get_key_origins(made["id"]) == {"origins": [], "in_force": []}
+    await client.put_key_origins(made["id"], None)
+    assert await client.get_key_origins(made["id"]) == of_key
+    await client.put_origins([])
 
 
 async def use_webhooks(client: Any) -> None:
@@ -243,6 +342,7 @@ async def use_webhooks(client: Any) -> None:
     assert made["secret"].startswith("whsec_")
     id = made["id"]
     assert id in [webhook["id"] for webhook in await client.list_webhooks()]
+    assert id in [webhook["id"] for webhook in await read(client.iterate_webhooks())]
     assert (await client.rotate_webhook_secret(id))["secret"] != made["secret"]
     changed = await client.change_webhook(id, events=["quota.near"], description="")
     assert (changed["url"], changed["events"]) == ("https://127.0.0.1/", ["quota.near"])
@@ -255,9 +355,33 @@ async def use_webhooks(client: Any) -> None:
     log = await read(client.iterate_deliveries(id))
     assert [delivery["id"] for delivery in log][1:] == [second, first]
     assert log[0]["errors"][0]["reason"].startswith("the address leads to 127.0.0.1")
+    assert await read(client.iterate_deliveries(id, event=["job.done"])) == []
     assert (await client.change_webhook(id, enabled=False))["disabled_at"] is not None
     assert (await client.get_webhook(id))["waiting"] == 0
     await client.delete_webhook(id)
+
+
+async def use_inbound_webhooks(client: Any) -> None:
+    made = await client.create_inbound_webhook(
+        {
+            "name": "a tracker",
+            "verification": "hub",
+            "transform_type": "soften",
+            "intensity": 2,
+            "reply_url": "https://chat.example.org/hooks/x",
+        }
+    )
+    id = made["id"]
+    assert made["path"] == f"/inbound/{id}"
+    assert id in [webhook["id"] for webhook in await client.list_inbound_webhooks()]
+    assert id in [webhook["id"] for webhook in await read(client.iterate_inbound_webhooks())]
+    assert (await client.rotate_inbound_webhook_secret(id))["secret"] != made["secret"]
+    given = await client.rotate_inbound_webhook_secret(id, secret="a-secret-of-the-tool")
+    assert given["secret"] is None
+    changed = await client.change_inbound_webhook(id, {"text_pointer": "/comment/body"})
+    assert (changed["name"], changed["text_pointer"]) == ("a tracker", "/comment/body")
+    assert (await client.get_inbound_webhook(id))["waiting"] == 0
+    await client.delete_inbound_webhook(id)
 
 
 async def wait_for_dead(client: Any, webhook_id: str, number: int) -> None:
@@ -276,8 +400,125 @@ async def consent(client: Any) -> None:
     person = message()
     assert (await client.get_consent(user_id=person))["said_by"] == "organisation"
     assert await client.put_consent(True, user_id=person) == {"training": True, "said_by": "person"}
+    erasure = await client.request_erasure(user_id=person)
+    assert (erasure["state"], erasure["removed"]["answers"]) == ("waiting", 0)
+    assert await client.request_erasure(user_id=person) == erasure
+    assert await client.list_erasures(user_id=person, limit=1) == [erasure]
+    assert await read(client.iterate_erasures(user_id=person)) == [erasure]
+    assert await client.list_erasures(user_id=person, before=erasure["id"]) == []
+    assert await client.get_consent(user_id=person) == {"training": False, "said_by": "person"}
+    preferred = {"language": "ja", "transform_type": None, "intensity": 0, "tour_closed": True}
+    chosen = {"language": "ja", "intensity": 0, "tour_closed": True}
+    assert await client.put_preferences(**chosen, user_id=person) == preferred
+    assert await client.get_preferences(user_id=person) == preferred
     terms = await client.get_organisation()
     assert await client.put_organisation(trains_across=terms["trains_across"]) == terms
+
+
+async def use_dictionaries(client: Any) -> None:
+    person = message()
+    added = await client.add_dictionary_term("own", "SLO", "explain", "our promise", user_id=person)
+    assert (added["scope"], added["wording"]) == ("own", "our promise")
+    kept = await client.change_dictionary_term(added["id"], rule="keep", user_id=person)
+    assert (kept["rule"], kept["wording"]) == ("keep", "")
+    shared = await client.add_dictionary_term("organisation", message(), "keep")
+    own = await read(client.iterate_dictionary_terms("own", user_id=person))
+    assert [term["id"] for term in own] == [added["id"]]
+    assert (await client.list_dictionary_terms(limit=1))[0]["id"] == shared["id"]
+    await client.delete_dictionary_term(added["id"], user_id=person)
+    await client.delete_dictionary_term(shared["id"])
+    assert await client.list_dictionary_terms("own", user_id=person) == []
+
+
+async def use_rules(client: Any) -> None:
+    person = message()
+    draft = {
+        "name": "Kinder",
+        "conditions": [{"kind": "keyword", "words": ["asap"]}],
+        "transform_type": "soften",
+        "intensity": 2,
+    }
+    added = await client.add_rule({**draft, "scope": "own", "user_id": person})
+    match = await client.match_rules({"text": "Fix it asap.", "user_id": person})
+    assert (match["proposal"]["rule_id"], match["proposal"]["intensity"]) == (added["id"], 2)
+    changed = await client.change_rule(added["id"], {"enabled": False, "user_id": person})
+    assert await client.get_rule(added["id"], user_id=person) == changed
+    assert await read(client.iterate_rules("own", user_id=person)) == [changed]
+    assert (await client.dry_run_rule({"draft": draft, "user_id": person}))["tried"] == 0
+    await client.delete_rule(added["id"], user_id=person)
+    assert await client.list_rules("own", user_id=person) == []
+    changes = await read(client.iterate_rule_changes("own", user_id=person))
+    assert [change["present"] and change["present"]["enabled"] for change in changes] == [None, False, True]
+    assert await client.list_rule_changes("own", user_id=person, limit=1) == changes[:1]
+
+
+async def change_only_what_was_read(client: Any) -> None:
+    """Each method that takes `if_match` refuses the tag of another state, and takes the present one."""
+    person = message()
+    own = {"user_id": person}
+    draft = {
+        "name": "Kinder",
+        "conditions": [{"kind": "keyword", "words": ["asap"]}],
+        "transform_type": "soften",
+        "intensity": 2,
+    }
+    tracker = {
+        "name": "a tracker",
+        "verification": "hub",
+        "transform_type": "soften",
+        "intensity": 2,
+        "reply_url": "https://chat.example.org/hooks/x",
+    }
+    rule = (await client.add_rule({**draft, "scope": "own", **own}))["id"]
+    term = (await client.add_dictionary_term("own", "SLO", "keep", **own))["id"]
+    webhook = (await client.create_webhook("https://hooks.example.org/", ["job.done"]))["id"]
+    inbound = (await client.create_inbound_webhook(tracker))["id"]
+    key = (await client.create_key("a page"))["id"]
+    origins = ["https://app.example.org"]
+
+    def named(method: Any, *arguments: Any, **more: Any) -> Callable[..., Any]:
+        return partial(method, *arguments, **more)
+
+    steps = [
+        (named(client.get_rule, rule, **own), named(client.change_rule, rule, {"enabled": False, **own})),
+        (named(client.get_rule, rule, **own), named(client.delete_rule, rule, **own)),
+        (
+            named(client.get_dictionary_term, term, **own),
+            named(client.change_dictionary_term, term, term="SLA", **own),
+        ),
+        (named(client.get_dictionary_term, term, **own), named(client.delete_dictionary_term, term, **own)),
+        (named(client.get_webhook, webhook), named(client.change_webhook, webhook, description="x")),
+        (named(client.get_webhook, webhook), named(client.delete_webhook, webhook)),
+        (
+            named(client.get_inbound_webhook, inbound),
+            named(client.change_inbound_webhook, inbound, {"name": "x"}),
+        ),
+        (named(client.get_inbound_webhook, inbound), named(client.delete_inbound_webhook, inbound)),
+        (client.get_origins, named(client.put_origins, origins)),
+        (client.get_origins, named(client.put_origins, [])),
+        (named(client.get_key_origins, key), named(client.put_key_origins, key, origins)),
+        (named(client.get_consent, **own), named(client.put_consent, True, **own)),
+        (named(client.get_preferences, **own), named(client.put_preferences, intensity=1, **own)),
+        (client.get_organisation, named(client.put_organisation, trains_across=True)),
+        (client.get_organisation, named(client.put_organisation, trains_across=False)),
+    ]
+    for read_it, change in steps:
+        with pytest.raises(ChangedError, match="new ETag"):
+            await change(if_match='"another"')
+        await change(if_match=tag_of(await read_it()))
+    await client.delete_key(key)
+    with pytest.raises(ValueError, match="read it by the method"):
+        tag_of(await client.put_consent(True, **own))
+
+
+async def use_app_feedback(client: Any) -> None:
+    comment = message()
+    given = await client.give_app_feedback("idea", comment, may_answer=True, user_id=comment)
+    assert (given["about"], given["comment"], given["author"]) == ("idea", comment, comment)
+    assert given in await client.list_app_feedback()
+    assert given in await read(client.iterate_app_feedback())
+    await client.delete_app_feedback(given["id"])
+    assert given not in await client.list_app_feedback(limit=200)
 
 
 async def use_other_forms(client: Any, kind: Kind) -> None:
@@ -390,6 +631,20 @@ async def test_what_is_removed_already_by_a_lost_attempt_is_removed(client: Any,
         await client.delete_key(made["id"])
 
 
+async def test_a_change_with_a_tag_is_not_repeated_once_it_may_be_done(
+    client: Any, live: Installation
+) -> None:
+    """Repeated, it would be refused: its first attempt has changed the tag."""
+    person = message()
+    tag = tag_of(await client.get_consent(user_id=person))
+    live.proxy.requests.clear()
+    live.proxy.faults.append("drop")
+    with pytest.raises(UnreachableError):
+        await client.put_consent(True, user_id=person, if_match=tag)
+    assert len(live.proxy.requests) == 1
+    assert (await client.get_consent(user_id=person))["said_by"] == "person"
+
+
 async def test_a_gateway_that_does_not_run_is_named(kind: Kind) -> None:
     async with kind("http://127.0.0.1:1", api_key="k", retries=Retries(attempts=2, base_s=0)) as client:
         with pytest.raises(UnreachableError, match=r"no answer from http://127.0.0.1:1 ") as caught:
@@ -450,6 +705,20 @@ def test_a_client_needs_an_address_and_one_caller(
     )
 
 
-def test_a_request_has_the_same_key_and_id_however_often_it_is_sent() -> None:
-    request = Request("POST", "/x", idempotency_key="k")
-    assert request.headers() == request.headers()
+async def test_a_request_has_the_same_key_and_id_however_often_it_is_sent(kind: Kind) -> None:
+    received: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        received.append((request.headers["Idempotency-Key"], request.headers["X-Request-Id"]))
+        return web.json_response({}, status=200 if len(received) % 3 == 0 else 503)
+
+    app = web.Application()
+    app.router.add_post("/api/v1/transform", answer)
+    async with TestServer(app) as server, kind(str(server.make_url("")), api_key="k", retries=SOON) as client:
+        for _ in range(2):
+            await client.transform("Fix it.", "soften", 2)
+    first, second = set(received[:3]), set(received[3:])
+    assert (len(received), len(first), len(second)) == (6, 1, 1)
+    (key, id), (other_key, other_id) = *first, *second
+    assert key != other_key
+    assert id != other_id

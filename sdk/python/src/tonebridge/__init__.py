@@ -20,6 +20,7 @@ from tonebridge._sync.client import ToneBridge
 from tonebridge._sync.streams import Stream
 from tonebridge.batches import BatchResult
 from tonebridge.errors import (
+    ChangedError,
     ConflictError,
     ForbiddenError,
     InvalidRequestError,
@@ -32,6 +33,7 @@ from tonebridge.errors import (
     WebhookError,
 )
 from tonebridge.events import StreamEvent
+from tonebridge.exchange import tag_of
 from tonebridge.feed import Change, Reset
 from tonebridge.retries import Retries
 
@@ -42,6 +44,7 @@ __all__ = [
     "AsyncToneBridge",
     "BatchResult",
     "Change",
+    "ChangedError",
     "ConflictError",
     "ForbiddenError",
     "InvalidRequestError",
@@ -57,5 +60,6 @@ __all__ = [
     "UnavailableError",
     "UnreachableError",
     "WebhookError",
+    "tag_of",
     "webhooks",
 ]

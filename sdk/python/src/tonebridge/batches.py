@@ -3,9 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
-
-from typing_extensions import TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from tonebridge.types import Answer, TransformRequest
 

@@ -16,7 +16,8 @@ _DEFAULT_URL = "http://127.0.0.1:8080"
 FAILED, MISUSED, UNAUTHORIZED, UNREACHABLE = 1, 2, 3, 4
 _EXIT_CODES = f"""exit codes:
   0  the rewrite is on standard output
-  {FAILED}  the gateway refused the message, or failed; standard error says why
+  {FAILED}  the gateway refused the message, or failed, or standard output cannot write the rewrite;
+     standard error says why
   {MISUSED}  the command was not understood
   {UNAUTHORIZED}  no API key, or not one in force
   {UNREACHABLE}  no answer from the gateway
@@ -31,22 +32,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
     parser = _make_parser()
     options = parser.parse_args(arguments)
-    text = _read_text(options.text, parser)
+    text = _read_text(options, parser)
     if not os.environ.get("TONEBRIDGE_API_KEY"):
         print("tonebridge: set TONEBRIDGE_API_KEY to an API key; `make up` prints one", file=sys.stderr)
         return UNAUTHORIZED
     url = os.environ.get("TONEBRIDGE_URL") or _DEFAULT_URL
     try:
-        with ToneBridge(url, retries=_RETRIES) as client:
+        client = ToneBridge(url, retries=_RETRIES)
+    except ValueError as error:
+        print(f"tonebridge: TONEBRIDGE_URL: {error}", file=sys.stderr)
+        return MISUSED
+    try:
+        with client:
             _rewrite(client, text, options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads standard output has left, as `head` does. At its end Python would say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except ValueError as error:  # the address
-        print(f"tonebridge: TONEBRIDGE_URL: {error}", file=sys.stderr)
-        return MISUSED
+    except UnicodeEncodeError as error:
+        print(
+            f"tonebridge: standard output has the encoding {error.encoding}, which cannot write the rewrite;"
+            " set PYTHONIOENCODING=utf-8",
+            file=sys.stderr,
+        )
+        return FAILED
     except ToneBridgeError as error:
         print(f"tonebridge: {error}", file=sys.stderr)
         if isinstance(error, UnauthorizedError):
@@ -83,12 +93,18 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_text(text: str, parser: argparse.ArgumentParser) -> str:
-    if text != "-":
-        return text
-    if sys.stdin.isatty():
+def _read_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    text: str = options.text
+    if text == "-" and sys.stdin.isatty():
         parser.error('give a message, such as tonebridge rewrite "Fix it." --type soften, or pipe one in')
-    return sys.stdin.read().removesuffix("\n")
+    try:
+        if text == "-":
+            text = sys.stdin.read().removesuffix("\n")
+        for part in (text, options.user or ""):
+            part.encode()  # bytes that Python could not read are half characters in it
+    except UnicodeError as error:
+        parser.error(f"the message or the name is not text in the encoding of this terminal: {error}")
+    return text
 
 
 def _rewrite(client: ToneBridge, text: str, options: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -48,6 +48,10 @@ class ConflictError(ToneBridgeError):
     """409: this is not possible now."""
 
 
+class ChangedError(ToneBridgeError):
+    """412: what a call would change is no longer in the state that `if_match` names; nothing was done."""
+
+
 class InvalidRequestError(ToneBridgeError):
     """422: the request is not valid; `fields` says which of its fields."""
 
@@ -83,6 +87,7 @@ _BY_STATUS: dict[int, type[ToneBridgeError]] = {
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
+    412: ChangedError,
     422: InvalidRequestError,
     429: TooManyRequestsError,
     502: UnavailableError,
@@ -127,4 +132,4 @@ def _read_retry_after(header: str | None) -> float | None:
         until = parsedate_to_datetime(header)
     except ValueError:
         return None
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())

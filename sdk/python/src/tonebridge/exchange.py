@@ -24,6 +24,7 @@ class Request:
     content_type: str | None = None
     accept: str = "*/*"
     idempotency_key: str | None = None
+    if_match: str | None = None  # the tag of the only state in which it is done
     bearer: str | None = None  # a token in place of the caller's
     is_repeatable: bool = True  # sent twice, it has one effect
     id: str = field(default_factory=lambda: str(uuid.uuid4()))  # in the gateway's log
@@ -35,7 +36,30 @@ class Request:
             headers["Content-Type"] = self.content_type
         if self.idempotency_key is not None:
             headers["Idempotency-Key"] = self.idempotency_key
+        if self.if_match is not None:
+            headers["If-Match"] = self.if_match
         return headers
+
+
+class TaggedDocument(dict[str, Any]):
+    """A document that was read, with the tag of its state."""
+
+    tag: str
+
+
+class TaggedList(list[Any]):
+    """A list that was read, with the tag of its state."""
+
+    tag: str
+
+
+def tag_of(document: Any) -> str:
+    """The tag (`ETag`) of the state of a document that a method has read, for `if_match` of the method that
+    changes it. ValueError for what was not read by itself: the answer of a change has no tag.
+    """
+    if not isinstance(document, TaggedDocument | TaggedList):
+        raise ValueError("this has no tag: read it by the method that gets it, such as get_rule")
+    return document.tag
 
 
 def get(path: str, **query: Any) -> Request:
@@ -43,14 +67,19 @@ def get(path: str, **query: Any) -> Request:
     return Request("GET", path + _write_query(query))
 
 
-def delete(path: str) -> Request:
+def delete(path: str, **query: Any) -> Request:
     """A request that removes something. Done twice it is done once."""
-    return Request("DELETE", path)
+    return Request("DELETE", path + _write_query(query))
 
 
 def put(path: str, **fields: Any) -> Request:
     """A request that sets something, and may be repeated."""
     return Request("PUT", path, _encode(without_none(fields)), JSON)
+
+
+def put_all(path: str, fields: Mapping[str, Any]) -> Request:
+    """As `put`, with the fields that are None."""
+    return Request("PUT", path, _encode(fields), JSON)
 
 
 def patch(path: str, fields: Mapping[str, Any]) -> Request:
@@ -61,6 +90,13 @@ def patch(path: str, fields: Mapping[str, Any]) -> Request:
 def unrepeatable(request: Request) -> Request:
     """The same request, which is not sent again once it may have been received."""
     return replace(request, is_repeatable=False)
+
+
+def expecting(request: Request, if_match: str | None) -> Request:
+    """The same request, which is done only while the document has this tag. It is not sent again once it may
+    have been received: the document has another tag when it was done.
+    """
+    return request if if_match is None else replace(request, if_match=if_match, is_repeatable=False)
 
 
 def post(path: str, fields: Mapping[str, Any] | None = None, *, is_repeatable: bool = False) -> Request:

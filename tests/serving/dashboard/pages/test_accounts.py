@@ -1,9 +1,13 @@
 """The page Accounts: people, their roles, and one's own password."""
 
 import re
+import uuid
 
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from data.tables import Account, new_id
 from tests.accounts import PASSWORD
 from tests.dashboards import Installation, csrf_token, sign_in_by_form
 from tests.serving.dashboard.texts import text_at, text_of
@@ -38,6 +42,28 @@ def test_an_administrator_adds_a_person_changes_the_role_and_removes_them(empty:
         page = client.post(f"{path}/remove", data={"csrf": form["csrf"]})
         assert page.status_code == 200
         assert "new@example.org" not in page.text
+
+
+def test_all_accounts_are_shown_by_address(empty: Installation) -> None:
+    """More than the gateway lists at once."""
+    emails = [f"{uuid.uuid4()}@pages.example.org" for _ in range(201)]
+    with Session(empty.engine) as session, session.begin():
+        for email in emails:
+            id = new_id()
+            session.add(
+                Account(
+                    id=id, organisation_id=empty.organisation_id, user_id=id, email=email, name="",
+                    role="member", password_hash="",
+                )
+            )  # fmt: skip
+    try:
+        with empty.client("admin") as client:
+            page = client.get("/accounts").text
+        places = [page.index(f"{email}<") for email in sorted(emails)]
+        assert places == sorted(places)
+    finally:
+        with Session(empty.engine) as session, session.begin():
+            session.execute(delete(Account).where(Account.email.in_(emails)))
 
 
 def test_a_viewer_sees_nobody_else(empty: Installation) -> None:

@@ -86,9 +86,9 @@ def test_people_see_their_own_message_with_their_correction(
                 ),
                 {"id": experiment_id},
             ).scalar_one()
-            for table, column in (("answers", "user_id"), ("feedback", "user_id"), ("units", "unit_id")):
+            for table in ("answers", "feedback", "exposures"):
                 session.execute(
-                    text(f"UPDATE {table} SET {column} = :me WHERE {column} = :them"),
+                    text(f"UPDATE {table} SET user_id = :me WHERE user_id = :them"),
                     {"me": person, "them": edited},
                 )
         page = text_at(client, f"/experiments/{experiment_id}/metrics/corrected/answers")

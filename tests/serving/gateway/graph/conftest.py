@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,24 @@ from data.people.identities import Role
 from data.tables import Organisation
 from serving.gateway.graph import endpoint
 from serving.gateway.online.front import Front
-from serving.gateway.routes import batches
+from serving.gateway.parts import parts_of
+from serving.gateway.routes import (
+    accounts,
+    answers,
+    app_feedback,
+    batches,
+    comparisons,
+    consent,
+    dictionary,
+    erasures,
+    inbound_webhooks,
+    keys,
+    origins,
+    preferences,
+    rules,
+    sessions,
+    webhooks,
+)
 from tests import gateways
 
 Key = dict[str, str]
@@ -33,7 +51,14 @@ async def app(pool: AsyncConnectionPool, engine: Engine, organisation_id: uuid.U
     """The routes, in an installation that the organisation runs."""
     with Session(engine) as session:
         name = session.get_one(Organisation, organisation_id).name
-    app = await gateways.app_of(pool, endpoint.router, batches.router, organisation=name)
+    app = await gateways.app_of(
+        pool, endpoint.router, batches.router, keys.router, accounts.account_router, webhooks.router,
+        answers.router, dictionary.router, consent.router, comparisons.router, origins.router,
+        erasures.router, preferences.router, sessions.router, rules.router, inbound_webhooks.router,
+        app_feedback.router, organisation=name,
+    )  # fmt: skip
+    settings = parts_of(app).settings.model_copy(update={"inbound_secret": SecretStr("i" * 32)})
+    gateways.replace_parts(app, settings=settings)
     endpoint.install(app, Front(app))
     return app
 

@@ -133,6 +133,7 @@ def test_every_list_of_objects_has_a_first() -> None:
 
 # A copy of the schema without our resolvers: each list has as many objects as may be asked for.
 COPY = build_schema(print_schema(SCHEMA))
+REQUIRED = {"UUID!": "$id", "String!": '"x"'}  # values of arguments, by their type
 
 
 def resolve(resolved: list[str]) -> Any:
@@ -160,10 +161,12 @@ def selections(draw: st.DrawFn, of: str, depth: int = 4) -> str:
         field = fields[name]
         named = graphql.get_named_type(field.type)
         arguments = [
-            f"{argument}: {'$id' if argument == 'id' else draw(st.sampled_from(['0', '1', '3', '$n', '$d']))}"
+            f"{argument}: {REQUIRED[str(defined.type)]}"
             for argument, defined in field.args.items()
-            if argument == "id" or (argument == "first" and draw(st.booleans()))
+            if graphql.is_required_argument(defined)
         ]
+        if "first" in field.args and draw(st.booleans()):
+            arguments.append(f"first: {draw(st.sampled_from(['0', '1', '3', '$n', '$d']))}")
         inner = ""
         if graphql.is_composite_type(named):
             inner = "{ __typename }" if depth == 0 else draw(selections(named.name, depth - 1))

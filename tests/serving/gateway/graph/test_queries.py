@@ -73,6 +73,10 @@ async def test_batches_and_jobs_have_pages(
         (second, 3, 3),
         (first, 1, 1),
     ]
+    found = await ask(key, '{ batches(states: [WAITING], since: "2026-01-01T00:00:00Z") { id } }')
+    assert [batch["id"] for batch in found["data"]["batches"]] == [second, first]
+    found = await ask(key, "{ batches(states: [DEAD]) { id } }")
+    assert found["data"]["batches"] == []
     older = await ask(key, "query($b: UUID) { batches(before: $b) { id } }", b=second)
     assert older["data"]["batches"] == [{"id": first}]
     page = "query($before: UUID) { jobs(first: 2, before: $before) { id place state kind batchId } }"
@@ -169,6 +173,51 @@ async def test_many_experiments_load_their_details_at_once(
     statements.clear()
     await ask(viewer, "{ experiments(first: 3) { id arms { name } } }")
     assert not any("FROM decisions" in statement for statement in statements)
+
+
+async def test_many_webhooks_load_their_deliveries_at_once(
+    ask: Ask, client: httpx.AsyncClient, owner: Key, stranger: Key, statements: list[str]
+) -> None:
+    webhook = {"url": "https://example.org/hook", "events": ["answer.created"]}
+    made = []
+    for events in (0, 3, 1):
+        response = await client.post("/api/v1/webhooks", headers=owner, json=webhook)
+        address = f"/api/v1/webhooks/{response.json()['id']}"
+        for _ in range(events):
+            assert (await client.post(f"{address}/test", headers=owner)).status_code == 202
+        listed = (await client.get(f"{address}/deliveries", headers=owner)).json()
+        made.append([delivery["id"] for delivery in listed])
+    statements.clear()
+    document = "{ webhooks { deliveries(first: 2) { id type state } } }"
+    shown = (await ask(owner, document))["data"]["webhooks"]
+    deliveries = [webhook["deliveries"] for webhook in shown]
+    assert [[delivery["id"] for delivery in each] for each in deliveries] == [
+        each[:2] for each in reversed(made)
+    ]
+    assert deliveries[0] == [{"id": made[2][0], "type": "WEBHOOK_TEST", "state": "WAITING"}]
+    assert sum("AS newest" in statement for statement in statements) == 1
+    # Only what is asked for is read: more for one webhook is no more for all.
+    both = "{ webhooks { few: deliveries(first: 1) { id } more: deliveries(first: 3) { id } } }"
+    shown = (await ask(owner, both))["data"]["webhooks"]
+    assert [(len(webhook["few"]), len(webhook["more"])) for webhook in shown] == [(1, 1), (1, 3), (0, 0)]
+    assert (await ask(stranger, document))["data"] == {"webhooks": []}
+
+
+async def test_many_keys_load_their_secrets_at_once(
+    ask: Ask, client: httpx.AsyncClient, owner: Key, statements: list[str]
+) -> None:
+    made = []
+    for secrets in (2, 0, 1):
+        key = (await client.post("/api/v1/keys", headers=owner, json={"name": "a robot"})).json()
+        address = f"/api/v1/keys/{key['id']}/secrets"
+        of_key = [(await client.post(address, headers=owner)).json()["id"] for _ in range(secrets)]
+        made.append((key["id"], of_key[::-1]))
+    statements.clear()
+    document = "{ keys(first: 3) { id requestSecrets(first: 2) { id } } }"
+    shown = (await ask(owner, document))["data"]["keys"]
+    ids = [(key["id"], [secret["id"] for secret in key["requestSecrets"]]) for key in shown]
+    assert ids == made[::-1]
+    assert sum("request_secrets" in statement and "LATERAL" in statement for statement in statements) == 1
 
 
 async def test_one_experiment_is_shown_with_its_decisions(

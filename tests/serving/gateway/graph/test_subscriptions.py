@@ -101,6 +101,10 @@ async def test_a_release_is_shown_and_can_be_resumed(gateway: Gateway, engine: E
         await client.subscribe(RELEASES, id="2", after="nothing")
         missed = await client.next("releases")
         assert (missed["isReset"], missed["release"]) == (True, None)
+        after_jobs = "subscription($after: String) { jobs(after: $after) { cursor } }"
+        await client.subscribe(after_jobs, id="3", after=first["cursor"])
+        refused = await client.refused()
+        assert (refused["status"], refused["errors"][0]["field"]) == (422, "after")
 
 
 async def test_jobs_are_shown_to_their_requester_and_to_admins(

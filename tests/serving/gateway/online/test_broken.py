@@ -71,9 +71,9 @@ class Gateway:
         upstream = self.parts.upstream
         rewrite = upstream.rewrite
 
-        async def recorded(spec: Spec, item: object) -> object:
+        async def recorded(spec: Spec, item: object, ticket: object) -> object:
             self.called.append(spec.version)
-            return await rewrite(spec, item)  # type: ignore[arg-type]
+            return await rewrite(spec, item, ticket)  # type: ignore[arg-type]
 
         upstream.rewrite = recorded  # type: ignore[assignment, method-assign]
 
@@ -116,7 +116,7 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
             clock = Clock()
             front = create_app(as_gateway(stack.model_copy(update={"database_url": url})), clock)
             app = await open_.enter_async_context(running(front))
-            client = client_of(front)  # it repeats what a gateway sheds whose event loop is late
+            client = client_of(front)
             client.headers["X-API-Key"] = key
             made.append(Gateway(app, await open_.enter_async_context(client), key, clock))
         yield made

@@ -2,32 +2,21 @@
 
 import json
 import logging
-import sys
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from data.people.identities import Identity
 from serving.gateway.online.answering import EncodedAnswer, Work
-from serving.gateway.online.telemetry import JsonLines, Telemetry
+from serving.gateway.online.telemetry import Telemetry
+from serving.observability import spans
+from serving.observability.lines import JsonLines
+from tests.collectors import Collector
 
 WHO = Identity(uuid.uuid4(), "key", "member", b"", "scale")
 HIT = EncodedAnswer(b"{}", "id", "l1", False, Work())
 MISS = EncodedAnswer(b"{}", "id", "miss", True, Work(0.25))
 PARENT = {b"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr("opentelemetry.trace.get_tracer", provider.get_tracer)
-    yield exporter
-    provider.shutdown()
 
 
 @pytest.mark.parametrize(("share", "lines"), [(0.0, 0), (1.0, 2)])
@@ -51,30 +40,24 @@ def test_a_refusal_of_ours_is_always_logged(caplog: pytest.LogCaptureFixture) ->
     assert [json.loads(JsonLines().format(record))["status"] for record in caplog.records] == [503]
 
 
-def test_a_broken_request_is_logged_with_its_traceback() -> None:
-    try:
-        raise ValueError("why")
-    except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, "f", 1, "broke", None, sys.exc_info())
-    assert "ValueError: why" in json.loads(JsonLines().format(record))["traceback"]
-
-
-def test_misses_have_spans_and_hits_only_when_sampled(spans: InMemorySpanExporter) -> None:
+def test_misses_have_spans_and_hits_only_when_sampled(collector: Collector) -> None:
     Telemetry(0.0).answered(HIT, 0.0001, WHO, b"r-1", PARENT)
-    assert spans.get_finished_spans() == ()
     Telemetry(0.0).answered(MISS, 0.3, WHO, b"r-2", PARENT)
-    inner, outer = spans.get_finished_spans()
-    assert (inner.name, outer.name) == ("inference", "transform")
-    assert inner.parent is not None
-    assert inner.parent.span_id == outer.context.span_id
-    assert outer.parent is not None
-    assert f"{outer.parent.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
-    assert outer.end_time is not None
-    assert outer.start_time is not None
-    assert outer.end_time - outer.start_time == pytest.approx(0.3e9, rel=1e-6)
-    assert inner.end_time is not None
-    assert inner.start_time is not None
-    assert inner.end_time - inner.start_time == pytest.approx(0.25e9, rel=1e-6)
+    spans.stop()
+    (span,) = collector.named("transform")
+    values = {each.key: each.value for each in span.attributes}
+    assert values["tonebridge.request_id"].string_value == "r-2"
+    assert span.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
+    assert span.parent_span_id.hex() == "b7ad6b7169203331"
+    assert span.end_time_unix_nano - span.start_time_unix_nano == pytest.approx(0.3e9, rel=1e-6)
+
+
+def test_routes_that_write_have_spans_and_those_that_read_only_when_sampled(collector: Collector) -> None:
+    Telemetry(0.0).handed_on("GET", "/api/v1/answers", 200, 0.1, b"r-1", {})
+    Telemetry(0.0).handed_on("POST", "/api/v1/feedback", 201, 0.1, b"r-2", {})
+    Telemetry(1.0).handed_on("GET", "/api/v1/answers", 200, 0.1, b"r-3", {})
+    spans.stop()
+    assert [span.name for _, span in collector.spans] == ["POST", "GET"]
 
 
 def test_timing_parts_the_gateway_from_the_upstream() -> None:

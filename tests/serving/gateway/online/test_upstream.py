@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from data.reasons import reason
-from data.records import Spec, TransformType
+from data.records import Form, Spec, TransformType
+from serving.gateway.online.admission import Admission
 from serving.gateway.online.upstream import Upstream
-from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
+from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError, VersionSlowError
 from serving.inference.client import InferenceUnavailable, Item, Rewritten, VersionUnknown
 
 TOO_LONG = reason("text_too_long_for_model", tokens=3000, limit=2048)
@@ -19,10 +20,23 @@ class Service:
 
     def __init__(self) -> None:
         self.lists: list[list[str]] = []
+        self.ids: list[str | None] = []  # of these lists
+        self.given_up: list[tuple[str, int]] = []
         self.fault: Exception | None = None
 
-    async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float) -> list[Rewritten]:
+    async def give_up(self, list_id: str, index: int) -> None:
+        self.given_up.append((list_id, index))
+
+    async def rewrite(
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        timeout_s: float,
+        deadlines: Sequence[float],
+        list_id: str | None,
+    ) -> list[Rewritten]:
         self.lists.append([item.text for item in items])
+        self.ids.append(list_id)
         await asyncio.sleep(0.01)
         if self.fault is not None:
             raise self.fault
@@ -34,6 +48,7 @@ class Service:
                 finished=True,
                 refusal=TOO_LONG if item.text == "endless" else None,
                 failure="the answer is empty" if item.text == "unlucky" else None,
+                is_late=item.text == "late",
                 cost_usd=0.5,
             )
             for item in items
@@ -84,6 +99,28 @@ async def test_a_version_that_fails_on_one_message_answers_the_others(upstream: 
     assert isinstance(bad, VersionFailedError)
 
 
+async def test_what_the_service_found_too_late_is_refused_and_no_fault_of_the_version(
+    upstream: Upstream,
+) -> None:
+    good, late = await asyncio.gather(
+        upstream.rewrite(V1, item("a")), upstream.rewrite(V1, item("late")), return_exceptions=True
+    )
+    assert isinstance(good, Rewritten)
+    assert type(late) is UnavailableError
+    assert (late.retry_after_s >= 1, upstream.shed) == (True, 1)
+
+
+async def test_who_leaves_before_their_turn_is_not_computed(service: Service) -> None:
+    upstream = Upstream(service, admission=Admission(in_flight=4))  # type: ignore[arg-type]
+    busy, leaving, staying = (asyncio.create_task(upstream.rewrite(V1, item(text))) for text in "abc")
+    await asyncio.sleep(0)
+    assert upstream.queued == 2
+    leaving.cancel()
+    await asyncio.gather(busy, staying)
+    assert service.lists == [["a"], ["c"]]
+    assert (upstream.waiting, upstream.queued) == (0, 0)
+
+
 async def test_every_rewrite_is_counted_with_its_version(service: Service) -> None:
     counted = []
     upstream = Upstream(service, count=lambda version, row: counted.append((version, row.cost_usd)))  # type: ignore[arg-type]
@@ -97,6 +134,7 @@ async def test_every_rewrite_is_counted_with_its_version(service: Service) -> No
     [
         (InferenceUnavailable("gone"), "cannot answer", VersionFailedError),
         (InferenceUnavailable("not called", was_called=False), "cannot answer", UnavailableError),
+        (InferenceUnavailable("slow", is_busy=True), "cannot answer", VersionSlowError),
         (VersionUnknown("v1"), "not published", VersionFailedError),
     ],
 )
@@ -118,6 +156,76 @@ async def test_who_leaves_takes_nothing_from_the_others(upstream: Upstream) -> N
     assert upstream.waiting == 0
 
 
+class Held(Service):
+    """In place of the inference service: answers when it may, and counts the calls that were cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer, self.cancelled = asyncio.Event(), 0
+
+    async def rewrite(
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        timeout_s: float,
+        deadlines: Sequence[float],
+        list_id: str | None,
+    ) -> list[Rewritten]:
+        self.lists.append([item.text for item in items])
+        self.ids.append(list_id)
+        try:
+            await self.may_answer.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return await super().rewrite(spec, items, timeout_s, deadlines, list_id)
+
+
+async def test_a_call_ends_with_the_last_message_of_its_list() -> None:
+    service = Held()
+    upstream = Upstream(service, admission=Admission(in_flight=4))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(upstream.rewrite(V1, item("c")))  # in a list before
+    await asyncio.sleep(0.02)
+    first, second = (asyncio.create_task(upstream.rewrite(V2, item(text))) for text in "ab")
+    await asyncio.sleep(0.02)
+    assert service.lists == [["c"], ["a"]], "the second waits for its turn"
+    first.cancel()
+    await asyncio.sleep(0.02)
+    assert (service.lists, service.cancelled) == ([["c"], ["a"], ["b"]], 1)
+    service.may_answer.set()
+    assert [(await task).text for task in (waiting, second)] == ["v1 c", "v2 b"]
+    assert (upstream.waiting, upstream.queued, service.cancelled) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("form", ["text", "edits"])
+async def test_a_list_goes_on_while_one_of_its_messages_is_waited_for(form: Form) -> None:
+    service = Held()
+    upstream = Upstream(service)  # type: ignore[arg-type]
+    spec = Spec(version="v1", form=form)
+    first, second, third = (asyncio.create_task(upstream.rewrite(spec, item(text))) for text in "abc")
+    await asyncio.sleep(0.02)
+    third.cancel()
+    first.cancel()
+    await asyncio.sleep(0.02)
+    assert (service.lists, service.cancelled) == ([["a", "b", "c"]], 0)
+    [list_id] = service.ids
+    assert service.given_up == ([(list_id, 2), (list_id, 0)] if form == "text" else [])
+    service.may_answer.set()
+    assert (await second).text == "v1 b"
+
+
+async def test_a_list_that_nobody_waits_for_ends_as_a_whole() -> None:
+    service = Held()
+    upstream = Upstream(service)  # type: ignore[arg-type]
+    leaving = [asyncio.create_task(upstream.rewrite(V1, item(text))) for text in "abc"]
+    await asyncio.sleep(0.02)
+    for task in leaving:
+        task.cancel()
+    await asyncio.sleep(0.02)
+    assert service.cancelled == 1
+    assert (upstream.waiting, upstream.queued) == (0, 0)
+
+
 async def test_too_many_are_refused(service: Service) -> None:
     upstream = Upstream(service, max_waiting=3)  # type: ignore[arg-type]
     calls = (upstream.rewrite(V1, item(text)) for text in "abcde")
@@ -131,12 +239,12 @@ class Streaming(Service):
     """In place of the inference service: shows two texts, or fails."""
 
     async def stream(
-        self, spec: Spec, item: Item, show: Callable[[str], object], timeout_s: float
+        self, spec: Spec, item: Item, show: Callable[[str], object], timeout_s: float, deadline: float
     ) -> Rewritten:
         show("Ple")
         await asyncio.sleep(0.01)
         show("Please")
-        return (await self.rewrite(spec, [item], timeout_s))[0]
+        return (await self.rewrite(spec, [item], timeout_s, [deadline], None))[0]
 
 
 async def test_a_stream_is_a_call_of_its_own_that_is_counted() -> None:

@@ -13,8 +13,10 @@ from sqlalchemy import Engine, text
 
 from configs.settings import Settings
 from data import database
-from data.traffic.notices import Subject
+from data.redis_meter import Meter
+from data.traffic.notices import Notice, Subject
 from serving.gateway.realtime import feed
+from serving.gateway.realtime.connection import Position
 from serving.gateway.realtime.feed import Feed
 from serving.gateway.realtime.hub import Hub, write_cursor
 from tests import sockets
@@ -113,7 +115,7 @@ class Gateway:
 
     def __init__(self, url: str, redis_url: str | None) -> None:
         self.hub = Hub(None, b"r" * 32, CollectorRegistry(), redis_url is not None)  # type: ignore[arg-type]
-        self.feed, self.client = Feed(url, redis_url, self.hub), Client()
+        self.feed, self.client = Feed(url, redis_url, self.hub, Meter()), Client()
 
     @property
     def events(self) -> list[tuple[str, str]]:
@@ -240,6 +242,47 @@ async def test_a_stream_that_was_lost_is_a_reset(own: Any, redis_url: str) -> No
         await until(lambda: gateway.resets == 1)
         release(engine, "v2")
         await until(lambda: len(gateway.events) == 2)
+
+
+async def test_a_stream_that_is_deleted_as_soon_as_it_begins_is_read_later(
+    own: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, engine = own
+    monkeypatch.setattr(feed, "_BEGIN", "return 0")  # the stream is gone when its entries are read
+    gateway = Gateway(url, redis_url)
+    gateway.hub.start()
+    gateway.feed.start()
+    try:
+        await gateway.feed.is_listening.wait()
+        await gateway.hub.subscribe(gateway.client, RELEASES, None)  # type: ignore[arg-type]
+        release(engine, "v1")  # begins the stream
+        await until(lambda: gateway.feed.is_reading)
+        release(engine, "v2")
+        await until(lambda: gateway.events)
+        assert [version for _, version in gateway.events] == ["v2"]
+    finally:
+        await gateway.feed.stop()
+        await gateway.hub.stop()
+
+
+async def test_an_error_that_nobody_expected_is_a_reset_and_not_the_end(
+    own: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, engine = own
+    async with started(url, redis_url) as gateway:
+        take = gateway.hub.take
+
+        def fail(position: Position, notice: Notice) -> None:
+            monkeypatch.setattr(gateway.hub, "take", take)
+            raise RuntimeError("nobody expected this")
+
+        monkeypatch.setattr(gateway.hub, "take", fail)
+        release(engine, "v1")
+        await until(lambda: gateway.resets == 1)
+        assert "notices from Redis: an error that nobody expected" in caplog.text
+        release(engine, "v2")
+        await until(lambda: gateway.events)
+        assert [version for _, version in gateway.events] == ["v2"]
 
 
 async def test_when_postgres_was_gone_all_are_reset(own: Any, redis_url: str) -> None:

@@ -16,9 +16,16 @@ from data.database import transaction_of
 from data.jobs import queue
 from data.jobs.queue import Kind, NewJob
 from data.traffic.notices import Notice, Subject
-from serving.gateway.problems import UnavailableError
+from serving.gateway.problems import InvalidError, UnavailableError
 from serving.gateway.realtime import hub
-from serving.gateway.realtime.hub import Hub, list_topics, parse_cursor, write_cursor
+from serving.gateway.realtime.hub import (
+    Hub,
+    find_position,
+    list_topics,
+    name_subscription,
+    parse_cursor,
+    write_cursor,
+)
 from tests.streams import until
 
 RELEASES = (Subject.RELEASES,)
@@ -60,6 +67,30 @@ async def running(pool: AsyncConnectionPool) -> AsyncIterator[Hub]:
     await made.stop()
 
 
+async def test_an_error_that_nobody_expected_is_a_reset_and_not_the_end(
+    running: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Client):
+        errors = 1
+
+        def send(self, frame: bytes) -> None:
+            if self.errors and b"event" in frame:
+                self.errors -= 1
+                raise RuntimeError("nobody expected this")
+            super().send(frame)
+
+    broken, other = Broken(), Client()
+    for client in (broken, other):
+        await running.subscribe(client, RELEASES, None)  # type: ignore[arg-type]
+    running.take((2, 0), release("v1"))
+    for client in (broken, other):
+        await until(lambda: any(message["type"] == "reset" for message in client.received))  # noqa: B023
+    assert "events of WebSockets: an error that nobody expected" in caplog.text
+    running.take((3, 0), release("v2"))
+    await until(lambda: broken.versions == ["v2"])
+    await until(lambda: other.versions[-1:] == ["v2"])
+
+
 @given(
     steps=st.lists(st.sampled_from(["notice", "other", "leave", "return", "deliver"]), max_size=40),
     kept=st.integers(1, 8),
@@ -85,7 +116,7 @@ def test_a_client_that_comes_back_misses_nothing_or_is_told(steps: list[str], ke
                 cursor = message["cursor"]
                 if message["type"] == "reset":
                     # What it has not seen so far it reads by other routes.
-                    position = parse_cursor(cursor)
+                    position = find_position(cursor, RELEASES)
                     assert position is not None
                     seen.extend(version for at, version in sent if at <= position and version not in seen)
                 else:
@@ -127,7 +158,7 @@ async def test_an_event_goes_to_subscribers_of_its_topic_only(running: Hub) -> N
     await until(lambda: other.received)
     assert other.versions == ["v2"]
     assert (one.received, all_.received) == ([], [])  # the experiment does not exist (any more)
-    assert other.received[0]["cursor"] == "3-0"
+    assert other.received[0]["cursor"] == write_cursor((3, 0), RELEASES)
 
 
 async def test_changes_of_a_batch_that_come_together_are_shown_once_as_they_are_now(
@@ -146,7 +177,8 @@ async def test_changes_of_a_batch_that_come_together_are_shown_once_as_they_are_
         running.take((number, 0), Notice(str(number), Subject.JOBS, fields))
     await until(lambda: admin.received)
     (event,) = requester.received
-    assert (event["type"], event["channel"], event["cursor"]) == ("event", "jobs", "6-0")
+    assert (event["type"], event["channel"]) == ("event", "jobs")
+    assert event["cursor"] == f"6-0.{event['subscription']}"
     assert (event["data"]["id"], event["data"]["messages"], event["data"]["waiting"]) == (str(batch_id), 3, 3)
     assert admin.received == requester.received
     assert stranger.received == []
@@ -200,7 +232,12 @@ async def test_without_redis_a_cursor_of_another_gateway_is_answered_with_reset(
     made.take((1, 1), release("v2"))
     for unknown in ("9-0", "0-5", "x", "1-", "-", "1-²", "9" * 50 + "-0"):
         await made.subscribe(client, RELEASES, unknown)  # type: ignore[arg-type]
-        assert client.received.pop() == {"type": "reset", "channel": "releases", "cursor": "1-1"}, unknown
+        assert client.received.pop() == {
+            "type": "reset",
+            "channel": "releases",
+            "subscription": name_subscription(RELEASES),
+            "cursor": write_cursor((1, 1), RELEASES),
+        }, unknown
     await made.subscribe(client, RELEASES, "1-0")  # type: ignore[arg-type]
     await made._send(made._events)
     assert client.versions == ["v2"]
@@ -217,6 +254,45 @@ def test_what_is_old_is_forgotten_with_its_topics() -> None:
 
 def test_a_cursor_is_read_as_it_was_written() -> None:
     assert parse_cursor(write_cursor((1795895645879, 3))) == (1795895645879, 3)
+    assert find_position(write_cursor((1795895645879, 3)), RELEASES) == (1795895645879, 3), "of `ready`"
+    assert find_position(write_cursor((1795895645879, 3), RELEASES), RELEASES) == (1795895645879, 3)
+
+
+PERSON, ORGANISATION = uuid.uuid4(), uuid.uuid4()
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ((Subject.ANSWERS, PERSON), (Subject.ANSWERS, uuid.uuid4())),
+        ((Subject.EXPERIMENTS, None), (Subject.EXPERIMENTS, PERSON)),
+        ((Subject.EXPERIMENTS, PERSON), (Subject.ANSWERS, PERSON)),
+        (RELEASES, (Subject.JOBS, ORGANISATION, None)),
+    ],
+)
+def test_a_cursor_is_of_one_subscription(own: Any, other: Any) -> None:
+    assert find_position(write_cursor((5, 1), own), own) == (5, 1)
+    for topic, cursor in ((own, write_cursor((5, 1), other)), (other, write_cursor((5, 1), own))):
+        with pytest.raises(InvalidError) as refused:
+            find_position(cursor, topic)
+        assert refused.value.by_field["after"].code == "cursor_of_another"
+
+
+def test_an_admin_and_a_requester_of_jobs_have_the_same_cursors() -> None:
+    """A caller whose role has changed goes on where it was."""
+    admins, own = (Subject.JOBS, ORGANISATION, None), (Subject.JOBS, ORGANISATION, "api_key:a")
+    assert write_cursor((5, 1), admins) == write_cursor((5, 1), own)
+
+
+async def test_a_refused_cursor_leaves_the_subscription_as_it_was() -> None:
+    made, client = make(None), Client()
+    await made.subscribe(client, RELEASES, None)  # type: ignore[arg-type]
+    foreign = write_cursor((1, 0), (Subject.EXPERIMENTS, None))
+    with pytest.raises(InvalidError):
+        await made.subscribe(client, RELEASES, foreign)  # type: ignore[arg-type]
+    made.take((2, 0), release("v2"))
+    await made._send(made._events)
+    assert client.versions == ["v2"]
 
 
 def test_a_job_concerns_its_requester_and_the_admins() -> None:

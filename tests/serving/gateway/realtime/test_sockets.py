@@ -14,10 +14,14 @@ from websockets.frames import OP_CONT, OP_PING, OP_TEXT, Frame
 
 from data.people import identities
 from serving.gateway import auth
+from serving.gateway.auth import Caller
 from serving.gateway.realtime.connection import Limits
+from serving.observability import spans
 from tests import gateways, sockets, streams
+from tests.accounts import PASSWORD, add_account
+from tests.collectors import Collector, values_of
 from tests.sockets import PATH
-from tests.streams import Gate, Gateway, Service, fresh, until
+from tests.streams import Gate, Gateway, Service, fresh, rows, until
 
 
 def problem(message: dict[str, Any]) -> tuple[int, str]:
@@ -31,9 +35,24 @@ async def test_the_first_message_says_who_calls(gateway: Gateway) -> None:
         ready = await socket.ask("auth", token=gateway.key["X-API-Key"])
         assert (ready["type"], ready["resumes"]) == ("ready", "anywhere")
         assert "expires_at" not in ready
+        assert ready["ping_every_s"] == 25
         assert gateway.metric("tonebridge_sockets_open") == 1
     async with sockets.opened(gateway) as socket:
         assert problem(await socket.ask("subscribe", channel="releases")) == (401, "socket_not_authenticated")
+        assert await socket.closed() == 4401
+
+
+async def test_a_client_that_sees_no_pings_may_send_its_own(gateway: Gateway) -> None:
+    """However many: they take nothing of the plan's rate."""
+    async with sockets.authenticated(gateway) as socket:
+        caller = gateway.parts.authenticator.recall(gateway.key["X-API-Key"])
+        assert caller is not None
+        before = gateway.parts.limiter.headers(caller, PATH)
+        assert [await socket.ask("ping") for _ in range(100)] == [{"type": "pong"}] * 100
+        assert gateway.parts.limiter.headers(caller, PATH) == before
+        assert problem(await socket.ask("ping", id="a")) == (422, "socket_message_invalid")
+    async with sockets.opened(gateway) as socket:
+        assert problem(await socket.ask("ping")) == (401, "socket_not_authenticated")
         assert await socket.closed() == 4401
 
 
@@ -215,6 +234,36 @@ async def test_a_client_that_leaves_ends_its_rewrites(gateway: Gateway, service:
     assert gateway.metric("tonebridge_sockets_open") == 0
 
 
+async def test_a_rewrite_without_drafts_can_be_cancelled(
+    gateway: Gateway, service: Service, engine: Engine
+) -> None:
+    service.list_gate, body = asyncio.Event(), fresh(stream=False)
+    async with sockets.authenticated(gateway) as socket:
+        await socket.send("transform", id="a", body=body)
+        await until(lambda: service.lists == 1)
+        await socket.send("cancel", id="a")
+        await until(lambda: service.given_up == 1)
+        await until(lambda: gateway.parts.upstream.waiting == 0)
+        service.list_gate.set()
+        await socket.send("transform", id="a", body=fresh(stream=False))
+        answer = await socket.receive()  # nothing comes of the one that was given up
+        assert (answer["type"], answer["id"]) == ("answer", "a")
+    assert await rows(engine, gateway, "SELECT 1 FROM outputs WHERE message = :m", m=body["text"]) == []
+    left = 'tonebridge_other_request_seconds_count{route="/api/v1/transform",status="499"}'
+    assert gateway.metric(left) == 1
+
+
+async def test_a_client_that_leaves_ends_its_rewrites_without_drafts(
+    gateway: Gateway, service: Service
+) -> None:
+    service.list_gate = asyncio.Event()
+    async with sockets.authenticated(gateway) as socket:
+        await socket.send("transform", id="a", body=fresh(stream=False))
+        await until(lambda: service.lists == 1)
+    await until(lambda: service.given_up == 1)
+    await until(lambda: gateway.parts.upstream.waiting == 0)
+
+
 async def test_a_repeated_key_has_the_first_answer(gateway: Gateway) -> None:
     body, key = fresh(), str(uuid.uuid4())
     async with sockets.authenticated(gateway) as socket:
@@ -236,6 +285,67 @@ async def test_a_revoked_key_ends_its_connections(gateway: Gateway, engine: Engi
             connection.execute(revoke, {"id": parsed[0]})
         assert await socket.closed() == 4401
         assert (await other.ask("subscribe", channel="releases"))["type"] == "subscribed"
+
+
+async def sign_in(gateway: Gateway, email: str, **device: str) -> dict[str, str]:
+    """The tokens of a new session."""
+    body = {"email": email, "password": PASSWORD, **device}
+    async with gateway.session.post("/api/v1/auth/login", json=body) as response:
+        assert response.status == 200, await response.text()
+        tokens: dict[str, str] = await response.json()
+        return tokens
+
+
+@pytest.mark.parametrize("end", ["sign-out", "one device", "all other devices"])
+async def test_a_session_that_ends_closes_its_own_connections(
+    gateway: Gateway, engine: Engine, end: str
+) -> None:
+    email = add_account(engine, gateways.an_organisation(engine)).email
+    lost, here = await sign_in(gateway, email, device="Phone"), await sign_in(gateway, email)
+    requested_by = {"Authorization": f"Bearer {here['access_token']}"}
+    sessions = "/api/v1/auth/sessions"
+    async with (
+        sockets.authenticated(gateway, lost["access_token"]) as first,
+        sockets.authenticated(gateway, lost["access_token"]) as second,
+        sockets.authenticated(gateway, here["access_token"]) as other,
+    ):
+        if end == "sign-out":
+            body = {"refresh_token": lost["refresh_token"]}
+            response = await gateway.session.post("/api/v1/auth/logout", json=body)
+        elif end == "one device":
+            listed = await gateway.session.get(sessions, headers=requested_by)
+            (id,) = [row["id"] for row in await listed.json() if row["device"] == "Phone"]
+            response = await gateway.session.delete(f"{sessions}/{id}", headers=requested_by)
+        else:
+            response = await gateway.session.delete(sessions, headers=requested_by)
+        assert response.ok, await response.text()
+        assert (await first.closed(), await second.closed()) == (4401, 4401)
+        assert (await other.ask("subscribe", channel="releases"))["type"] == "subscribed"
+    async with sockets.opened(gateway) as again:
+        assert problem(await again.ask("auth", token=lost["access_token"])) == (401, "session_ended")
+
+
+async def test_an_error_does_not_end_the_check_of_keys_and_sessions(
+    gateway: Gateway, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = gateways.a_key(engine, gateways.an_organisation(engine))["X-API-Key"]
+    parsed = identities.parse_key(key)
+    assert parsed is not None
+    recall, errors = gateway.parts.authenticator.recall, [RuntimeError("nobody expected this")]
+
+    def fail_once(credential: str) -> Caller | None:
+        if credential == key and errors:
+            raise errors.pop()
+        return recall(credential)
+
+    async with sockets.authenticated(gateway, key) as socket:
+        monkeypatch.setattr(gateway.parts.authenticator, "recall", fail_once)
+        await until(lambda: not errors)
+        with engine.begin() as connection:
+            revoke = text("UPDATE api_keys SET revoked_at = now() WHERE id = :id")
+            connection.execute(revoke, {"id": parsed[0]})
+        assert await socket.closed() == 4401
+    assert "the end of keys and sessions: an error that nobody expected" in caplog.text
 
 
 async def test_other_rights_end_a_connection(gateway: Gateway, engine: Engine) -> None:
@@ -296,12 +406,36 @@ async def test_each_may_see_what_the_rest_routes_show_them(gateway: Gateway, eng
         assert problem(refused) == (403, "other_organisation")
 
 
+async def test_a_subscription_is_named_and_its_cursor_is_of_no_other(gateway: Gateway) -> None:
+    async with sockets.authenticated(gateway) as socket:
+        anns = await socket.ask("subscribe", channel="answers", user_id="ann")
+        bobs = await socket.ask("subscribe", channel="answers", user_id="bob")
+        assert (anns["user_id"], bobs["user_id"]) == ("ann", "bob")
+        assert anns["subscription"] != bobs["subscription"]
+        refused = await socket.ask("subscribe", channel="answers", user_id="bob", after=anns["cursor"])
+        assert problem(refused) == (422, "cursor_of_another")
+        assert refused["data"]["errors"][0]["field"] == "after"
+        again = await socket.ask("subscribe", channel="answers", user_id="ann", after=anns["cursor"])
+        assert again == anns
+        for name, named in (("bob", bobs), ("ann", anns)):
+            await socket.send("transform", id=name, body=fresh(user_id=name))
+            event = await socket.until("event")
+            assert event["subscription"] == named["subscription"]
+            assert event["cursor"].endswith(f".{named['subscription']}")
+        ended = await socket.ask("unsubscribe", channel="answers", user_id="ann")
+        while ended["type"] != "unsubscribed":
+            ended = await socket.receive()
+        assert (ended["subscription"], ended["user_id"]) == (anns["subscription"], "ann")
+
+
 async def test_subscriptions_have_a_bound(gateway: Gateway) -> None:
     async with sockets.authenticated(gateway) as socket:
         for number in range(64):
             subscribed = await socket.ask("subscribe", channel="answers", user_id=str(number))
             assert subscribed["type"] == "subscribed"
         assert problem(await socket.ask("subscribe", channel="jobs")) == (422, "socket_channels_full")
+        renewed = await socket.ask("subscribe", channel="answers", user_id="7")
+        assert (renewed["type"], renewed["user_id"]) == ("subscribed", "7")
         assert (await socket.ask("unsubscribe", channel="answers", user_id="7"))["type"] == "unsubscribed"
         assert (await socket.ask("subscribe", channel="jobs"))["type"] == "subscribed"
 
@@ -344,3 +478,22 @@ async def test_a_client_that_never_reads_is_closed_and_delays_nobody(
             assert received == versions
             number += 100
     await until(lambda: gateway.metric('tonebridge_sockets_closed_total{code="1013"}') == 1)
+
+
+async def test_each_rewrite_of_a_connection_has_a_trace_of_its_own(
+    collector: Collector, gateway: Gateway
+) -> None:
+    async with sockets.authenticated(gateway) as socket:
+        await socket.ask("subscribe", channel="releases")
+        for id in "ab":
+            await socket.send("transform", id=id, body=fresh())
+            await socket.until("answer")
+    spans.stop()
+    first, second = collector.named("transform")
+    assert first.trace_id != second.trace_id
+    for transform in (first, second):
+        assert values_of(transform)["cache"] == "miss"
+        assert collector.in_trace_of(transform) == {"transform", "inference"}
+    outputs = collector.named("output")
+    assert [collector.linked(output) for output in outputs] == [[first], [second]]
+    assert {span.name for _, span in collector.spans} == {"transform", "inference", "output"}

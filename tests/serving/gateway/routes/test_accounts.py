@@ -262,6 +262,32 @@ async def test_an_organisation_knows_its_own_accounts_only(
     assert (await client.post("/auth/register", json=body, headers=stranger)).status_code == 409
 
 
+async def test_accounts_are_found_by_role_and_by_a_part_of_address_or_name(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    part = uuid.uuid4().hex
+    people = [(f"A_{part}@example.org", "Zoë 100 %", "viewer"), (f"b-{part}@example.org", "Bo_b", "admin")]
+    for email, name, role in people:
+        body = {"email": email, "name": name, "role": role, "password": PASSWORD}
+        await client.post("/auth/register", json=body, headers=owner)
+
+    async def find(**query: Any) -> list[str]:
+        listed = (await client.get("/accounts", params=query, headers=owner)).json()
+        return [account["name"] for account in listed]
+
+    assert await find() == ["Bo_b", "Zoë 100 %"], "the newest first"
+    assert await find(role="viewer") == ["Zoë 100 %"]
+    assert await find(role=["viewer", "admin"], q=part.upper()) == ["Bo_b", "Zoë 100 %"]
+    assert await find(q="ZOË") == ["Zoë 100 %"]
+    assert await find(q="a_") == ["Zoë 100 %"], "an address in lower case"
+    # They are no wildcards.
+    assert await find(q="%") == ["Zoë 100 %"]
+    assert await find(q="b_") == []
+    assert await find(q="\\") == []
+    assert await find(q="o_b") == ["Bo_b"]
+    assert await find(q=part, role="owner") == []
+
+
 async def test_a_removed_account_has_no_session(
     client: httpx.AsyncClient, owner: dict[str, str], engine: Engine
 ) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from serving.gateway.routes import batches, jobs
 from tests import gateways
@@ -91,6 +91,43 @@ async def test_lists_have_pages(client: httpx.AsyncClient, a_key: Callable[..., 
     assert [batch["id"] for batch in first + rest] == ids[::-1]
 
 
+async def test_batches_are_found_by_the_states_of_their_messages_and_by_time(
+    client: httpx.AsyncClient, engine: Engine, a_key: Callable[..., Key]
+) -> None:
+    key = a_key()
+    made = [(await send(client, key)).json() for _ in range(3)]
+    states = [("done", "dead"), ("done", "done"), ("waiting", "waiting")]
+    with engine.begin() as connection:
+        for batch, of_messages in zip(made, states, strict=True):
+            for place, state in enumerate(of_messages):
+                connection.execute(
+                    text("UPDATE jobs SET state = :state WHERE batch_id = :batch AND place = :place"),
+                    {"state": state, "batch": batch["id"], "place": place},
+                )
+    first, second, third = (batch["id"] for batch in made)
+
+    async def find(**query: Any) -> list[str]:
+        response = await client.get("/jobs/batches", params=query, headers=key)
+        assert response.status_code == 200, response.text
+        return [batch["id"] for batch in response.json()]
+
+    assert await find(state="dead") == [first]
+    assert await find(state="done") == [second, first]
+    assert await find(state=["dead", "waiting"]) == [third, first]
+    assert await find(state="cancelled") == []
+    assert await find(since=made[1]["created_at"]) == [third, second]
+    assert await find(until=made[1]["created_at"]) == [first]
+    assert await find(since=made[1]["created_at"], until=made[2]["created_at"]) == [second]
+    assert await find(state="done", until=made[1]["created_at"]) == [first]
+    colleague = a_key()
+    assert (await client.get("/jobs/batches?state=done", headers=colleague)).json() == []
+    page = await client.get("/jobs/batches?state=done&limit=1", headers=key)
+    assert "state=done" in page.headers["link"]
+    for query in ("state=burning", "since=yesterday", "until=2026-11-30T09:00:00"):
+        refused = await client.get(f"/jobs/batches?{query}", headers=key)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, query.partition("=")[0])
+
+
 async def test_a_batch_waits_for_its_time(client: httpx.AsyncClient, a_key: Callable[..., Key]) -> None:
     key, items = a_key(), {"items": [MESSAGE]}
     at = datetime.now(UTC) + timedelta(hours=2)
@@ -98,6 +135,8 @@ async def test_a_batch_waits_for_its_time(client: httpx.AsyncClient, a_key: Call
     assert response.status_code == 202
     (job,) = (await client.get("/jobs", headers=key)).json()
     assert datetime.fromisoformat(job["available_at"]) == at
+    odd = {"run_at": "0836-10-07T06:48:22-18:24"}  # an offset that Postgres does not know
+    assert (await client.post("/jobs/batches", params=odd, headers=key, json=items)).status_code == 202
     for wrong in ((at + timedelta(days=40)).isoformat(), "2027-01-01T10:00:00", "soon"):
         response = await client.post("/jobs/batches", params={"run_at": wrong}, headers=key, json=items)
         assert response.status_code == 422

@@ -525,7 +525,8 @@ def test_the_description_of_the_api_has_the_models_and_the_stream(local: Setting
     described = create_app(local.model_copy(update={"inference_urls": ("http://x",)})).behind.openapi()
     route = described["paths"]["/v1/chat/completions"]["post"]
     assert set(route["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
-    assert set(route["responses"]) == {"200", "4XX", "5XX"}
+    assert set(route["responses"]) >= {"200", "400", "401", "404", "429", "503"}
+    assert "422" not in route["responses"]
     schema = described["components"]["schemas"]["CompletionRequest"]
     assert MODEL in schema["properties"]["model"]["enum"]
     assert schema["examples"]

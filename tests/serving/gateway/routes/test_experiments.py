@@ -1,5 +1,6 @@
 """The routes for experiments: who may use them, what they refuse and in which words, and the audit trail."""
 
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,7 +32,7 @@ from data.tables import (
 )
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
-from experiments import metrics, outlook, plan
+from experiments import forecasting, metrics, plan
 from experiments.history import History, PastMetric
 from serving.gateway.routes import experiments
 from tests import gateways
@@ -171,6 +172,26 @@ async def test_who_may_read(
         assert (await client.get(path, headers=a_key(role))).status_code in (200, 404)
 
 
+async def test_experiments_are_found_by_status(
+    client: httpx.AsyncClient, engine: Engine, a_key: Callable[..., dict[str, str]]
+) -> None:
+    ids = {status: str(new_id()) for status in ("draft", "shipped", "stopped")}
+    with Session(engine) as session, session.begin():
+        for status, id in ids.items():
+            session.add(
+                Experiment(id=uuid.UUID(id), name="x", hypothesis="x", plan={}, salt="x", status=status)
+            )
+    for query, found in (
+        ("status=shipped", ["shipped"]),
+        ("status=stopped&status=draft", ["draft", "stopped"]),
+    ):
+        listed = (await client.get(f"/experiments?limit=200&{query}", headers=a_key("viewer"))).json()
+        assert {experiment["status"] for experiment in listed} == set(found)
+        assert {ids[status] for status in found} <= {experiment["id"] for experiment in listed}
+    refused = await client.get("/experiments?status=lost", headers=a_key("viewer"))
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "status")
+
+
 @pytest.mark.parametrize(("path", "body"), WRITES, ids=lambda value: str(value)[-9:])
 async def test_a_decision_needs_an_idempotency_key(
     client: httpx.AsyncClient, experimenter: dict[str, str], path: str, body: Any
@@ -255,6 +276,7 @@ BAD = [
     ({"plan": {"alfa": 1}}, 422, "plan: unknown alfa; known: alpha, ship_alpha,"),
     ({"plan": {"alpha": 2}}, 422, "plan: alpha: Input should be less than 1"),
     ({"plan": {"ramp": [0.5, 0.1]}}, 422, "a ramp goes up"),
+    ({"plan": {"minimum_days": 10}}, 422, "must be whole weeks, because weekdays differ: write 14"),
     ({"plan": {"window_hours": 1e300}}, 422, "window_hours: Input should be less than or equal to"),
     ({"target": {"locales": ["not a locale"]}}, 422, "locales"),
     ({"target": {"transform_types": ["shout"]}}, 422, "transform_types"),
@@ -502,13 +524,24 @@ async def test_the_outlook_of_a_plan_is_that_of_recent_traffic(
     response = await post(client, "/outlook", asked, viewer)
     assert response.status_code == 200, response.text
     planned = plan.with_changes(asked["plan"])
-    expected = outlook.forecast(planned, metrics.load(), traffic, {})
+    expected = forecasting.forecast(planned, metrics.load(), traffic, {})
     assert response.json() == expected.model_dump(mode="json")
     assert [warning["code"] for warning in response.json()["warnings"]] == ["margin_too_small"]
     faster = (await post(client, "/outlook", {**asked, "users_a_day": 10_000}, viewer)).json()
     assert (faster["days_needed"], faster["warnings"]) == (10, [])
     assert (await post(client, "/outlook", {"plan": {"primary": "luck"}}, viewer)).status_code == 422
     assert (await post(client, "/outlook", asked, a_key("member"))).status_code == 403
+
+
+async def test_without_scipy_a_gateway_says_what_to_install(
+    client: httpx.AsyncClient, a_key: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("experiments.forecasting")
+    monkeypatch.setitem(sys.modules, "experiments.forecasting", None)  # what Python does for a missing module
+    refused = await post(client, "/outlook", {"plan": {}}, a_key("viewer"))
+    assert refused.status_code == 501
+    assert "tonebridge-server[forecasts]" in refused.json()["detail"]
+    assert refused.json()["reasons"][0]["code"] == "forecast_not_installed"
 
 
 async def test_the_routes_are_all_there_are(client: httpx.AsyncClient) -> None:

@@ -30,6 +30,13 @@ async def app(pool: AsyncConnectionPool) -> FastAPI:
     return await gateways.app_of(pool, keys.router)
 
 
+async def list_changes(client: httpx.AsyncClient, key: dict[str, str], **query: Any) -> list[dict[str, Any]]:
+    response = await client.get("/keys/changes", params=query, headers=key)
+    assert response.status_code == 200, response.text
+    changes: list[dict[str, Any]] = response.json()
+    return changes
+
+
 def a_signing_key(**changes: Any) -> dict[str, Any]:
     kid = f"acme-{uuid.uuid4()}"
     return {"kid": kid, "algorithm": "HS256", "key": base64url(SECRET), "role": "admin", **changes}
@@ -48,12 +55,15 @@ async def works(client: httpx.AsyncClient, headers: dict[str, str]) -> bool:
 ROUTES = [
     ("POST", "/keys", {"name": "x"}),
     ("GET", "/keys", None),
+    ("GET", "/keys/changes", None),
     ("DELETE", "/keys/abcd", None),
     ("POST", "/keys/abcd/secrets", None),
     ("GET", "/keys/abcd/secrets", None),
     ("DELETE", "/keys/abcd/secrets/rs_1", None),
     ("PUT", "/keys/abcd/signatures", {"required": True}),
+    ("PUT", "/keys/abcd/quota", {"rewrites_a_day": 5}),
     ("POST", "/signing-keys", a_signing_key()),
+    ("GET", "/signing-keys", None),
     ("DELETE", "/signing-keys/acme", None),
     ("POST", "/tokens/revoke", {"token": "a.b.c"}),
 ]
@@ -79,12 +89,15 @@ async def test_the_routes_are_all_there_are(client: httpx.AsyncClient) -> None:
     assert {(method.upper(), path) for path in described for method in described[path]} == {
         ("POST", "/api/v1/keys"),
         ("GET", "/api/v1/keys"),
+        ("GET", "/api/v1/keys/changes"),
         ("DELETE", "/api/v1/keys/{key_id}"),
+        ("PUT", "/api/v1/keys/{key_id}/quota"),
         ("POST", "/api/v1/keys/{key_id}/secrets"),
         ("GET", "/api/v1/keys/{key_id}/secrets"),
         ("DELETE", "/api/v1/keys/{key_id}/secrets/{secret_id}"),
         ("PUT", "/api/v1/keys/{key_id}/signatures"),
         ("POST", "/api/v1/signing-keys"),
+        ("GET", "/api/v1/signing-keys"),
         ("DELETE", "/api/v1/signing-keys/{kid}"),
         ("POST", "/api/v1/tokens/revoke"),
     }
@@ -108,7 +121,10 @@ async def test_a_key_is_shown_once_works_and_ends(
         "admin",
         None,
     )
-    assert set(mine) == {"id", "name", "role", "requires_signatures", "created_at", "revoked_at"}
+    assert set(mine) == {
+        "id", "name", "role", "browser", "origins", "rewrites_a_day", "requires_signatures", "created_at",
+        "revoked_at",
+    }  # fmt: skip
     assert made["id"] not in (await client.get("/keys", headers=stranger)).text
 
     assert (await client.delete(f"/keys/{made['id']}", headers=stranger)).status_code == 404
@@ -117,6 +133,47 @@ async def test_a_key_is_shown_once_works_and_ends(
     assert not await works(client, key)
     assert (await client.delete(f"/keys/{made['id']}", headers=owner)).status_code == 404
     assert (await client.get("/keys", headers=owner)).json()[0]["revoked_at"] is not None
+
+
+async def test_keys_are_found_by_role_and_by_whether_they_are_in_force(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    made = {
+        role: (await client.post("/keys", json={"name": role, "role": role}, headers=owner)).json()["id"]
+        for role in ("member", "viewer", "admin")
+    }
+    await client.delete(f"/keys/{made['viewer']}", headers=owner)
+
+    async def find(query: str) -> list[str]:
+        return [key["name"] for key in (await client.get(f"/keys?{query}", headers=owner)).json()]
+
+    assert await find("role=viewer") == ["viewer"]
+    assert await find("role=viewer&role=admin") == ["admin", "viewer"]
+    assert await find("revoked=true") == ["viewer"]
+    assert await find("revoked=false&role=member&role=viewer") == ["member"]
+    refused = await client.get("/keys?role=king", headers=owner)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "role")
+
+
+async def test_signing_keys_are_listed_without_what_they_sign_with(
+    client: httpx.AsyncClient, owner: dict[str, str], stranger: dict[str, str]
+) -> None:
+    first, second = a_signing_key(role="member"), a_signing_key()
+    for body in (first, second):
+        await client.post("/signing-keys", json=body, headers=owner)
+    await client.delete(f"/signing-keys/{first['kid']}", headers=owner)
+    listed = await client.get("/signing-keys", headers=owner)
+    assert [(key["kid"], key["role"], key["revoked_at"] is None) for key in listed.json()] == [
+        (second["kid"], "admin", True),
+        (first["kid"], "member", False),
+    ]
+    assert set(listed.json()[0]) == {"kid", "algorithm", "role", "created_at", "revoked_at"}
+    assert base64url(SECRET) not in listed.text
+    in_force = (await client.get("/signing-keys?revoked=false", headers=owner)).json()
+    assert [key["kid"] for key in in_force] == [second["kid"]]
+    members = (await client.get("/signing-keys?role=member", headers=owner)).json()
+    assert [key["kid"] for key in members] == [first["kid"]]
+    assert (await client.get("/signing-keys", headers=stranger)).json() == []
 
 
 async def test_an_admin_makes_and_ends_no_owner(
@@ -194,6 +251,48 @@ async def test_the_secrets_of_a_key_are_for_those_who_may_revoke_it(
     assert (await client.get(f"{path}/secrets", headers=stranger)).status_code == 404
     listed = (await client.get(f"{path}/secrets", headers=owner)).json()
     assert [(row["id"], row["revoked_at"]) for row in listed] == [(secret["id"], None)]
+
+
+async def test_a_key_for_pages_has_a_quota_of_its_own(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    page = {"name": "page", "browser": True, "origins": ["https://app.example.org"]}
+
+    async def make(**fields: Any) -> str:
+        made = await client.post("/keys", json={**page, **fields}, headers=owner)
+        assert made.status_code == 201, made.text
+        return str(made.json()["id"])
+
+    async def quotas() -> dict[str, int | None]:
+        return {key["id"]: key["rewrites_a_day"] for key in (await client.get("/keys", headers=owner)).json()}
+
+    usual, own, program = await make(), await make(rewrites_a_day=50), await make(browser=False)
+    listed = await quotas()
+    assert [listed[key_id] for key_id in (usual, own, program)] == [1000, 50, None]
+    for key_id, status in ((own, 204), (usual, 204), (program, 409), ("abcd", 404)):
+        put = await client.put(f"/keys/{key_id}/quota", json={"rewrites_a_day": 70}, headers=owner)
+        assert put.status_code == status, put.text
+    listed = await quotas()
+    assert [listed[key_id] for key_id in (usual, own, program)] == [70, 70, None]
+    for value in (0, -1, 1_000_001, 1.5, "70", True, None):
+        body = {"rewrites_a_day": value}
+        assert (await client.put(f"/keys/{own}/quota", json=body, headers=owner)).status_code == 422, value
+    refused = await client.post("/keys", json={"name": "x", "rewrites_a_day": 5}, headers=owner)
+    assert refused.status_code == 422
+    assert refused.json()["reasons"] == [{"code": "quota_of_other_key", "values": {}}]
+
+
+async def test_the_quota_of_a_key_is_for_those_who_may_revoke_it(
+    client: httpx.AsyncClient,
+    a_key: Callable[..., dict[str, str]],
+    owner: dict[str, str],
+    stranger: dict[str, str],
+) -> None:
+    page = {"name": "page", "browser": True, "origins": ["https://app.example.org"]}
+    path = f"/keys/{(await client.post('/keys', json=page, headers=owner)).json()['id']}/quota"
+    body = {"rewrites_a_day": 5}
+    for caller, status in (({}, 401), (a_key("member"), 403), (stranger, 404), (a_key("admin"), 204)):
+        assert (await client.put(path, json=body, headers=caller)).status_code == status
 
 
 async def test_tokens_of_a_new_signing_key_are_let_in_until_it_ends(
@@ -299,3 +398,90 @@ async def test_without_postgres_it_is_503(
         response = await client.request(method, path, json=body, headers=owner)
         assert response.status_code == 503
         assert "Retry-After" in response.headers
+
+
+async def test_every_change_is_recorded_with_who_made_it_and_without_a_secret(
+    client: httpx.AsyncClient, owner: dict[str, str], stranger: dict[str, str], a_key: Any
+) -> None:
+    """One admin after another does it, so that each row has its own name."""
+    kid = f"acme-{uuid.uuid4()}"
+    secrets: list[str] = []
+    expected: list[dict[str, Any]] = []
+
+    async def do(method: str, path: str, body: Any = None, **recorded: Any) -> Any:
+        key = a_key("admin")
+        response = await client.request(method, path, json=body, headers=key)
+        assert response.status_code in (201, 204), response.text
+        document = response.json() if response.content else {}
+        secrets.extend(document[name] for name in ("key", "secret") if name in document)
+        ids = {"KEY": document.get("id"), "SECRET": document.get("id")}
+        expected.append(
+            {
+                **dict.fromkeys(("key_id", "secret_id", "kid", "jti", "origins", "rewrites_a_day")),
+                **{name: ids.get(str(value), value) for name, value in recorded.items()},
+                "changed_by": f"api_key:{key['X-API-Key'].split('_')[1]}",
+            }
+        )
+        return document
+
+    key_id = (await do("POST", "/keys", {"name": "x"}, action="key_created", key_id="KEY"))["id"]
+    path = f"/keys/{key_id}"
+    of_key = {"key_id": key_id}
+    page = await do(
+        "POST", "/keys", {"name": "a page", "browser": True, "origins": ["https://a.example"]},
+        action="key_created", key_id="KEY", origins=["https://a.example"],
+    )  # fmt: skip
+    quota = {"rewrites_a_day": 50}
+    await do(
+        "PUT", f"/keys/{page['id']}/quota", quota, action="key_quota_changed", key_id=page["id"], **quota
+    )
+    made = await do("POST", f"{path}/secrets", action="secret_created", secret_id="SECRET", **of_key)
+    await do("PUT", f"{path}/signatures", {"required": True}, action="signatures_required", **of_key)
+    await do("PUT", f"{path}/signatures", {"required": False}, action="signatures_not_required", **of_key)
+    await do(
+        "DELETE", f"{path}/secrets/{made['id']}", action="secret_revoked", secret_id=made["id"], **of_key
+    )
+    await do("DELETE", path, action="key_revoked", **of_key)
+    await do("POST", "/signing-keys", a_signing_key(kid=kid), action="signing_key_added", kid=kid)
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
+    token = a_token(kid, jti="the-token")
+    await do("POST", "/tokens/revoke", {"token": token}, action="token_revoked", kid=kid, jti="the-token")
+    await do("DELETE", f"/signing-keys/{kid}", action="signing_key_revoked", kid=kid)
+
+    changes = await list_changes(client, owner)
+    shown = [{name: change[name] for name in expected[0]} for change in changes]
+    assert shown == expected[::-1]
+    assert all(change["id"] and change["changed_at"] for change in changes)
+    assert not any(
+        secret.rpartition("_")[2] in str(changes) for secret in [*secrets, token, base64url(SECRET)]
+    )
+    assert await list_changes(client, stranger) == []
+    assert [change["id"] for change in await list_changes(client, owner, key_id=page["id"])] == [
+        changes[-3]["id"],
+        changes[-2]["id"],
+    ]
+    found = await list_changes(client, owner, action=["secret_created", "secret_revoked"])
+    assert [change["action"] for change in found] == ["secret_revoked", "secret_created"]
+    assert await list_changes(client, owner, before=changes[-2]["id"], limit=1) == changes[-1:]
+
+
+async def test_what_is_refused_or_does_not_exist_leaves_no_row(
+    client: httpx.AsyncClient, owner: dict[str, str], stranger: dict[str, str]
+) -> None:
+    key_id = (await client.post("/keys", json={"name": "x"}, headers=owner)).json()["id"]
+    assert (await client.post("/signing-keys", json=a_signing_key(kid="acme-1"), headers=owner)).is_success
+    before = await list_changes(client, owner)
+    refused = [
+        await client.post(
+            "/keys", json={"name": "x", "browser": True}, headers=owner
+        ),  # no page could use it
+        await client.put(f"/keys/{key_id}/signatures", json={"required": True}, headers=owner),  # no secret
+        await client.post("/signing-keys", json=a_signing_key(kid="acme-1"), headers=owner),
+        await client.delete("/keys/abcd", headers=owner),
+        await client.delete(f"/keys/{key_id}/secrets/rs_1", headers=owner),
+        await client.delete("/signing-keys/acme-2", headers=owner),
+        await client.delete(f"/keys/{key_id}", headers=stranger),
+    ]
+    assert [response.status_code for response in refused] == [409, 409, 409, 404, 404, 404, 404]
+    assert await list_changes(client, owner) == before
+    assert await list_changes(client, stranger) == []

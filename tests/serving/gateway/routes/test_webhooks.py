@@ -232,6 +232,12 @@ async def test_the_log_has_pages_and_states_and_goes_with_its_webhook(
     assert [delivery["id"] for delivery in first + rest] == ids[::-1]
     assert {delivery["type"] for delivery in first} == {"webhook.test"}
     assert (await client.get(f"{address}/deliveries?state=dead", headers=owner)).json() == []
+    assert (await client.get(f"{address}/deliveries?event=job.done", headers=owner)).json() == []
+    both = await client.get(f"{address}/deliveries?event=job.done&event=webhook.test", headers=owner)
+    assert len(both.json()) == 3
+    unknown = await client.get(f"{address}/deliveries?event=answer.deleted", headers=owner)
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "event")
+    assert unknown.json()["errors"][0]["allowed"].endswith("webhook.disabled, webhook.test")
     not_ended = await client.post(f"{address}/deliveries/{ids[0]}/replay", headers=owner)
     assert not_ended.status_code == 404
     foreign = await client.post(f"/webhooks/{other['id']}/deliveries/{ids[0]}/replay", headers=owner)

@@ -1,6 +1,5 @@
 """A gateway, and a client that signs its requests with a secret of its own key."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
@@ -58,17 +57,10 @@ class Signer(NamedTuple):
     async def send(
         self, method: str, path: str, headers: Mapping[str, str] | CIMultiDict[str], data: Any = None
     ) -> Answer:
-        """Status, headers and JSON (or text) of the answer to a request. It is sent again while the gateway
-        sheds load, as on a busy machine; nothing of it is used up then.
-        """
+        """Status, headers and JSON (or text) of the answer to a request."""
         address = URL(path, encoded=True)
-        while True:
-            body = data() if callable(data) else data  # a stream begins anew
-            async with self.gateway.session.request(method, address, data=body, headers=headers) as response:
-                text = await response.text()
-            if response.status != 503 or "more to do than it can" not in text:
-                break
-            await asyncio.sleep(0.1)
+        async with self.gateway.session.request(method, address, data=data, headers=headers) as response:
+            text = await response.text()
         is_json = "json" in response.headers.get("Content-Type", "")
         return response.status, response.headers, json.loads(text) if is_json and text else text
 

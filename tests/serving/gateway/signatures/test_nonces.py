@@ -90,6 +90,7 @@ async def test_a_redis_that_was_emptied_accepts_nothing_from_before(redis: Redis
     with pytest.raises(UnavailableError):  # it was sent before Redis knew nonces
         await gateway.accept(signature, BODY)
     await redis.set(signatures._KNOWN_SINCE, int(time.time()) - 100)
+    signature = a_signature(time.time() - 10)
     await gateway.accept(signature, BODY)
     await redis.delete(f"{signatures._PREFIX}{signature.keyid}:{signature.nonce}", signatures._KNOWN_SINCE)
     with pytest.raises(UnavailableError) as refused:
@@ -130,7 +131,7 @@ async def test_after_a_probe_that_was_cancelled_another_request_tries(
     """A client that leaves may take the breaker's only probe with it."""
     now, asked = 0.0, asyncio.Event()
 
-    async def never_answer(keys: object, values: object) -> int:
+    async def never_answer(*_: object) -> tuple[int, bool]:
         asked.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -140,7 +141,7 @@ async def test_after_a_probe_that_was_cancelled_another_request_tries(
     gateway.breaker.failed()
     now = 10.0
     with monkeypatch.context() as patched:
-        patched.setattr(gateway, "_note", never_answer)
+        patched.setattr(signatures, "_note", never_answer)
         probe = asyncio.create_task(gateway.accept(a_signature(), BODY))
         await asked.wait()
         probe.cancel()

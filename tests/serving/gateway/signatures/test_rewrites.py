@@ -77,9 +77,9 @@ async def test_a_body_in_chunks_is_signed_as_a_whole(signer: Signer) -> None:
             yield data[start : start + 10]
             await asyncio.sleep(0)
 
-    assert (await signer.send("POST", PATH, signer.sign("POST", PATH, data), pieces))[0] == 200
+    assert (await signer.send("POST", PATH, signer.sign("POST", PATH, data), pieces()))[0] == 200
     headers = signer.sign("POST", PATH, data + b" ")
-    refused = await signer.send("POST", PATH, headers, pieces)
+    refused = await signer.send("POST", PATH, headers, pieces())
     assert code_of(refused) == (401, "content_digest_wrong")
 
 

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from tonebridge import errors, exchange
 from tonebridge._async.streams import AsyncStream
 from tonebridge.errors import (
+    ForbiddenError,
     ToneBridgeError,
     TooManyRequestsError,
     UnauthorizedError,
@@ -26,7 +27,7 @@ from tonebridge.feed import Change, Channel, Reset
 from tonebridge.retries import Attempts, Retries
 from tonebridge.types import Answer, TransformType
 
-_UNAUTHENTICATED, _TOO_MANY = 4401, 4429  # close codes
+_UNAUTHENTICATED, _FORBIDDEN, _TOO_MANY = 4401, 4403, 4429  # close codes
 _MAX_BYTES = 16 * 1024 * 1024
 _LOST = {"type": "lost"}  # in place of a reply that will not come: the connection broke
 
@@ -59,7 +60,8 @@ class AsyncSocket:
         self._connection: ClientConnection | None = None
         self._failure: ToneBridgeError | None = None  # after which it does not connect again
         self._subscriptions: list[_Subscription] = []
-        self._cursors: dict[Channel, str] = {}
+        self._by_id: dict[str, _Subscription] = {}  # the gateway names them in what it sends
+        self._cursors: dict[_Subscription, str] = {}
         self._events: deque[Change | Reset] = deque()
         self._replies: dict[str, deque[dict[str, Any]]] = {}  # by the id of a rewrite
         self._confirmations: deque[dict[str, Any]] = deque()
@@ -67,10 +69,13 @@ class AsyncSocket:
         self._changed = Condition()
         self._is_reading = self._is_closed = False
 
-    @property
-    def cursors(self) -> dict[Channel, str]:
-        """The newest cursor of each channel, from which another connection can go on (`after`)."""
-        return dict(self._cursors)
+    def get_cursor(
+        self, channel: Channel, *, experiment_id: str | None = None, user_id: str | None = None
+    ) -> str | None:
+        """The newest cursor of a subscription, from which another connection can go on with the same one
+        (`after`). None without the subscription.
+        """
+        return self._cursors.get(_Subscription(channel, experiment_id, user_id))
 
     async def __aenter__(self) -> "AsyncSocket":
         await self._reconnect(self._retries.begin(True))
@@ -113,7 +118,7 @@ class AsyncSocket:
         confirmed = await self._command(subscription.message("subscribe", after))
         if subscription not in self._subscriptions:
             self._subscriptions.append(subscription)
-        self._cursors.setdefault(channel, confirmed["cursor"])
+        self._cursors.setdefault(subscription, confirmed["cursor"])
 
     async def unsubscribe(
         self, channel: Channel, *, experiment_id: str | None = None, user_id: str | None = None
@@ -123,8 +128,7 @@ class AsyncSocket:
         await self._command(subscription.message("unsubscribe"))
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
-        if all(other.channel != channel for other in self._subscriptions):
-            self._cursors.pop(channel, None)
+        self._cursors.pop(subscription, None)
 
     async def renew(self, token: str) -> None:
         """Go on with a new token of the same caller, before the one in use expires."""
@@ -246,16 +250,28 @@ class AsyncSocket:
 
     def _deliver(self, message: dict[str, Any]) -> None:
         kind, id = message["type"], message.get("id")
-        if kind == "event":
-            self._cursors[message["channel"]] = message["cursor"]
-            self._events.append(Change(message["channel"], message["cursor"], message["data"]))
-        elif kind == "reset":
-            self._cursors[message["channel"]] = message["cursor"]
-            self._events.append(Reset(message["channel"], message["cursor"]))
+        if kind in ("event", "reset"):
+            subscription, cursor = self._by_id.get(message["subscription"]), message["cursor"]
+            if subscription is None:  # this socket has not asked for it
+                return
+            self._cursors[subscription] = cursor
+            channel, experiment_id, user_id = subscription
+            if kind == "event":
+                self._events.append(Change(channel, cursor, message["data"], user_id, experiment_id))
+            else:
+                self._events.append(Reset(channel, cursor, user_id, experiment_id))
         elif id is not None:
             self._replies.get(id, deque()).append(message)
         else:
+            self._note(message)
             self._confirmations.append(message)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Note how the gateway names a subscription that it confirms: its events may follow at once."""
+        if message["type"] == "subscribed":
+            self._by_id[message["subscription"]] = _Subscription(
+                message["channel"], message.get("experiment_id"), message.get("user_id")
+            )
 
     async def _reconnect(self, attempts: Attempts, closed: ConnectionClosed | None = None) -> None:
         """Open a connection, with the subscriptions of the one before it."""
@@ -293,7 +309,7 @@ class AsyncSocket:
         try:
             await self._ask(connection, {"type": "auth", "token": self._credentials.shown})
             for subscription in self._subscriptions:
-                after = self._cursors.get(subscription.channel)
+                after = self._cursors.get(subscription)
                 await self._ask(connection, subscription.message("subscribe", after))
         except ConnectionClosed as closed:
             raise _explain(closed) from closed
@@ -308,7 +324,7 @@ class AsyncSocket:
         while True:
             received = json.loads(await connection.recv())
             if received["type"] not in ("event", "reset"):
-                _check(received)
+                self._note(_check(received))
                 return
             self._deliver(received)
 
@@ -324,6 +340,8 @@ def _explain(closed: ConnectionClosed) -> ToneBridgeError:
     code, reason = (received.code, received.reason) if received else (1006, "")
     if code == _UNAUTHENTICATED:
         return UnauthorizedError(f"{code}: {reason or 'sign in again'}", status=401)
+    if code == _FORBIDDEN:
+        return ForbiddenError(f"{code}: {reason or 'this key or token may not'}", status=403)
     if code == _TOO_MANY:
         return TooManyRequestsError(f"{code}: {reason or 'wait before you connect again'}", status=429)
     return UnreachableError(f"the connection ended ({code} {reason})", was_sent=False)

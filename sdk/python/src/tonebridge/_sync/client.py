@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from time import sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -19,11 +19,24 @@ from tonebridge._sync.transport import Transport
 from tonebridge.batches import BatchResult, Messages
 from tonebridge.errors import ToneBridgeError, UnavailableError, UnreachableError
 from tonebridge.events import Draft, EventReader, LineSplitter, StreamEvent
-from tonebridge.exchange import EVENTS, JSON, Credentials, Request, address, get, post, post_once, put
+from tonebridge.exchange import (
+    EVENTS,
+    JSON,
+    Credentials,
+    Request,
+    address,
+    expecting,
+    get,
+    post,
+    post_once,
+    put,
+)
 from tonebridge.retries import Retries
 from tonebridge.types import (
+    About,
     AddedSigningKey,
     Answer,
+    AppFeedback,
     Batch,
     BatchAnswer,
     Cancelled,
@@ -34,10 +47,20 @@ from tonebridge.types import (
     Completion,
     Consent,
     Delivery,
+    DictionaryTerm,
+    DryRun,
+    DryRunResult,
     Edit,
+    EndedSessions,
     EnqueuedDeliveries,
+    Erasure,
     EventType,
     FeedbackStored,
+    InboundWebhook,
+    InboundWebhookChanges,
+    KeyAction,
+    KeyChange,
+    KeyOrigins,
     Kind,
     ListedAccount,
     ListedExperiment,
@@ -45,24 +68,42 @@ from tonebridge.types import (
     ListedKey,
     ListedMetrics,
     ListedRequestSecret,
+    ListedRule,
+    ListedSession,
+    ListedSigningKey,
     MadeAccount,
+    MadeInboundWebhook,
     MadeKey,
     MadeRequestSecret,
     MadeWebhook,
     Me,
+    MessageAnalysis,
+    MessageToMatch,
     Model,
     Models,
+    NewInboundSecret,
+    NewInboundWebhook,
+    NewRule,
     NewTarget,
     NewWebhookSecret,
     NextComparison,
+    Origins,
     Outlook,
+    Preferences,
     Progress,
     Rating,
     Ready,
+    RecordedRuleChange,
     Replayed,
     Role,
+    RuleChanges,
+    RuleMatch,
+    Scope,
+    ShownAnswer,
     State,
+    Status,
     StoredDecision,
+    TermRule,
     Terms,
     Thumb,
     Tokens,
@@ -77,6 +118,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PAGE = 200  # rows, the most of one request
+_NO_FILTER: Mapping[str, Any] = {}
 _RETRIES = Retries()
 _RECONNECTS = Retries(attempts=200, total_s=900.0, cap_s=15.0)
 
@@ -87,6 +129,9 @@ class ToneBridge:
     Calls raise ToneBridgeError. What can be tried again safely is tried again (`Retries`): reads, and writes
     that have an Idempotency-Key, which is made for each call and kept while it is repeated. Give a key of
     your own where the call itself may be repeated, as by a job of yours.
+
+    With `if_match=tag_of(document)` a change is made only while the document is as it was read, and raises
+    ChangedError otherwise.
     """
 
     def __init__(
@@ -184,6 +229,15 @@ class ToneBridge:
         body = exchange.rewrite(text, transform_type, intensity, user_id, locale, channel)
         return self._json(Compared, post("/api/v1/compare", {**body, "policy": policy}))
 
+    def analyze(
+        self, text: str, *, locale: str | None = None, sent_on: date | None = None
+    ) -> MessageAnalysis:
+        """Say how a message will be read, by which of its words, and which rewrites would help. Explanations
+        are Japanese for a Japanese `locale`; deadlines get their dates from `sent_on` on. Nothing is stored.
+        """
+        body = {"text": text, "locale": locale, "sent_on": sent_on and sent_on.isoformat()}
+        return self._json(MessageAnalysis, post("/api/v1/analyze", body, is_repeatable=True))
+
     def give_feedback(
         self, vote: Thumb | Rating | Edit | Choice | Comment, *, idempotency_key: str | None = None
     ) -> FeedbackStored:
@@ -192,7 +246,51 @@ class ToneBridge:
         """
         return self._json(FeedbackStored, post_once("/api/v1/feedback", vote, idempotency_key))
 
+    def list_answers(
+        self,
+        *,
+        transform_type: Sequence[TransformType] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        q: str | None = None,
+        user_id: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[ShownAnswer]:
+        """A person's own answers with their messages, the newest first: of these types, from `since` on and
+        before `until`, with `q` in their message or rewrite, before the one with the id `before`.
+        """
+        query = _select_answers(transform_type, since, until, q, user_id)
+        return self._list(ShownAnswer, "/api/v1/answers", before, limit, query)
+
+    def iterate_answers(
+        self,
+        *,
+        transform_type: Sequence[TransformType] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        q: str | None = None,
+        user_id: str | None = None,
+    ) -> Stream[ShownAnswer]:
+        """All of a person's own answers, or those of these types and times, page by page. With `q` it ends
+        where 10,000 answers in a row do not have it; `until` goes on from there.
+        """
+        query = _select_answers(transform_type, since, until, q, user_id)
+        return self._iterate(ShownAnswer, "/api/v1/answers", query, "answer_id")
+
+    def get_answer(self, answer_id: str, *, user_id: str | None = None) -> ShownAnswer:
+        """One of a person's own answers, with its message; it is there within a second."""
+        path = address("/api/v1/answers/{id}", id=answer_id)
+        return self._json(ShownAnswer, get(path, user_id=user_id))
+
     # Comparisons
+
+    def delete_answer(self, answer_id: str, *, user_id: str | None = None) -> None:
+        """Delete one of a person's own rewrites: its message, its text, and what the person said about it. It
+        cannot be undone. It is not listed from then on, and gone from all stores within seconds.
+        """
+        path = address("/api/v1/answers/{id}", id=answer_id)
+        self._transport.send(exchange.delete(path, user_id=user_id))
 
     def get_next_comparison(
         self,
@@ -235,13 +333,30 @@ class ToneBridge:
         )
         return self._json(Batch, request)
 
-    def list_batches(self, *, before: str | None = None, limit: int | None = None) -> list[Batch]:
-        """Batches, the newest first; those before the one with the id `before`."""
-        return self._json(list[Batch], get("/api/v1/jobs/batches", before=before, limit=limit))
+    def list_batches(
+        self,
+        *,
+        state: Sequence[State] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[Batch]:
+        """Batches, the newest first: with a message in one of these states, accepted from `since` on and
+        before `until`, before the one with the id `before`.
+        """
+        query = _select_batches(state, since, until)
+        return self._list(Batch, "/api/v1/jobs/batches", before, limit, query)
 
-    def iterate_batches(self) -> Stream[Batch]:
-        """All batches, the newest first, page by page."""
-        return Stream(_read_pages(lambda before: self.list_batches(before=before, limit=_PAGE)))
+    def iterate_batches(
+        self,
+        *,
+        state: Sequence[State] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Stream[Batch]:
+        """All batches, or those in these states and times, the newest first, page by page."""
+        return self._iterate(Batch, "/api/v1/jobs/batches", _select_batches(state, since, until))
 
     def get_batch(self, batch_id: str) -> Batch:
         """The progress of a batch."""
@@ -284,21 +399,23 @@ class ToneBridge:
         self,
         *,
         state: Sequence[State] = (),
+        kind: Sequence[Kind] = (),
         batch_id: str | None = None,
         before: str | None = None,
         limit: int | None = None,
     ) -> list[ListedJob]:
-        """Jobs in these states, the newest first; those before the one with the id `before`."""
-        query = {"state": list(state) or None, "batch_id": batch_id, "before": before, "limit": limit}
-        return self._json(list[ListedJob], get("/api/v1/jobs", **query))
+        """Jobs in these states and of these kinds, the newest first; those before the one with the id
+        `before`.
+        """
+        query = {"state": list(state), "kind": list(kind), "batch_id": batch_id}
+        return self._list(ListedJob, "/api/v1/jobs", before, limit, query)
 
-    def iterate_jobs(self, *, state: Sequence[State] = (), batch_id: str | None = None) -> Stream[ListedJob]:
-        """All jobs in these states, the newest first, page by page."""
-        return Stream(
-            _read_pages(
-                lambda before: self.list_jobs(state=state, batch_id=batch_id, before=before, limit=_PAGE)
-            )
-        )
+    def iterate_jobs(
+        self, *, state: Sequence[State] = (), kind: Sequence[Kind] = (), batch_id: str | None = None
+    ) -> Stream[ListedJob]:
+        """All jobs in these states and of these kinds, the newest first, page by page."""
+        query = {"state": list(state), "kind": list(kind), "batch_id": batch_id}
+        return self._iterate(ListedJob, "/api/v1/jobs", query)
 
     def get_job(self, job_id: str) -> ListedJob:
         """A job, with the reason of every failed attempt."""
@@ -336,9 +453,13 @@ class ToneBridge:
         body = {"url": url, "events": list(events), "description": description}
         return self._json(MadeWebhook, post("/api/v1/webhooks", body))
 
-    def list_webhooks(self) -> list[Webhook]:
-        """All webhooks, the oldest first, without their secrets."""
-        return self._json(list[Webhook], get("/api/v1/webhooks"))
+    def list_webhooks(self, *, before: str | None = None, limit: int | None = None) -> list[Webhook]:
+        """Webhooks, the newest first, without their secrets; those before the one with the id `before`."""
+        return self._list(Webhook, "/api/v1/webhooks", before, limit)
+
+    def iterate_webhooks(self) -> Stream[Webhook]:
+        """All webhooks, the newest first, page by page."""
+        return self._iterate(Webhook, "/api/v1/webhooks")
 
     def get_webhook(self, webhook_id: str) -> Webhook:
         """A webhook, without its secret."""
@@ -352,6 +473,7 @@ class ToneBridge:
         events: Sequence[EventType] | None = None,
         description: str | None = None,
         enabled: bool | None = None,
+        if_match: str | None = None,
     ) -> Webhook:
         """Change a webhook. `enabled` stops its deliveries, or starts them again."""
         changes = exchange.without_none(
@@ -363,11 +485,12 @@ class ToneBridge:
             }
         )
         path = address("/api/v1/webhooks/{id}", id=webhook_id)
-        return self._json(Webhook, exchange.patch(path, changes))
+        return self._json(Webhook, expecting(exchange.patch(path, changes), if_match))
 
-    def delete_webhook(self, webhook_id: str) -> None:
+    def delete_webhook(self, webhook_id: str, *, if_match: str | None = None) -> None:
         """Delete a webhook and the log of its deliveries."""
-        self._transport.send(exchange.delete(address("/api/v1/webhooks/{id}", id=webhook_id)))
+        path = address("/api/v1/webhooks/{id}", id=webhook_id)
+        self._transport.send(expecting(exchange.delete(path), if_match))
 
     def rotate_webhook_secret(self, webhook_id: str) -> NewWebhookSecret:
         """Make a new secret. For a day deliveries are signed by both. It is not tried again: a third secret
@@ -384,21 +507,24 @@ class ToneBridge:
         webhook_id: str,
         *,
         state: Sequence[State] = (),
+        event: Sequence[EventType] = (),
         before: str | None = None,
         limit: int | None = None,
     ) -> list[Delivery]:
-        """The log of a webhook, the newest first; those before the one with the id `before`."""
+        """The log of a webhook, the newest first: deliveries in these states, of these events, before the one
+        with the id `before`.
+        """
         path = address("/api/v1/webhooks/{id}/deliveries", id=webhook_id)
-        query = {"state": list(state) or None, "before": before, "limit": limit}
-        return self._json(list[Delivery], get(path, **query))
+        return self._list(Delivery, path, before, limit, {"state": list(state), "event": list(event)})
 
-    def iterate_deliveries(self, webhook_id: str, *, state: Sequence[State] = ()) -> Stream[Delivery]:
-        """The whole log of a webhook, the newest first, page by page."""
-        return Stream(
-            _read_pages(
-                lambda before: self.list_deliveries(webhook_id, state=state, before=before, limit=_PAGE)
-            )
-        )
+    def iterate_deliveries(
+        self, webhook_id: str, *, state: Sequence[State] = (), event: Sequence[EventType] = ()
+    ) -> Stream[Delivery]:
+        """The whole log of a webhook, the newest first, page by page; or what is in these states, of these
+        events.
+        """
+        path = address("/api/v1/webhooks/{id}/deliveries", id=webhook_id)
+        return self._iterate(Delivery, path, {"state": list(state), "event": list(event)})
 
     def replay_delivery(self, webhook_id: str, delivery_id: str) -> EnqueuedDeliveries:
         """Send a delivery again that arrived or is dead, under the same `webhook-id`."""
@@ -412,11 +538,185 @@ class ToneBridge:
         path = address("/api/v1/webhooks/{id}/replay", id=webhook_id)
         return self._json(EnqueuedDeliveries, post(path))
 
+    # Inbound webhooks, for admins: other tools send messages, and the rewrites go to an address of yours
+
+    def create_inbound_webhook(self, webhook: NewInboundWebhook) -> MadeInboundWebhook:
+        """Have another tool's messages rewritten from now on. The secret is shown only once."""
+        return self._json(MadeInboundWebhook, post("/api/v1/inbound-webhooks", webhook))
+
+    def list_inbound_webhooks(
+        self, *, before: str | None = None, limit: int | None = None
+    ) -> list[InboundWebhook]:
+        """Inbound webhooks, the newest first, without their secrets; those before the one with the id
+        `before`.
+        """
+        return self._list(InboundWebhook, "/api/v1/inbound-webhooks", before, limit)
+
+    def iterate_inbound_webhooks(self) -> Stream[InboundWebhook]:
+        """All inbound webhooks, the newest first, page by page."""
+        return self._iterate(InboundWebhook, "/api/v1/inbound-webhooks")
+
+    def get_inbound_webhook(self, inbound_webhook_id: str) -> InboundWebhook:
+        """An inbound webhook, without its secret."""
+        path = address("/api/v1/inbound-webhooks/{id}", id=inbound_webhook_id)
+        return self._json(InboundWebhook, get(path))
+
+    def change_inbound_webhook(
+        self, inbound_webhook_id: str, changes: InboundWebhookChanges, *, if_match: str | None = None
+    ) -> InboundWebhook:
+        """Change an inbound webhook; what is left out stays."""
+        path = address("/api/v1/inbound-webhooks/{id}", id=inbound_webhook_id)
+        return self._json(InboundWebhook, expecting(exchange.patch(path, changes), if_match))
+
+    def delete_inbound_webhook(self, inbound_webhook_id: str, *, if_match: str | None = None) -> None:
+        """Delete an inbound webhook and revoke its key; what waits is not delivered."""
+        path = address("/api/v1/inbound-webhooks/{id}", id=inbound_webhook_id)
+        self._transport.send(expecting(exchange.delete(path), if_match))
+
+    def rotate_inbound_webhook_secret(
+        self, inbound_webhook_id: str, *, secret: str | None = None
+    ) -> NewInboundSecret:
+        """Make a new secret, or take the one that the tool has made. For a day both are accepted. It is not
+        tried again: a third secret would end the first at once.
+        """
+        path = address("/api/v1/inbound-webhooks/{id}/secret", id=inbound_webhook_id)
+        return self._json(NewInboundSecret, post(path, {"secret": secret}))
+
+    # Dictionaries
+
+    def list_dictionary_terms(
+        self,
+        scope: Scope | None = None,
+        *,
+        user_id: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[DictionaryTerm]:
+        """The terms of the organisation, or of a person, the newest first; those before the one with the id
+        `before`.
+        """
+        query = {"scope": scope, "user_id": user_id}
+        return self._list(DictionaryTerm, "/api/v1/dictionary", before, limit, query)
+
+    def iterate_dictionary_terms(
+        self, scope: Scope | None = None, *, user_id: str | None = None
+    ) -> Stream[DictionaryTerm]:
+        """All terms of the organisation, or of a person, the newest first, page by page."""
+        return self._iterate(DictionaryTerm, "/api/v1/dictionary", {"scope": scope, "user_id": user_id})
+
+    def add_dictionary_term(
+        self, scope: Scope, term: str, rule: TermRule, wording: str = "", *, user_id: str | None = None
+    ) -> DictionaryTerm:
+        """Add a term, in effect at once; to the organisation's dictionary for admins."""
+        body = {"scope": scope, "term": term, "rule": rule, "wording": wording, "user_id": user_id}
+        return self._json(DictionaryTerm, post("/api/v1/dictionary", body))
+
+    def get_dictionary_term(self, term_id: str, *, user_id: str | None = None) -> DictionaryTerm:
+        """A term of the organisation, or of a person."""
+        path = address("/api/v1/dictionary/{id}", id=term_id)
+        return self._json(DictionaryTerm, get(path, user_id=user_id))
+
+    def change_dictionary_term(
+        self,
+        term_id: str,
+        *,
+        term: str | None = None,
+        rule: TermRule | None = None,
+        wording: str | None = None,
+        user_id: str | None = None,
+        if_match: str | None = None,
+    ) -> DictionaryTerm:
+        """Change a term, in effect at once."""
+        changes = {"term": term, "rule": rule, "wording": wording, "user_id": user_id}
+        path = address("/api/v1/dictionary/{id}", id=term_id)
+        request = exchange.patch(path, exchange.without_none(changes))
+        return self._json(DictionaryTerm, expecting(request, if_match))
+
+    def delete_dictionary_term(
+        self, term_id: str, *, user_id: str | None = None, if_match: str | None = None
+    ) -> None:
+        """Delete a term, in effect at once."""
+        path = address("/api/v1/dictionary/{id}", id=term_id)
+        self._transport.send(expecting(exchange.delete(path, user_id=user_id), if_match))
+
+    # Rules
+
+    def list_rules(
+        self,
+        scope: Scope | None = None,
+        *,
+        user_id: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[ListedRule]:
+        """The rules of the organisation, or of a person, the newest first; those before the one with the id
+        `before`.
+        """
+        query = {"scope": scope, "user_id": user_id}
+        return self._list(ListedRule, "/api/v1/rules", before, limit, query)
+
+    def iterate_rules(self, scope: Scope | None = None, *, user_id: str | None = None) -> Stream[ListedRule]:
+        """All rules of the organisation, or of a person, the newest first, page by page."""
+        return self._iterate(ListedRule, "/api/v1/rules", {"scope": scope, "user_id": user_id})
+
+    def add_rule(self, rule: NewRule) -> ListedRule:
+        """Add a rule, in effect at once; to the organisation's rules for admins."""
+        return self._json(ListedRule, post("/api/v1/rules", rule))
+
+    def get_rule(self, rule_id: str, *, user_id: str | None = None) -> ListedRule:
+        """A rule of the organisation, or of a person."""
+        path = address("/api/v1/rules/{id}", id=rule_id)
+        return self._json(ListedRule, get(path, user_id=user_id))
+
+    def change_rule(self, rule_id: str, changes: RuleChanges, *, if_match: str | None = None) -> ListedRule:
+        """Change a rule, or turn it on or off; what is left out stays."""
+        path = address("/api/v1/rules/{id}", id=rule_id)
+        return self._json(ListedRule, expecting(exchange.patch(path, changes), if_match))
+
+    def delete_rule(self, rule_id: str, *, user_id: str | None = None, if_match: str | None = None) -> None:
+        """Delete a rule, in effect at once."""
+        path = address("/api/v1/rules/{id}", id=rule_id)
+        self._transport.send(expecting(exchange.delete(path, user_id=user_id), if_match))
+
+    def match_rules(self, message: MessageToMatch) -> RuleMatch:
+        """The first rule that fires for a message, what it proposes, and why. Nothing is stored."""
+        return self._json(RuleMatch, post("/api/v1/rules/match", message, is_repeatable=True))
+
+    def dry_run_rule(self, dry_run: DryRun) -> DryRunResult:
+        """Try a rule, stored or a draft, on the messages that a person had rewritten last."""
+        return self._json(DryRunResult, post("/api/v1/rules/dry-run", dry_run))
+
+    def list_rule_changes(
+        self,
+        scope: Scope | None = None,
+        *,
+        user_id: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[RecordedRuleChange]:
+        """Who changed which rule and how, the newest first; those before the one with the id `before`."""
+        query = {"scope": scope, "user_id": user_id}
+        return self._list(RecordedRuleChange, "/api/v1/rules/changes", before, limit, query)
+
+    def iterate_rule_changes(
+        self, scope: Scope | None = None, *, user_id: str | None = None
+    ) -> Stream[RecordedRuleChange]:
+        """All changes of rules, the newest first, page by page."""
+        query = {"scope": scope, "user_id": user_id}
+        return self._iterate(RecordedRuleChange, "/api/v1/rules/changes", query)
+
     # Experiments
 
-    def list_experiments(self, *, limit: int | None = None) -> list[ListedExperiment]:
-        """The newest experiments, the newest first."""
-        return self._json(list[ListedExperiment], get("/api/v1/experiments", limit=limit))
+    def list_experiments(
+        self, *, status: Sequence[Status] = (), before: str | None = None, limit: int | None = None
+    ) -> list[ListedExperiment]:
+        """Experiments with these statuses, the newest first; those before the one with the id `before`."""
+        query = {"status": list(status)}
+        return self._list(ListedExperiment, "/api/v1/experiments", before, limit, query)
+
+    def iterate_experiments(self, *, status: Sequence[Status] = ()) -> Stream[ListedExperiment]:
+        """All experiments with these statuses, the newest first, page by page."""
+        return self._iterate(ListedExperiment, "/api/v1/experiments", {"status": list(status)})
 
     def get_experiment(self, experiment_id: str) -> WholeExperiment:
         """An experiment with its plan and its decisions."""
@@ -511,9 +811,12 @@ class ToneBridge:
 
     # People, keys and consent
 
-    def login(self, email: str, password: str) -> Tokens:
-        """Sign in: the tokens of a new session. Give the access token to a client of its own (`token`)."""
-        return self._json(Tokens, post("/api/v1/auth/login", {"email": email, "password": password}))
+    def login(self, email: str, password: str, *, device: str | None = None) -> Tokens:
+        """Sign in: the tokens of a new session. Give the access token to a client of its own (`token`). By
+        `device`, such as "Firefox on Linux", the person recognises the session in their list.
+        """
+        body = {"email": email, "password": password, "device": device}
+        return self._json(Tokens, post("/api/v1/auth/login", body))
 
     def refresh_session(self, refresh_token: str) -> Tokens:
         """The next tokens of a session. It is not tried again: a refresh token that is used twice ends it."""
@@ -523,6 +826,22 @@ class ToneBridge:
         """End a session."""
         body = {"refresh_token": refresh_token}
         self._transport.send(post("/api/v1/auth/logout", body, is_repeatable=True))
+
+    def list_sessions(self, *, before: str | None = None, limit: int | None = None) -> list[ListedSession]:
+        """Where you are signed in, the newest first; for people with a session, as all of these three are."""
+        return self._list(ListedSession, "/api/v1/auth/sessions", before, limit)
+
+    def iterate_sessions(self) -> Stream[ListedSession]:
+        """All of your sessions, page by page."""
+        return self._iterate(ListedSession, "/api/v1/auth/sessions")
+
+    def end_session(self, session_id: str) -> None:
+        """End one of your sessions."""
+        self._transport.send(exchange.delete(address("/api/v1/auth/sessions/{id}", id=session_id)))
+
+    def end_other_sessions(self) -> EndedSessions:
+        """End all of your sessions but the one of this client, and say how many those were."""
+        return self._json(EndedSessions, exchange.delete("/api/v1/auth/sessions"))
 
     def get_me(self) -> Me:
         """The caller: name, organisation and role."""
@@ -540,9 +859,22 @@ class ToneBridge:
         body = {"email": email, "password": password, "name": name, "role": role}
         return self._json(MadeAccount, post("/api/v1/auth/register", body))
 
-    def list_accounts(self) -> list[ListedAccount]:
-        """All accounts of your organisation; for admins."""
-        return self._json(list[ListedAccount], get("/api/v1/accounts"))
+    def list_accounts(
+        self,
+        *,
+        role: Sequence[Role] = (),
+        q: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[ListedAccount]:
+        """Accounts of your organisation, the newest first: with these roles, with `q` in their address or
+        name, before the one with the id `before`; for admins.
+        """
+        return self._list(ListedAccount, "/api/v1/accounts", before, limit, {"role": list(role), "q": q})
+
+    def iterate_accounts(self, *, role: Sequence[Role] = (), q: str | None = None) -> Stream[ListedAccount]:
+        """All accounts with these roles, and with `q` in their address or name, page by page; for admins."""
+        return self._iterate(ListedAccount, "/api/v1/accounts", {"role": list(role), "q": q})
 
     def change_role(self, account_id: str, role: Role) -> None:
         """Give a person another role; for admins."""
@@ -552,17 +884,95 @@ class ToneBridge:
         """Remove an account; for admins."""
         self._transport.send(exchange.delete(address("/api/v1/accounts/{id}", id=account_id)))
 
-    def create_key(self, name: str, *, role: Role | None = None) -> MadeKey:
-        """Make an API key, which is shown only once; for admins."""
-        return self._json(MadeKey, post("/api/v1/keys", {"name": name, "role": role}))
+    def create_key(
+        self,
+        name: str,
+        *,
+        role: Role | None = None,
+        browser: bool | None = None,
+        origins: list[str] | None = None,
+        rewrites_a_day: int | None = None,
+    ) -> MadeKey:
+        """Make an API key, which is shown only once; for admins. With `browser` it is for web pages, where
+        everybody reads it, and `rewrites_a_day` is its quota (1,000 without). Without `origins` it has those
+        of the organisation.
+        """
+        body = {
+            "name": name,
+            "role": role,
+            "browser": browser,
+            "origins": origins,
+            "rewrites_a_day": rewrites_a_day,
+        }
+        return self._json(MadeKey, post("/api/v1/keys", body))
 
-    def list_keys(self) -> list[ListedKey]:
-        """All API keys, the newest first, without their secrets; for admins."""
-        return self._json(list[ListedKey], get("/api/v1/keys"))
+    def list_keys(
+        self,
+        *,
+        role: Sequence[Role] = (),
+        revoked: bool | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[ListedKey]:
+        """API keys, the newest first, without their secrets: with these roles, revoked or not, before the one
+        with the id `before`; for admins.
+        """
+        query = {"role": list(role), "revoked": revoked}
+        return self._list(ListedKey, "/api/v1/keys", before, limit, query)
+
+    def iterate_keys(self, *, role: Sequence[Role] = (), revoked: bool | None = None) -> Stream[ListedKey]:
+        """All API keys with these roles, revoked or not, page by page; for admins."""
+        return self._iterate(ListedKey, "/api/v1/keys", {"role": list(role), "revoked": revoked})
 
     def delete_key(self, key_id: str) -> None:
         """Revoke an API key; for admins."""
         self._transport.send(exchange.delete(address("/api/v1/keys/{id}", id=key_id)))
+
+    def list_key_changes(
+        self,
+        *,
+        action: Sequence[KeyAction] = (),
+        key_id: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[KeyChange]:
+        """Who made, changed and revoked keys, secrets and tokens, the newest first: changes of these kinds,
+        of an API key, before the one with the id `before`; for admins.
+        """
+        query = {"action": list(action), "key_id": key_id}
+        return self._list(KeyChange, "/api/v1/keys/changes", before, limit, query)
+
+    def iterate_key_changes(
+        self, *, action: Sequence[KeyAction] = (), key_id: str | None = None
+    ) -> Stream[KeyChange]:
+        """All changes of keys, secrets and tokens, the newest first, page by page; for admins."""
+        query = {"action": list(action), "key_id": key_id}
+        return self._iterate(KeyChange, "/api/v1/keys/changes", query)
+
+    def get_origins(self) -> list[str]:
+        """The origins of the web pages that may use your organisation's tokens and keys; for admins."""
+        read = self._json(Origins, get("/api/v1/origins"))
+        origins = exchange.TaggedList(read["origins"])
+        origins.tag = exchange.tag_of(read)
+        return origins
+
+    def put_origins(self, origins: list[str], *, if_match: str | None = None) -> None:
+        """Replace the origins of your organisation; for admins."""
+        self._transport.send(expecting(put("/api/v1/origins", origins=origins), if_match))
+
+    def get_key_origins(self, key_id: str) -> KeyOrigins:
+        """The origins of the web pages that may use a key; for admins."""
+        return self._json(KeyOrigins, get(address("/api/v1/keys/{id}/origins", id=key_id)))
+
+    def put_key_origins(self, key_id: str, origins: list[str] | None, *, if_match: str | None = None) -> None:
+        """Give a key a list of origins of its own, or with None that of the organisation; for admins."""
+        path = address("/api/v1/keys/{id}/origins", id=key_id)
+        self._transport.send(expecting(exchange.put_all(path, {"origins": origins}), if_match))
+
+    def put_key_quota(self, key_id: str, rewrites_a_day: int) -> None:
+        """Change the quota of a key for web pages, in rewrites a day (UTC); for admins."""
+        path = address("/api/v1/keys/{id}/quota", id=key_id)
+        self._transport.send(put(path, rewrites_a_day=rewrites_a_day))
 
     def create_request_secret(self, key_id: str) -> MadeRequestSecret:
         """Make a secret that signs requests with a key, which is shown only once; for admins. A key has two
@@ -570,10 +980,18 @@ class ToneBridge:
         """
         return self._json(MadeRequestSecret, post(address("/api/v1/keys/{id}/secrets", id=key_id)))
 
-    def list_request_secrets(self, key_id: str) -> list[ListedRequestSecret]:
-        """The secrets that sign requests with a key, without what they sign with; for admins."""
+    def list_request_secrets(
+        self, key_id: str, *, before: str | None = None, limit: int | None = None
+    ) -> list[ListedRequestSecret]:
+        """The secrets that sign requests with a key, the newest first, without what they sign with; those
+        before the one with the id `before`; for admins.
+        """
         path = address("/api/v1/keys/{id}/secrets", id=key_id)
-        return self._json(list[ListedRequestSecret], get(path))
+        return self._list(ListedRequestSecret, path, before, limit)
+
+    def iterate_request_secrets(self, key_id: str) -> Stream[ListedRequestSecret]:
+        """All secrets that sign requests with a key, page by page; for admins."""
+        return self._iterate(ListedRequestSecret, address("/api/v1/keys/{id}/secrets", id=key_id))
 
     def delete_request_secret(self, key_id: str, secret_id: str) -> None:
         """Revoke a secret that signs requests; for admins."""
@@ -591,6 +1009,27 @@ class ToneBridge:
         body = {"kid": kid, "algorithm": algorithm, "key": key, "role": role}
         return self._json(AddedSigningKey, post("/api/v1/signing-keys", body))
 
+    def list_signing_keys(
+        self,
+        *,
+        role: Sequence[Role] = (),
+        revoked: bool | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[ListedSigningKey]:
+        """Signing keys, the newest first, without what they sign with: with these roles, revoked or not,
+        before the one with the kid `before`; for admins.
+        """
+        query = {"role": list(role), "revoked": revoked}
+        return self._list(ListedSigningKey, "/api/v1/signing-keys", before, limit, query)
+
+    def iterate_signing_keys(
+        self, *, role: Sequence[Role] = (), revoked: bool | None = None
+    ) -> Stream[ListedSigningKey]:
+        """All signing keys with these roles, revoked or not, page by page; for admins."""
+        query = {"role": list(role), "revoked": revoked}
+        return self._iterate(ListedSigningKey, "/api/v1/signing-keys", query, "kid")
+
     def delete_signing_key(self, kid: str) -> None:
         """Revoke a signing key; for admins."""
         self._transport.send(exchange.delete(address("/api/v1/signing-keys/{kid}", kid=kid)))
@@ -603,22 +1042,93 @@ class ToneBridge:
         """Whether a person's feedback may train models."""
         return self._json(Consent, get("/api/v1/consent", user_id=user_id))
 
-    def put_consent(self, training: bool, *, user_id: str | None = None) -> Consent:
+    def put_consent(
+        self, training: bool, *, user_id: str | None = None, if_match: str | None = None
+    ) -> Consent:
         """Set whether a person's feedback may train models."""
-        return self._json(Consent, put("/api/v1/consent", training=training, user_id=user_id))
+        request = put("/api/v1/consent", training=training, user_id=user_id)
+        return self._json(Consent, expecting(request, if_match))
+
+    def request_erasure(self, *, user_id: str | None = None) -> Erasure:
+        """Erase everything that a person wrote, got and voted. It cannot be undone. While an erasure of the
+        person is not finished, this gives that one.
+        """
+        body = {"erase": "everything", "user_id": user_id}
+        return self._json(Erasure, post("/api/v1/erasures", body))
+
+    def list_erasures(
+        self, *, user_id: str | None = None, before: str | None = None, limit: int | None = None
+    ) -> list[Erasure]:
+        """A person's own erasures, the newest first: how far each is, and what it has removed."""
+        return self._list(Erasure, "/api/v1/erasures", before, limit, {"user_id": user_id})
+
+    def iterate_erasures(self, *, user_id: str | None = None) -> Stream[Erasure]:
+        """All of a person's own erasures, page by page."""
+        return self._iterate(Erasure, "/api/v1/erasures", {"user_id": user_id})
+
+    def get_preferences(self, *, user_id: str | None = None) -> Preferences:
+        """What a person prefers, for your program to preselect."""
+        return self._json(Preferences, get("/api/v1/preferences", user_id=user_id))
+
+    def put_preferences(
+        self,
+        *,
+        language: Literal["en", "ja"] | None = None,
+        transform_type: TransformType | None = None,
+        intensity: int | None = None,
+        tour_closed: bool | None = None,
+        user_id: str | None = None,
+        if_match: str | None = None,
+    ) -> Preferences:
+        """Replace what a person prefers: what is left out is no preference from now on."""
+        fields = {
+            "language": language,
+            "transform_type": transform_type,
+            "intensity": intensity,
+            "tour_closed": tour_closed,
+        }
+        request = put("/api/v1/preferences", **fields, user_id=user_id)
+        return self._json(Preferences, expecting(request, if_match))
+
+    # Feedback on the app itself
+
+    def give_app_feedback(
+        self, about: About, comment: str, *, may_answer: bool = False, user_id: str | None = None
+    ) -> AppFeedback:
+        """Say something about the app to the admins of the organisation; one a minute for each person."""
+        body = {"about": about, "comment": comment, "may_answer": may_answer, "user_id": user_id}
+        return self._json(AppFeedback, post("/api/v1/app-feedback", body))
+
+    def list_app_feedback(self, *, before: str | None = None, limit: int | None = None) -> list[AppFeedback]:
+        """What people said about the app, the newest first; that before the one with the id `before`. For
+        admins.
+        """
+        return self._list(AppFeedback, "/api/v1/app-feedback", before, limit)
+
+    def iterate_app_feedback(self) -> Stream[AppFeedback]:
+        """All that people said about the app, the newest first, page by page."""
+        return self._iterate(AppFeedback, "/api/v1/app-feedback")
+
+    def delete_app_feedback(self, feedback_id: str) -> None:
+        """Delete what a person said about the app."""
+        self._transport.send(exchange.delete(address("/api/v1/app-feedback/{id}", id=feedback_id)))
+
+    # The organisation
 
     def get_organisation(self) -> Terms:
         """Your organisation's decisions about training; for owners."""
         return self._json(Terms, get("/api/v1/organisation"))
 
     def put_organisation(
-        self, *, trains_across: bool | None = None, trains_by_default: bool | None = None
+        self,
+        *,
+        trains_across: bool | None = None,
+        trains_by_default: bool | None = None,
+        if_match: str | None = None,
     ) -> Terms:
         """Change your organisation's decisions about training; for owners."""
-        return self._json(
-            Terms,
-            put("/api/v1/organisation", trains_across=trains_across, trains_by_default=trains_by_default),
-        )
+        fields = {"trains_across": trains_across, "trains_by_default": trains_by_default}
+        return self._json(Terms, expecting(put("/api/v1/organisation", **fields), if_match))
 
     # Other forms of the API
 
@@ -694,8 +1204,31 @@ class ToneBridge:
 
     def _json(self, kind: type[T], request: Request) -> T:
         """The document of an answer; `kind` is for the type checker."""
-        document: T = json.loads(self._transport.send(request))
-        return document
+        body, tag = self._transport.fetch(request)
+        document: Any = json.loads(body)
+        if tag is not None and isinstance(document, dict):
+            document = exchange.TaggedDocument(document)
+            document.tag = tag
+        read: T = document
+        return read
+
+    def _list(
+        self,
+        kind: type[T],
+        path: str,
+        before: str | None,
+        limit: int | None,
+        query: Mapping[str, Any] = _NO_FILTER,
+    ) -> list[T]:
+        """A page of a list of documents of a kind. Fields of the query that say nothing are left out."""
+        given = {name: value for name, value in query.items() if value != []}
+        return self._json(list[T], get(path, **given, before=before, limit=limit))
+
+    def _iterate(
+        self, kind: type[T], path: str, query: Mapping[str, Any] = _NO_FILTER, id: str = "id"
+    ) -> Stream[T]:
+        """All documents of a list, page by page; the field `id` of the last one is where the next begins."""
+        return Stream(_read_pages(lambda before: self._list(kind, path, before, _PAGE, query), id))
 
     def _decide(self, experiment_id: str, action: str, key: str | None, **fields: Any) -> StoredDecision:
         path = address("/api/v1/experiments/{id}/", id=experiment_id) + action
@@ -735,12 +1268,36 @@ class ToneBridge:
                     yield json.loads(line)
 
 
-def _read_pages(read: Callable[[str | None], list[T]]) -> Generator[T, None, None]:
+def _select_answers(
+    transform_type: Sequence[TransformType],
+    since: datetime | None,
+    until: datetime | None,
+    q: str | None,
+    user_id: str | None,
+) -> dict[str, Any]:
+    return {
+        "transform_type": list(transform_type),
+        "since": since and since.isoformat(),
+        "until": until and until.isoformat(),
+        "q": q,
+        "user_id": user_id,
+    }
+
+
+def _select_batches(state: Sequence[State], since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    return {
+        "state": list(state),
+        "since": since and since.isoformat(),
+        "until": until and until.isoformat(),
+    }
+
+
+def _read_pages(read: Callable[[str | None], list[T]], id: str) -> Generator[T, None, None]:
     before: str | None = None
     while page := read(before):
         for row in page:
             yield row
-        before = page[-1]["id"]  # type: ignore[index]
+        before = page[-1][id]  # type: ignore[index]
 
 
 def _poll(read: Callable[[], T], is_ended: Callable[[T], bool], timeout_s: float | None, poll_s: float) -> T:

@@ -5,7 +5,7 @@ from time import sleep
 
 import httpx
 
-from tonebridge import errors
+from tonebridge import deprecations, errors
 from tonebridge.errors import NotFoundError, ToneBridgeError, UnreachableError
 from tonebridge.exchange import Credentials, Request
 from tonebridge.retries import Retries
@@ -22,15 +22,20 @@ class Transport:
 
     def send(self, request: Request) -> bytes:
         """The body of the answer to a request; ToneBridgeError."""
+        return (self.fetch(request))[0]
+
+    def fetch(self, request: Request) -> tuple[bytes, str | None]:
+        """As `send`, and the tag of the document."""
         attempts = self.retries.begin(request.is_repeatable)
         while True:
             try:
                 response = self.attempt(request)
-                return b"".join([piece for piece in self.read(request, response)])
+                body = b"".join([piece for piece in self.read(request, response)])
+                return body, response.headers.get("etag")
             except ToneBridgeError as error:
                 is_gone = isinstance(error, NotFoundError) and request.method == "DELETE"
                 if is_gone and attempts.may_be_done:
-                    return b""  # an attempt before this one has removed it, and its answer was lost
+                    return b"", None  # an attempt before this one has removed it, and its answer was lost
                 wait_s = attempts.wait_s(error)
             sleep(wait_s)
 
@@ -76,6 +81,7 @@ class Transport:
                 was_sent=not isinstance(error, _NOT_SENT),
                 request_id=request.id,
             ) from error
+        deprecations.warn(request.method, request.path, response.headers)
         if response.is_success:
             return response
         body = b"".join([piece for piece in self.read(request, response)])

@@ -20,7 +20,7 @@ async def test_an_error_before_the_first_event_is_raised_and_closing_twice_is_on
     async def make(_: Preview) -> bytes:
         raise UnavailableError("overloaded")
 
-    stream = Stream(make, lambda _: b"{}", Client(), 10, closed.append)
+    stream = Stream(make, lambda _: (500, b"{}"), Client(), 10, closed.append)
     with pytest.raises(UnavailableError):
         await stream.begin()
     await stream.close()
@@ -37,7 +37,7 @@ async def test_a_slow_reader_gets_fewer_and_longer_pieces() -> None:
         await more.wait()
         return b'{"transformed_text":"0123456789"}'
 
-    stream = Stream(make, lambda _: b"{}", Client(), 10, lambda _: None)
+    stream = Stream(make, lambda _: (500, b"{}"), Client(), 10, lambda _: None)
     await stream.begin()
     more.set()
     pieces = [await stream.read() for _ in range(3)]
