@@ -1,14 +1,14 @@
 """Waiting for what happens in another process, thread or task.
 
-A test waits for a condition and never for a time, because no test knows how fast its machine is. The one limit here is
-far above what any condition takes, so only a condition that never comes true reaches it.
+A test waits for a condition and never for a time, because no test knows how fast its machine is. The one
+limit here is far above what any condition takes, so only a condition that never becomes true reaches it.
 """
 
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -31,10 +31,10 @@ def until(condition: Callable[[], T], describe: Callable[[], object] = str) -> T
         if value := condition():
             return value
         time.sleep(PAUSE_S)
-    raise AssertionError(_error(condition, describe))
+    raise AssertionError(f"still false after {ATTEMPTS} attempts: {describe()}")
 
 
-async def until_async(condition: Callable[[], T | Awaitable[T]], describe: Callable[[], object] = str) -> T:
+async def until_async(condition: Callable[[], object], describe: Callable[[], object] = str) -> Any:
     """As `until`, without blocking the event loop. The condition may be a coroutine function."""
     for _ in range(ATTEMPTS):
         value = condition()
@@ -43,8 +43,4 @@ async def until_async(condition: Callable[[], T | Awaitable[T]], describe: Calla
         if value:
             return value
         await asyncio.sleep(PAUSE_S)
-    raise AssertionError(_error(condition, describe))
-
-
-def _error(condition: Callable[[], object], describe: Callable[[], object]) -> str:
-    return f"still false after {ATTEMPTS * PAUSE_S:.0f} s: {inspect.getsource(condition).strip()}\n{describe()}"
+    raise AssertionError(f"still false after {ATTEMPTS} attempts: {describe()}")
