@@ -36,8 +36,8 @@ def engine(url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(gateway_url(url))
-    await pool.open(wait=True)
+    pool = database.online_pool(gateway_url(url), timeout_s=60)
+    await pool.open(wait=True, timeout=60)
     yield pool
     await pool.close()
 
@@ -92,7 +92,7 @@ async def test_a_request_is_stored_once_with_requester_action_and_reasons_and_no
         listening.execute(f'LISTEN "{decisions.CHANNEL}"')
         assert not decisions.is_any_open(listening)
         decision_id = await ask(pool, request)
-        assert [notice.payload for notice in listening.notifies(timeout=5, stop_after=1)] == [
+        assert [notice.payload for notice in listening.notifies(timeout=60, stop_after=1)] == [
             str(decision_id)
         ]
         assert decisions.is_any_open(listening)

@@ -99,7 +99,7 @@ import sys
 from models import chat
 from models.chat import Chat
 from models.endpoint import Answer, Endpoint, Question
-[answer] = Chat(Endpoint(base_url=sys.argv[1], model="m")).ask([Question("", "Hello", 5)])
+[answer] = Chat(Endpoint(base_url=sys.argv[1], model="m", timeout_s=60)).ask([Question("", "Hello", 5)])
 assert isinstance(answer, Answer), answer
 from langchain_core.tracers.langchain import wait_for_all_tracers
 wait_for_all_tracers()

@@ -81,7 +81,7 @@ def test_a_folder_says_how_the_model_is_served(write):
 
 def test_the_digest_is_of_the_model_its_weights_and_its_settings(endpoint, tmp_path):
     def digest(name="m", **changes):
-        model = Llm(endpoint=Endpoint(base_url=endpoint.url, model=name), **changes)
+        model = Llm(endpoint=Endpoint(base_url=endpoint.url, model=name, timeout_s=60), **changes)
         return llm.write(model, ("en",), tmp_path / "version")
 
     assert digest() == digest()

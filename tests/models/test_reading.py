@@ -84,7 +84,7 @@ def test_a_teachers_first_drafts_are_read_under_the_name_that_validity_asks_for(
     config: ReadingConfig, tmp_path: Path
 ):
     with endpoints.serve(lambda turn: f"Could you? {turn.splitlines()[1]}") as fake:
-        connection = {"base_url": fake.url, "model": "large"}
+        connection = {"base_url": fake.url, "model": "large", "timeout_s": 60}
         file = tmp_path / "teacher.yaml"
         fields = {"teacher": {**connection, "licence": "any"}, "judge": connection, "own_judge": True}
         file.write_text(json.dumps({**fields, "out": str(tmp_path / "snapshots")}))

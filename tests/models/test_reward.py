@@ -25,6 +25,7 @@ def rows(*rewrites, text="Fix PAY-7 today."):
     ]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_it_learns_what_people_chose_and_its_folder_stands_alone(config, tiny_base):
     result = reward.main(config)
     assert (result.train_pairs, result.validation_pairs) == (15, 5)
@@ -55,6 +56,7 @@ def test_another_adapter_is_another_run(config, adapter):
     assert reward.main(short).digest != first.digest
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_reward_does_not_depend_on_its_company(tiny_base, tiny_texts):
     tokens = reward.load_tokens(tiny_base)
     model = reward.RewardModel(reward.untrained(tiny_base, None, tokens, seed=0), tokens)

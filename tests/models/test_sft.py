@@ -64,6 +64,7 @@ def test_training_lowers_the_held_out_loss_and_writes_a_whole_model(config):
     assert (config.out / "loss.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path):
     long = config.model_copy(update={"steps": 120, "checkpoint_every_steps": 20, "evaluate_every_steps": 60})
@@ -165,6 +166,7 @@ def test_in_the_form_of_scripts_the_model_learns_the_edits_that_make_the_rewrite
         assert written.apply(row.text, row.rewrite) == rewrites[row.text, row.intensity]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_held_out_losses_are_those_of_training_and_pair_two_runs_by_message(config, tmp_path):
     lora = config.model_copy(update={"lora_rank": 4, "masks": False, "validation_rows": 1, "steps": 10})
     result = main(lora)

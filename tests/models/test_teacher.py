@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections import Counter
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from tests.teachers import (
     rewrite,
     write_labels,
 )
+from tests.waiting import until
 
 ANN, BOB = uuid.UUID(int=1), uuid.UUID(int=2)
 
@@ -325,10 +325,13 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(configure, endpoint):
 
     endpoint.answer = stop_after_eleven
     run = subprocess.Popen([sys.executable, "-c", SCRIPT, config.model_dump_json()])
+
+    def has_asked():
+        assert run.poll() is None, "the run has ended"
+        return len(endpoint.requests) >= 12
+
     try:
-        while len(endpoint.requests) < 12:
-            assert run.poll() is None, "the run has ended"
-            time.sleep(0.05)
+        until(has_asked)
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()

@@ -128,6 +128,7 @@ def test_most_references_move_more_than_a_copy_on_the_held_out_set():
     assert mean(beats) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("unit", ["a", "a ", "(", "_", "1.", ": ", "\n", "a'", "please "])
 def test_a_model_that_repeats_itself_is_scored_at_once(unit):

@@ -102,6 +102,7 @@ def lora(sft_fields):
     return SftConfig(**sft_fields)
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_checkpointed_activations_give_the_same_training(lora, tmp_path):
     plain = sft.main(lora)

@@ -15,7 +15,7 @@ import pytest
 import configs
 from configs.settings import Settings
 from models.endpoint import ChatError
-from pipelines import replay
+from pipelines import replay, shadow
 from tests import endpoints
 from tests.endpoints import FakeEndpoint, completion
 from tests.traffic import release_champion
@@ -46,9 +46,12 @@ def run(
     monkeypatch.setenv("TONEBRIDGE_CHAMPION", str(shipped_champion))
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("FAKE_API_KEY", "wrong")
+    monkeypatch.setattr(shadow, "ANSWER_TIMEOUT_S", 600)  # on a busy machine, too, no answer is too late
 
     def execute(**fields: Any) -> dict[str, Any]:
         config = tmp_path / "mine.yaml"
+        endpoint = {"base_url": vendor.url, "model": "m", "key_variable": "FAKE_API_KEY"}
+        endpoint |= {"retries": 0, "timeout_s": 60}
         endpoint = {"base_url": vendor.url, "model": "m", "key_variable": "FAKE_API_KEY", "retries": 0}
         config.write_text(f"endpoint: {endpoint | fields}")
         monkeypatch.setenv("LLM_CONFIG", str(config))

@@ -3,6 +3,7 @@ runs without Prefect's server, which it does not need; tests/test_loop.py has on
 """
 
 import asyncio
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,7 @@ def installation(
             patch.setenv(name, value)
         patch.setattr(carry_out, "make_servable", make_servable.fn)
         patch.setattr(carry_out, "make_champion", make_champion.fn)
+        patch.setattr(shadow, "run", functools.partial(shadow.run, answer_timeout_s=60.0))
         yield settings
 
 
@@ -108,8 +110,8 @@ def ask(installation: Settings) -> Callable[..., Any]:
 
     def call(function: Callable[..., Any], *arguments: Any) -> Any:
         async def do() -> Any:
-            pool: AsyncConnectionPool = database.online_pool(gateway_url(url))
-            await pool.open(wait=True)
+            pool: AsyncConnectionPool = database.online_pool(gateway_url(url), timeout_s=60)
+            await pool.open(wait=True, timeout=60)
             try:
                 async with pool.connection() as connection:
                     return await function(connection, *arguments)

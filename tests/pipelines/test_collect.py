@@ -46,7 +46,8 @@ def vote(
     kind = list(TransformType)[(who + number) % 7]
     user = uuid.uuid5(organisation, str(who))
     session.merge(User(id=user, organisation_id=organisation, key_id="k1"))
-    texts = random.sample([f"Could you {who} {number}?", f"Would you kindly {who} {number}?"], 2)
+    texts = [f"Could you {who} {number}?", f"Would you kindly {who} {number}?"]
+    random.Random(3 * who + number).shuffle(texts)
     outputs = [
         Output(
             id=new_id(),

@@ -1,4 +1,4 @@
-"""The first release of an installation, with a real stack."""
+"""The first release of an installation, with a real stack. Each test goes on where the last one ended."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from tests.ports import with_own_ports
 from tests.taggers import make_pair, thanked, write_pairs
 from tests.test_loop import training, write_corpus
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 KEY = identities.generate_key()
 MESSAGE = "fix the login page before Monday, you broke it again. why is nobody on this?"

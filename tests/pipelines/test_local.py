@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from pipelines.local import (
     with_free_ports,
 )
 from tests import ports
+from tests.waiting import until
 
 HOLDER = """
 import signal, sys
@@ -41,7 +41,6 @@ with servers(Settings(state=Path(sys.argv[1]), database_url=None, redis_url=None
     print(local.database_url, local.redis_url, flush=True)
     sys.stdin.read()  # until this process is stopped, or the test's process ends
 """
-GENEROUS_S = 60.0  # other programs may use this machine, too
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -56,15 +55,6 @@ def processes_of(folder: Path) -> list[psutil.Process]:
         ):
             processes.append(process)
     return processes
-
-
-def wait_until(condition, timeout_s: float = GENEROUS_S) -> bool:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.fixture
@@ -83,14 +73,16 @@ def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_holder_leaves_no_process(holder: tuple, tmp_path: Path, number: signal.Signals) -> None:  # type: ignore[type-arg]
     assert processes_of(tmp_path)
     holder[0].send_signal(number)
-    holder[0].wait(GENEROUS_S)
-    assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
+    holder[0].wait()
+    until(lambda: not processes_of(tmp_path), lambda: processes_of(tmp_path))
 
 
+@pytest.mark.slow
 def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple, tmp_path: Path) -> None:  # type: ignore[type-arg]
     process, addresses = holder
     database_url, redis_url = addresses.split()
@@ -103,7 +95,7 @@ def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple
         assert (settings.database_url, settings.redis_url) == (database_url, redis_url)
         with psycopg.connect(database_url) as connection:
             assert connection.execute("SELECT name FROM organisations").fetchall() == [("kept",)]
-    assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
+    until(lambda: not processes_of(tmp_path), lambda: processes_of(tmp_path))
 
 
 def test_servers_of_the_settings_are_used_and_not_stopped(settings: Settings) -> None:
@@ -139,27 +131,26 @@ def test_a_child_that_ends_is_reported_with_the_end_of_its_log(tmp_path: Path) -
     process = Process(
         "broken", [sys.executable, "-c", "raise SystemExit('no such model')"], os.environ, tmp_path / "log"
     )
-    assert wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
     with pytest.raises(ProcessEndedError, match=r"broken ended with code 1(.|\n)*no such model"):
         process.check()
     process.stop()
 
 
 def test_stop_leaves_no_grandchild(tmp_path: Path) -> None:
-    script = "import subprocess; subprocess.run(['sleep', '61.5'])"
+    script = "import subprocess; subprocess.run(['sleep', '600'])"
     process = Process("parent", [sys.executable, "-c", script], os.environ, tmp_path / "log")
-    assert wait_until(lambda: psutil.Process(process.pid).children())
-    grandchild = psutil.Process(process.pid).children()[0]
+    [grandchild] = until(lambda: psutil.Process(process.pid).children())
     process.stop(timeout_s=0.2)
-    assert wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent's death signal is Linux's")
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import os, sys, time; from pathlib import Path; from pipelines.local import Process;"
-        "p = Process('child', ['sleep', '62.5'], os.environ, Path(sys.argv[1]) / 'log');"
-        "print(p.pid, flush=True); time.sleep(60)"
+        "p = Process('child', ['sleep', '600'], os.environ, Path(sys.argv[1]) / 'log');"
+        "print(p.pid, flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
@@ -167,7 +158,7 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    assert wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_next_free_port_is_taken() -> None:
@@ -184,6 +175,7 @@ def test_no_two_servers_get_the_same_port(local: Settings) -> None:
     assert len({getattr(settings, name) for name in ports.NAMES}) == len(ports.NAMES)
 
 
+@pytest.mark.slow
 def test_processes_start_again_on_other_ports_when_a_program_takes_one_first(local: Settings) -> None:
     tried: list[int] = []
 

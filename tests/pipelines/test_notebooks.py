@@ -1,6 +1,7 @@
 """Notebooks: their form, their pages, and that they run."""
 
 import ast
+import contextlib
 import os
 import re
 import subprocess
@@ -14,10 +15,11 @@ import pytest
 import configs
 from pipelines import notebooks
 from pipelines.notebooks import NotebookError
+from tests.waiting import until
 
 FILES = notebooks.find()
 _MOST_LINES = 150
-_TRAIN = ("03_training", "04_reward", "07_own_model")  # for minutes
+_LONG = ("00_quickstart", "01_feedback", "03_training", "04_reward", "07_own_model")  # they take minutes
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,13 @@ def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
         notebooks.find(["77"])
 
 
+def answers(address: str) -> bool:
+    with contextlib.suppress(httpx.ConnectError):
+        httpx.get(address, timeout=60)
+        return True
+    return False
+
+
 @pytest.mark.slow
 def test_jupyterlab_opens_a_python_file_as_a_notebook(tmp_path: Path) -> None:
     options = ["--no-browser", "--ServerApp.port=0", "--IdentityProvider.token=t0k3n"]
@@ -99,12 +108,13 @@ def test_jupyterlab_opens_a_python_file_as_a_notebook(tmp_path: Path) -> None:
                 match[0] for line in lab.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/", line))
             )
             headers = {"Authorization": "token t0k3n"}
+            until(lambda: answers(address), lambda: "JupyterLab has said its address, and does not listen")
             settings = f"{address}lab/api/settings/@jupyterlab/docmanager-extension:plugin"
-            schema = httpx.get(settings, headers=headers).json()["schema"]
+            schema = httpx.get(settings, headers=headers, timeout=60).json()["schema"]
             contents = httpx.get(
-                f"{address}api/contents/00_quickstart.py?type=notebook", headers=headers
+                f"{address}api/contents/00_quickstart.py?type=notebook", headers=headers, timeout=60
             ).json()
-            refused = httpx.get(f"{address}api/contents")
+            refused = httpx.get(f"{address}api/contents", timeout=60)
         finally:
             lab.terminate()
     assert schema["properties"]["defaultViewers"]["default"]["python"] == "Jupytext Notebook"
@@ -116,7 +126,7 @@ def test_jupyterlab_opens_a_python_file_as_a_notebook(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(file, marks=pytest.mark.long if file.stem in _TRAIN else ()) for file in FILES],
+    [pytest.param(file, marks=pytest.mark.long if file.stem in _LONG else ()) for file in FILES],
     ids=lambda file: file.stem,
 )
 def test_a_notebook_runs_in_jupyter(file: Path, environment: dict[str, str]) -> None:

@@ -110,6 +110,7 @@ def artifacts(client, run_id):
     return {item.path for item in client.list_artifacts(run_id)}
 
 
+@pytest.mark.slow
 def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(config, unbroken, tmp_path):
     result, settings = unbroken
     trials = result.study.trials
@@ -220,6 +221,7 @@ def test_what_the_stage_cannot_search_is_refused_before_the_first_trial(config, 
     assert not settings.state.exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
     """At a rate of 1e20 the losses are soon no numbers."""
     wild = changed(config, search={"learning_rate": {"choices": [5e-3, 1e20]}}, random_trials=4)
@@ -246,6 +248,7 @@ def test_a_search_without_a_complete_trial_says_so(config, settings):
     assert all("eval_loss is" in cell for cell in tune.build_table(result.study).columns[-1].cells)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_worse_than_the_others_is_stopped(config, settings):
     hopeless = {"learning_rate": {"choices": [5e-3, 1e-7]}}
     pruning = changed(config, search=hopeless, random_trials=1, trials=3, seed=5, prune_by="eval_loss")

@@ -39,6 +39,7 @@ def write_snapshot(settings, name, pairs):
     return shards.write(settings.state / "data" / "snapshots" / name, pairs)
 
 
+@pytest.mark.slow
 def test_without_an_installation_a_small_one_learns_from_simulated_people_once(settings):
     audited = audited_reward.load(settings, most_pairs=50, layers=1, steps=2)
     assert "simulated people" in audited.origin

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +55,9 @@ SMALL = SampleConfig(
     experiment_week=1,
     plan=("ramp=[1.0]", "window_hours=24", "shadow_messages=0"),
 )
-UNTIL = midnight(datetime.now(UTC)) - timedelta(days=1)
+TODAY = midnight(datetime.now(UTC))
+# The last Friday before today: people write on working days, so samples of other days have other repetitions.
+UNTIL = TODAY - timedelta(days=(TODAY.weekday() - 4) % 7 or 7)
 # Opens the sample, and prints the number of answers.
 OPENER = """
 import sys
@@ -66,19 +67,24 @@ settings = sample.open_settings(sample.SampleConfig.model_validate_json(sys.argv
 with psycopg.connect(settings.database_url) as connection:
     print(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
 """
-# Fills the sample in a state folder.
+# Fills the sample in a state folder, and stops before the new database gets the name of the sample.
 FILLER = """
 import sys
 from pathlib import Path
 from datetime import datetime
 from configs.settings import Settings
-from simulation import sample
+from simulation import sample, sample_fill
+fill = sample_fill.fill
+def fill_and_stop(*arguments):
+    fill(*arguments)
+    print("filled", flush=True)
+    sys.stdin.read()
+sample_fill.fill = fill_and_stop
 settings = Settings(state=Path(sys.argv[1]), database_url=None)
 config = sample.SampleConfig.model_validate_json(sys.argv[2])
-with sample.opened_sample(settings, config, datetime.fromisoformat(sys.argv[3])):
-    print("filled")
+with sample.opened_sample(settings, config, datetime.fromisoformat(sys.argv[3]), progress=False):
+    pass
 """
-GENEROUS_S = 120.0  # other programs may use this machine, too
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +96,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(state: Path) -> Iterator[Settings]:
     """A sample whose first fill was killed."""
     arguments = [str(state), SMALL.model_dump_json(), UNTIL.isoformat()]
-    with subprocess.Popen([sys.executable, "-c", FILLER, *arguments], stdout=subprocess.PIPE) as filler:
-        folder = state / "sample" / "postgres"
-        while not (half_filled := find_databases(folder)) and filler.poll() is None:
-            time.sleep(0.02)
+    command = [sys.executable, "-c", FILLER, *arguments]
+    folder = state / "sample" / "postgres"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as filler:
+        assert filler.stdout is not None
+        assert filler.stdout.readline() == "filled\n"
+        assert find_databases(folder) == {"sample_filling"}
         filler.kill()
-    assert half_filled == {"sample_filling"}
     wanted = Settings(state=state, artifacts=state / "artifacts", database_url=None)
     with sample.opened_sample(wanted, SMALL, UNTIL, progress=False) as opened:
         yield opened
@@ -134,6 +141,7 @@ def read_experiment(session: Session) -> Experiment:
 # --- opening it ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fill_that_was_killed_starts_again(settings: Settings, filled: Engine) -> None:
     assert find_databases(settings.state / "postgres") == {"sample"}
     with Session(filled) as session:
@@ -153,7 +161,6 @@ def test_another_process_uses_the_server_and_leaves_it_running(
         capture_output=True,
         text=True,
         check=True,
-        timeout=GENEROUS_S,
     )
     sentence, count = result.stdout.splitlines()
     assert "has stopped (`make up` starts it)" in sentence
@@ -191,6 +198,7 @@ def test_a_named_database_comes_first_and_has_to_answer(
 # --- its rows ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_config_and_end_give_the_same_rows(
     settings: Settings, filled: Engine, new_database: Callable[..., str]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import configs
@@ -231,6 +231,7 @@ def test_corrections_read_as_people_write() -> None:
     )
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(list(TransformType)), st.integers(0, 3), st.text(max_size=300), st.text(max_size=300))
 def test_any_text_can_be_liked_and_corrected(
     kind: TransformType, intensity: int, text: str, rewrite: str

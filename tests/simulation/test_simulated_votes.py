@@ -1,5 +1,6 @@
 """People vote on what a version writes, without servers."""
 
+import pytest
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -10,6 +11,7 @@ from simulation import simulated_votes
 from simulation.simulated_votes import VotesConfig
 
 
+@pytest.mark.slow
 def test_the_same_people_vote_the_same_on_the_same_version(tiny_version, tmp_path):
     first, second, strangers = (
         # The tiny model babbles, and of two such texts most people choose neither: pairs need many people.

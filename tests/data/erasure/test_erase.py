@@ -61,6 +61,7 @@ from data.traffic.receipts import Receipt
 from data.traffic.routing import Routing
 from tests import snapshots
 from tests.logins import gateway_url
+from tests.waiting import until
 
 RARE = "quagmire-zx81-rutabaga"
 
@@ -140,7 +141,7 @@ class World:
         return CACHE_PREFIX + name
 
     def receipt(
-        self, name: str, output: uuid.UUID, comparison: uuid.UUID | None = None, ago_s: int = 5
+        self, name: str, output: uuid.UUID, comparison: uuid.UUID | None = None, ago_s: int = 3600
     ) -> Receipt:
         return Receipt(
             output,
@@ -766,9 +767,12 @@ def test_a_training_that_runs_is_waited_for(world: World) -> None:
         assert may_train
         erasing = threading.Thread(target=world.erase, args=("ann", lines.append))
         erasing.start()
-        while not any(line.startswith("training") for line in lines):
+
+        def is_waiting() -> bool:
             assert erasing.is_alive()
-            time.sleep(0.01)
+            return any(line.startswith("training") for line in lines)
+
+        until(is_waiting)
         time.sleep(0.2)
         assert folder.exists()
         version = version_name()
@@ -903,8 +907,8 @@ async def test_feedback_that_comes_later_is_refused_and_new_receipts_are_not(
     world: World, own_url: str
 ) -> None:
     named = lived(world)
-    pool = database.online_pool(gateway_url(own_url))
-    await pool.open(wait=True)
+    pool = database.online_pool(gateway_url(own_url), timeout_s=60)
+    await pool.open(wait=True, timeout=60)
     up = Thumb(receipt="r", kind="thumb", up=True)
     async with pool.connection() as connection:
         await asyncio.to_thread(erase, world.settings, world.engine, world.person("ann"))
@@ -962,10 +966,9 @@ def test_outputs_that_nothing_points_at_leave_when_answers_have(world: World) ->
 
 def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
     named = lived(world)
-    time.sleep(0.01)
+    early, day, complete_at = new_id(), user_day(world, "ann"), datetime.now(UTC)
     world.erase("ann")
     time.sleep(0.01)  # an id knows its millisecond only, which would be that of the end
-    early = uuid.UUID(int=(int(time.time() * 1000) - 5000) << 80 | 7 << 76 | 2 << 62 | 9)
     with Session(world.engine) as session, session.begin():
         for answer_id in (early, new_id()):
             session.add(
@@ -981,7 +984,7 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
                     total_ms=1.0,
                 )
             )
-        session.add(user_day(world, "ann"))
+        session.add(day)
         experiment = session.scalars(
             select(CountedVoter.experiment_id).where(CountedVoter.user_id == world.user("bob")).distinct()
         ).one()
@@ -991,7 +994,7 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
                 challenger="b",
                 opponent="a",
                 user_id=world.user("ann"),
-                complete_at=datetime.now(UTC) - timedelta(seconds=5),
+                complete_at=complete_at,
                 message_ids=[],
                 wins=[],
                 ties=0,

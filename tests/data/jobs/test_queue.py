@@ -20,7 +20,7 @@ from tests.gateways import an_organisation
 from tests.logins import gateway_url
 
 CAPS = {"free": 2, "scale": 1000}
-LEASE_S = 60.0
+LEASE_S = 3600.0
 
 
 class Queue(NamedTuple):

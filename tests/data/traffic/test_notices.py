@@ -118,8 +118,8 @@ async def test_answers_are_announced_only_for_people_who_are_watched(
         for person in (watched, unwatched, no_longer)
     ]
     async with pool.connection() as connection:
-        await notices.watch(connection, [watched.id], 60)
-        await notices.watch(connection, [watched.id], -60)  # the later end holds
+        await notices.watch(connection, [watched.id], 3600)
+        await notices.watch(connection, [watched.id], -3600)  # the later end holds
         await notices.watch(connection, [no_longer.id], -1)
         async with connection.transaction():
             await answers.store(connection, rows, quotas={})

@@ -164,6 +164,7 @@ def test_any_text_is_accepted(message: str) -> None:
         script.apply(message, [edit])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

@@ -36,6 +36,7 @@ def test_the_cuts_of_parts_are_those_of_the_message() -> None:
     assert "".join(piece.joint + piece.mark + piece.text for piece in pieces) == message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [", ", "a, ", " - ", "( ) ", "because ", "a because "])
 def test_twice_the_length_takes_about_twice_the_work(piece: str) -> None:
     assert growth(lambda text: [*cuts._places(text)], piece) < 9

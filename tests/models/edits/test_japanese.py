@@ -340,6 +340,7 @@ _HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", _HOSTILE)
 def test_work_grows_in_proportion_to_hostile_text(piece):
     def rewrite(message: str) -> None:

@@ -52,6 +52,7 @@ def test_a_sentence_with_a_verb_is_no_heading() -> None:
     assert [point.role for point in points.read(split, 18)] == [S, S]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     ["if it is, ", "when you go, lock the door, ", "and still not sure ", "1. ", "it, ", "two: a, and b, "],

@@ -294,4 +294,8 @@ def test_a_long_sentence_is_cut_at_commas_between_requirements() -> None:
     ]
     short = "We need a shelf, two hooks, a lamp and some paint."
     assert requirements.split_lists(short) == segments.split(short)
+
+
+@pytest.mark.slow
+def test_the_work_on_lists_grows_with_the_length() -> None:
     assert growth(requirements.split_lists, "a needed thing, ") < 9

@@ -219,6 +219,7 @@ def test_the_list_of_rules_is_closed(proposals: dict[str, list[Edit]]) -> None:
     assert len(shorten.RULES) <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

@@ -194,6 +194,7 @@ def test_each_level_changes_more_than_the_one_below_on_most_blunt_messages():
     ) > 0.75 * len(blunt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

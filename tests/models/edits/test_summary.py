@@ -230,6 +230,7 @@ def test_a_message_of_very_many_parts_is_returned() -> None:
     assert summarized("I had tea. " * 300, light="tea", intensity=3) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["a-", "the a ", "it ", "A. ", "that is ", "'", "x.", "the others ", "   ", "in the a and it "]
 )

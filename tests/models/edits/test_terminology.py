@@ -362,6 +362,7 @@ def test_most_messages_with_terms_of_a_field_get_an_explanation() -> None:
     assert sum(bool(terminology.propose(text)) for text in texts) / len(texts) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

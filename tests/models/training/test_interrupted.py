@@ -190,6 +190,7 @@ def assert_same_weights(first, second):
         torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sft", "sft on four bits", "reward", "dpo", "kto", "grpo"])
 def test_a_killed_run_goes_on_with_the_same_batches_and_the_same_curve(name, stages, unbroken, tmp_path):
     stage, whole = stages[name], unbroken(name)
@@ -250,6 +251,7 @@ def fits_only(rows_of_a_batch, since_step):
     return fails
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "since_step", "from_step"),
     [("sft", 1, 0), ("sft", 6, 4), ("reward", 6, 4), ("dpo", 6, 4), ("grpo", 6, 4)],

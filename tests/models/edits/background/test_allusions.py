@@ -102,6 +102,7 @@ def test_until_further_notice_is_not_repeated() -> None:
     assert "until when" not in rewrite("No seeded loaves until further notice, the mill is closed.", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit", ["after the ", "because of the thing with ", "what we said ", "like they said"]
 )

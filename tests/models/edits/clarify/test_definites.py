@@ -37,6 +37,7 @@ def test_a_noun_that_is_known_or_was_named_gets_none(message: str) -> None:
     assert named(message) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["the tree ", "in that size, ", "the ", "the trees."])
 def test_the_work_grows_with_the_length_of_a_hostile_text(piece: str) -> None:
     assert growth(named, piece) < 9

@@ -89,6 +89,7 @@ def test_what_somebody_else_does_is_no_request():
     assert "お願い" not in _structure("新幹線は予約しました。現地では渡辺さんが迎えに来てくれます。")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["aは1、", "名前を聞いて、終わったら", "予算は1万円以内で、", "いつ頃いただけます"]
 )

@@ -73,6 +73,7 @@ def test_an_invitation_to_ask_becomes_the_contact():
     assert _summarize(message, 1).endswith("不明点は総務の石井まで。")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["見ましたが", "について共有です。", "何か気になることがあれば、", "確認したところ、"]
 )

@@ -85,6 +85,7 @@ def test_a_sentence_that_would_say_something_else_stays(message: str) -> None:
     assert written(message, 2).replace("n't", " not") == message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [

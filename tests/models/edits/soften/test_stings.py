@@ -122,6 +122,7 @@ def test_an_idiom_without_information_goes():
         assert idiom[:-1] not in rewrite(f"{kept} {idiom}", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["a, and b ", "is it, or ", "x; y ", "no? ", "like a like b ", "as you as last year, "]
 )
