@@ -1,6 +1,5 @@
 """A gateway in the test's own process, over the real servers, and people who may ask it."""
 
-import asyncio
 import dataclasses
 import threading
 import time
@@ -28,16 +27,33 @@ from data.traffic.routing import Routing
 from serving.gateway import parts, problems
 from serving.gateway.app import create_app
 from serving.gateway.online.front import Front
+from serving.gateway.rate import Limiter
 from tests.logins import as_gateway
+from tests.waiting import until
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 ONLY_A_CHAMPION = Routing(champion=CHAMPION)
+PATIENT_S = 60.0  # for what a busy machine does late
 
 
 def publish(engine: Engine, routed: Routing) -> int:
     """Put a routing into force; the number of its epoch."""
     with Session(engine) as session, session.begin():
         return routing.publish(session, routed, "a test")
+
+
+def patient(settings: Settings) -> Settings:
+    """The settings of a gateway's process. Unless they say how long it waits for Redis, it waits as long as a
+    busy machine takes.
+    """
+    named = {"redis_timeout_s": PATIENT_S} if "redis_timeout_s" not in settings.model_fields_set else {}
+    return as_gateway(settings).model_copy(update=named)
+
+
+def stop_refills(limiter: Limiter) -> None:
+    """Let buckets hardly refill: a slow machine is admitted no more requests than a fast one."""
+    slow = {name: plan.model_copy(update={"requests_per_s": 0.001}) for name, plan in limiter._plans.items()}
+    limiter._plans = slow
 
 
 async def read_what_is_in_force(app: FastAPI) -> None:
@@ -64,7 +80,7 @@ async def in_process(
 ) -> AsyncIterator[Any]:
     """The gateway's front, with a champion released; `client` asks it."""
     publish(engine, routed)
-    front = create_app(as_gateway(settings))
+    front = create_app(patient(settings))
     async with running(front):
         yield front
 
@@ -106,14 +122,15 @@ async def renew(app: FastAPI) -> None:
 @contextmanager
 def listening(settings: Settings) -> Iterator[str]:
     """A gateway that listens, in a thread: its address."""
-    app = create_app(as_gateway(settings))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    app = create_app(patient(settings))
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_keep_alive=600
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.05)
     try:
+        until(lambda: server.started or not thread.is_alive())
         assert server.started
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
@@ -121,23 +138,11 @@ def listening(settings: Settings) -> Iterator[str]:
         thread.join()
 
 
-class _Retrying(httpx.ASGITransport):
-    """Repeats requests that the gateway sheds because its event loop is late, as on a busy machine."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        for _ in range(30):
-            response = await super().handle_async_request(request)
-            if response.status_code != 503 or b"more to do than it can" not in await response.aread():
-                break
-            await asyncio.sleep(1)
-        return response
-
-
 def client(front: Any, raises: bool = True, prefix: str = "") -> httpx.AsyncClient:
     """A client of a gateway in this process; without `raises` it sees the 500 of an error. `prefix` stands
     before its paths.
     """
-    transport = _Retrying(front, raise_app_exceptions=raises)
+    transport = httpx.ASGITransport(front, raise_app_exceptions=raises)
     return httpx.AsyncClient(transport=transport, base_url=f"http://gateway{prefix}", timeout=60)
 
 

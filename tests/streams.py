@@ -28,7 +28,7 @@ from serving.gateway.online.front import PATH, Front
 from serving.gateway.parts import Parts, parts_of
 from serving.protocol import GuardedProtocol
 from tests import gateways
-from tests.logins import as_gateway
+from tests.waiting import until_async as until
 
 V1, V2 = Spec(version="v1"), Spec(version="v2")
 
@@ -144,17 +144,19 @@ class Gateway(NamedTuple):
 @asynccontextmanager
 async def listening(settings: Settings, key: str, protocol: type[GuardedProtocol]) -> AsyncIterator[Gateway]:
     """A gateway that serves, and has read what is in force."""
-    front = create_app(as_gateway(settings))
+    front = create_app(gateways.patient(settings))
+    front.heartbeat_s = 600  # no comment comes before the first event
     config = uvicorn.Config(
         front, host="127.0.0.1", port=0, http=partial(protocol, make_door(settings, front)),  # type: ignore[arg-type]
         log_config=None, server_header=False, date_header=False, access_log=False, ws="none",
-        timeout_graceful_shutdown=10,
+        timeout_keep_alive=600, timeout_graceful_shutdown=60,
     )  # fmt: skip
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     await gateways.read_what_is_in_force(front.behind)
+    for opened in (front.sockets, front.behind.state.subscriptions):
+        opened.limits = opened.limits._replace(authenticate_s=60, ping_every_s=600)  # type: ignore[union-attr]
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -195,13 +197,6 @@ def text_of(drafts: list[Event]) -> str:
 def value_of(metrics: str, name: str) -> float:
     """The value of a metric in Prometheus' text format, over all its labels."""
     return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(name))
-
-
-async def until(claim: Callable[[], object], timeout_s: float = 30) -> None:
-    """Wait for what happens elsewhere."""
-    async with asyncio.timeout(timeout_s):
-        while not claim():  # noqa: ASYNC110 (it happens elsewhere)
-            await asyncio.sleep(0.01)
 
 
 def fresh(**changes: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from data.traffic.routing import Routing
 from pipelines import local
 from pipelines.environments import environment
 from tests.ports import free_port
+from tests.waiting import until
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 GENEROUS_S = 60.0  # how long a test waits for what must come
@@ -125,12 +125,12 @@ def exchange(port: int, request: bytes) -> str:
 
 def insist(ask: Callable[[], list[Answer]]) -> list[Answer]:
     """The responses once the gateway no longer sheds load, as it does while the machine stalls."""
-    deadline = time.monotonic() + GENEROUS_S
-    while True:
+
+    def ask_once() -> list[Answer]:
         answers = ask()
-        if time.monotonic() > deadline or all(answer.status != 503 for answer in answers):
-            return answers
-        time.sleep(0.5)
+        return answers if all(answer.status != 503 for answer in answers) else []
+
+    return until(ask_once)
 
 
 def message(**fields: object) -> bytes:

@@ -1,5 +1,6 @@
 """Gateways in this process, for attacks by HTTP."""
 
+import functools
 from collections.abc import AsyncIterator
 
 import httpx
@@ -7,10 +8,21 @@ import pytest
 from sqlalchemy import Engine
 
 from configs.settings import Settings
+from data import database
+from serving.gateway import rate
 from serving.gateway.app import create_app
 from serving.gateway.online.front import Front
 from tests import gateways
-from tests.logins import as_gateway
+
+
+@pytest.fixture(autouse=True)
+def patient_with_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways of this process wait for Postgres as long as a busy machine takes. After their usual times
+    they would say 503, or answer before they know what an organisation has used.
+    """
+    pool = functools.partial(database.online_pool, timeout_s=gateways.PATIENT_S)
+    monkeypatch.setattr(database, "online_pool", pool)
+    monkeypatch.setattr(rate, "_READ_USAGE_S", gateways.PATIENT_S)
 
 
 @pytest.fixture
@@ -22,7 +34,7 @@ def settings(local: Settings) -> Settings:
 @pytest.fixture
 async def front(settings: Settings) -> AsyncIterator[Front]:
     """A gateway with the real Postgres and Valkey. It trusts no proxy and has no version to answer with."""
-    front = create_app(as_gateway(settings))
+    front = create_app(gateways.patient(settings))
     async with gateways.running(front):
         yield front
 

@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
@@ -116,13 +116,13 @@ def test_no_claim_of_any_type_is_more_than_refused(
     with asyncio.Runner() as runner:
 
         async def start() -> None:
-            await pool.open(wait=True)
+            await pool.open(wait=True, timeout=60)
             async with pool.connection() as connection:
                 await identities.add_signing_key(
                     connection, organisation_id, kid, "HS256", SECRET.encode(), "member"
                 )
 
-        @settings(max_examples=300, deadline=None)
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.sampled_from([kid, OURS]) | JSON, claims, st.booleans(), st.booleans())
         def check(kid: Any, claims: Any, is_right_else: bool, is_object: bool) -> None:
             claims = {**right, **claims} if is_right_else else claims

@@ -25,6 +25,7 @@ async def come_once(limiter: Limiter, strangers: int) -> None:
         await limiter.take(Caller(identity), "/api/v1/feedback")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_used_up_quota_stays_used_up_after_a_flood_of_strangers(
     stack: Settings, engine: Engine

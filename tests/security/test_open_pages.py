@@ -2,23 +2,18 @@
 
 import re
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from playwright.sync_api import sync_playwright
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import Engine
 
 from configs.settings import Settings
 from pipelines.environments import environment
-from serving.gateway.app import create_app
 from tests import gateways
-from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 NOSNIFF = "x-content-type-options"
@@ -129,22 +124,11 @@ async def test_the_page_of_the_api_can_be_closed(stack: Settings, engine: Engine
 @pytest.fixture
 def served(stack: Settings) -> Iterator[str]:
     """The address of a gateway that listens, in a thread."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(as_gateway(stack)), host="127.0.0.1", port=0, log_config=None, access_log=False
-        )
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until = time.monotonic() + 60
-    while not server.started and time.monotonic() < until:
-        time.sleep(0.05)
-    assert server.started
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with gateways.listening(stack) as url:
+        yield url
 
 
+@pytest.mark.slow
 def test_a_browser_shows_the_api_and_asks_nobody_else(served: str) -> None:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:

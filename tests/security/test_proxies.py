@@ -16,7 +16,8 @@ from sqlalchemy import Engine
 from configs.settings import Settings
 from pipelines import local
 from tests.ports import free_port
-from tests.wire import GENEROUS_S, Answer, Connection, Gateway, gateway
+from tests.waiting import until
+from tests.wire import Answer, Connection, Gateway, gateway
 
 pytestmark = pytest.mark.slow
 
@@ -78,20 +79,17 @@ def proxied(request: Any, server: Gateway, tmp_path: Path) -> Iterator[Gateway]:
     arguments = [part.format(**names) for part in command[1:]]
     proxy = local.Process(name, [program, *arguments], os.environ, tmp_path / "log")
     try:
-        wait_until_it_listens(proxy, port)
+        until(lambda: listens(proxy, port), lambda: "the proxy does not listen")
         yield server._replace(port=port)
     finally:
         proxy.stop()
 
 
-def wait_until_it_listens(proxy: local.Process, port: int) -> None:
-    ends = time.monotonic() + GENEROUS_S
-    while time.monotonic() < ends:
-        proxy.check()
-        with contextlib.suppress(ConnectionRefusedError), Connection(port):
-            return
-        time.sleep(0.05)
-    raise TimeoutError("the proxy does not listen")
+def listens(proxy: local.Process, port: int) -> bool:
+    proxy.check()
+    with contextlib.suppress(ConnectionRefusedError), Connection(port):
+        return True
+    return False
 
 
 def ask(server: Gateway) -> Answer | None:

@@ -19,6 +19,7 @@ from data.traffic.evidence_messages import is_for_evidence
 from data.traffic.routing import Routing
 from serving.gateway.online.upstream import Upstream
 from tests import gateways
+from tests.waiting import until_async
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 NEXT = "/api/v1/comparisons/next"
@@ -27,10 +28,7 @@ COMPLETIONS = "/v1/chat/completions"
 
 async def settled(engine: Engine, tenant: uuid.UUID, expected: int) -> int:
     """What is counted, once all is written: a flush may be under way in the background."""
-    for _ in range(600):
-        if gateways.usage(engine, tenant) >= expected:
-            break
-        await asyncio.sleep(0.05)
+    await until_async(lambda: gateways.usage(engine, tenant) >= expected)
     return gateways.usage(engine, tenant)
 
 
@@ -161,6 +159,7 @@ async def send(client: httpx.AsyncClient, case: Any, key: dict[str, str]) -> int
     return response.status_code
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.timeout(300)
 async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
@@ -205,9 +204,9 @@ async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
         for path, case in requests:
             before = len(written)
             for _ in range(40):
-                if await send(client, case, key) not in (429, 503):
+                if await send(client, case, key) != 429:
                     break
-                # The heartbeat after a refusal reads the usage again. A busy machine sheds a request.
+                # The heartbeat after a refusal reads the usage again.
                 await asyncio.sleep(0.25)
             if len(written) > before:
                 writing.add(path)

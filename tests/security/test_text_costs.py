@@ -179,6 +179,7 @@ def test_a_text_costs_time_in_proportion_to_its_length(name: str) -> None:
     assert [shape for shape, text in SHAPES.items() if grows_too_fast(COSTS[name], text)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reorder", [list, reversed], ids=["same", "turned round"])
 def test_matching_the_words_of_two_texts_stops_before_it_costs_too_much(
     reorder: Callable[..., Any],
@@ -219,6 +220,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, max_size=3), st.lists(PIECES, min_size=1, max_size=3), st.lists(PIECES, max_size=3))
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_pattern_is_pumped_up(prefix: list[str], unit: list[str], suffix: list[str]) -> None:
@@ -238,6 +240,7 @@ def test_all_patterns_are_looked_at() -> None:
 
 
 # A pattern that is quadratic, and one that is not: the measure tells them apart.
+@pytest.mark.slow
 def test_growth_is_told() -> None:
     unfinished = repeated("a")
     assert grows_too_fast(re.compile(r"a+b").findall, unfinished)

@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,14 +16,14 @@ from sqlalchemy import Engine
 from configs.settings import Settings
 from data.reasons import load, render
 from tests.ports import free_port
+from tests.waiting import until
 from tests.wire import Answer, Connection, Gateway, gateway, insist, message, process
 
 PROTOCOLS = pytest.mark.parametrize("server", [True, False], ids=["hot", "guarded"], indirect=True)
 ROUTES = ("/api/v1/transform", "/api/v1/compare", "/livez")
 MOST_HEADER_BYTES = 32 * 1024
-MANY_S = 300  # far more than a test takes
-
-# Short, so that what waits for them does not wait long.
+# Long, so that a stalled client is not late; short, so that what waits for them does not wait long.
+LONG = {"HEADER_TIMEOUT_S": 300, "BODY_TIMEOUT_S": 300}
 SHORT = {"HEADER_TIMEOUT_S": 0.5, "BODY_TIMEOUT_S": 0.5, "SLOWEST_BODY_BYTES_PER_S": 1_000}
 FEW = {"MAX_CONNECTIONS": 8, "MAX_CONNECTIONS_PER_ADDRESS": 4}
 
@@ -30,7 +31,7 @@ FEW = {"MAX_CONNECTIONS": 8, "MAX_CONNECTIONS_PER_ADDRESS": 4}
 @pytest.fixture(scope="module")
 def server(request: Any, stack: Settings, engine: Engine, tmp_path_factory: Any) -> Iterator[Gateway]:
     log = tmp_path_factory.mktemp("wire") / "gateway.log"
-    with gateway(stack, engine, log, HOT_PROTOCOL=request.param) as started:
+    with gateway(stack, engine, log, HOT_PROTOCOL=request.param, **LONG) as started:
         yield started
 
 
@@ -42,14 +43,27 @@ def hurried(request: Any, stack: Settings, engine: Engine, tmp_path_factory: Any
         yield started
 
 
+@contextlib.contextmanager
+def listening_dashboard(stack: Settings, log: Path, **limits: float) -> Iterator[int]:
+    """A dashboard with these limits of time: its port."""
+    port = free_port()
+    settings = stack.model_copy(update={"dashboard_port": port})
+    with process("dashboard", settings, log, **limits) as started:
+        started.wait_until_ready(f"http://127.0.0.1:{port}/livez")
+        yield port
+
+
 @pytest.fixture(scope="module")
 def dashboard(stack: Settings, tmp_path_factory: Any) -> Iterator[int]:
     """The port of a dashboard."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("wire") / "dashboard.log"
-    settings = stack.model_copy(update={"dashboard_port": port})
-    with process("dashboard", settings, log, **SHORT) as started:
-        started.wait_until_ready(f"http://127.0.0.1:{port}/livez")
+    with listening_dashboard(stack, tmp_path_factory.mktemp("wire") / "dashboard.log", **LONG) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def hurried_dashboard(stack: Settings, tmp_path_factory: Any) -> Iterator[int]:
+    """The port of a dashboard with short limits of time."""
+    with listening_dashboard(stack, tmp_path_factory.mktemp("wire") / "dashboard.log", **SHORT) as port:
         yield port
 
 
@@ -314,10 +328,7 @@ def test_a_head_that_does_not_end_is_refused(hurried: Gateway, sent: bytes) -> N
 def test_a_head_that_drips_is_refused(hurried: Gateway) -> None:
     with Connection(hurried.port) as connection:
         connection.send(b"GET /livez HTTP/1.1\r\nX: ")
-        ends = time.monotonic() + MANY_S
-        while connection.send(b"x"):
-            assert time.monotonic() < ends, "every byte earns more time"
-            time.sleep(0.1)
+        until(lambda: not connection.send(b"x"), lambda: "every byte earns more time")
 
 
 @HURRIED
@@ -364,7 +375,10 @@ def test_connections_have_a_bound_in_all_and_by_address(
     stack: Settings, engine: Engine, tmp_path_factory: Any, hot: bool
 ) -> None:
     log = tmp_path_factory.mktemp("wire") / "gateway.log"
-    with gateway(stack, engine, log, HOT_PROTOCOL=hot, **FEW) as server, contextlib.ExitStack() as opened:
+    with (
+        gateway(stack, engine, log, HOT_PROTOCOL=hot, **FEW, **LONG) as server,
+        contextlib.ExitStack() as opened,
+    ):
 
         def join(source: str) -> tuple[Connection, int]:
             """A connection, and the status of a request on it."""
@@ -378,14 +392,12 @@ def test_connections_have_a_bound_in_all_and_by_address(
                 assert connection.answer() is None
             return connection, answer.status
 
+        def find_room(source: str) -> list[Connection]:
+            connection, status = join(source)
+            return [connection] if status == 200 else []
+
         def wait_for_room(source: str) -> Connection:
-            ends = time.monotonic() + MANY_S
-            while time.monotonic() < ends:
-                connection, status = join(source)
-                if status == 200:
-                    return connection
-                time.sleep(0.1)
-            raise AssertionError("there is never room")
+            return until(lambda: find_room(source), lambda: "there is never room")[0]
 
         first = [wait_for_room("127.0.0.1") for _ in range(4)]
         assert join("127.0.0.1")[1] == 503, "one address has four"
@@ -419,14 +431,23 @@ def test_a_long_body_is_not_read_for_signing_in(server: Gateway) -> None:
 
 
 def test_the_dashboard_has_the_same_limits(dashboard: int) -> None:
+    for sent in (
+        b"GET /livez HTTP/1.1\r\nX-Fill: " + b"x" * 70_000,
+        b"GET /livez HTTP/1.1\r\n" + b"X: x\r\n" * 101 + b"\r\n",
+    ):
+        with Connection(dashboard) as connection:
+            connection.send(sent)
+            assert [answer.status for answer in connection.answers()] == [431], sent[:40]
+
+
+@pytest.mark.slow
+def test_the_dashboard_has_the_same_limits_of_time(hurried_dashboard: int) -> None:
     form = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     for sent, expected in (
-        (b"GET /livez HTTP/1.1\r\nX-Fill: " + b"x" * 70_000, [431]),
-        (b"GET /livez HTTP/1.1\r\n" + b"X: x\r\n" * 101 + b"\r\n", [431]),
         (b"GET /livez HTTP/1.1\r\nX-Fill: ", [408]),
         (form + b"Content-Length: 500\r\n\r\nemail=", [408]),
         (b"", []),
     ):
-        with Connection(dashboard) as connection:
+        with Connection(hurried_dashboard) as connection:
             connection.send(sent)
             assert [answer.status for answer in connection.answers()] == expected, sent[:40]

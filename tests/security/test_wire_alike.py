@@ -191,6 +191,7 @@ def are_alike(hot: list[tuple[int, bool]], fastapi: list[tuple[int, bool]]) -> b
 WHOLE = b"POST PATH HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Type: application/json\r\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent())
 @example(Sent(WHOLE + b"Content-Length: 2\r\n\r\n{}", 0))
@@ -212,6 +213,7 @@ def test_both_paths_take_the_same_bytes_for_the_same_requests(server: Gateway, s
     assert are_alike(hot, fastapi), (hot, fastapi)
 
 
+@pytest.mark.slow  # the server gives a request only 1.5 seconds to arrive
 def test_a_good_chunk_extension_is_skipped(server: Gateway) -> None:
     for path in (HOT, FASTAPI):
         text = WHOLE + b'Transfer-Encoding: chunked\r\n\r\n2;a=b;c="d;e"\r\n{}\r\n0;f\r\n\r\n'

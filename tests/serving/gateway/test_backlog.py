@@ -20,6 +20,7 @@ from serving.gateway.backlog import Backlog
 from serving.gateway.routes import health
 from tests import gateways
 from tests.logins import gateway_url
+from tests.waiting import until_async
 
 FRESH_S = 5.0
 
@@ -160,11 +161,12 @@ async def test_a_slow_postgres_is_not_waited_for_and_asked_once(
         await gauges.renew_later()
         assert gauges.jobs("dead") is None
         assert sum(task.get_name() == "backlog" for task in asyncio.all_tasks()) == 1
-    for _ in range(300):
+
+    async def count() -> float | None:
         await gauges.backlog.renew()  # the count that waited goes on
-        if gauges.jobs("dead") is not None:
-            break
-    assert gauges.jobs("dead") == 1
+        return gauges.jobs("dead")
+
+    assert await until_async(count) == 1
     await gauges.backlog.stop()
 
 

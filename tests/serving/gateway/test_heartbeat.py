@@ -30,7 +30,7 @@ class LosesOneCancellation:
             self.has_lost_one = True
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 async def test_a_heartbeat_that_loses_a_cancellation_still_stops(
     pool: AsyncConnectionPool, database_url: str
 ) -> None:
@@ -47,7 +47,7 @@ async def test_a_heartbeat_that_loses_a_cancellation_still_stops(
     assert wait.has_lost_one
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 async def test_a_writer_of_answers_that_loses_a_cancellation_still_stops(pool: AsyncConnectionPool) -> None:
     class Writer(AnswerWriter):
         async def flush(self) -> None:

@@ -39,7 +39,10 @@ def test_no_document_is_answered_with_500(local: Settings, engine: Engine) -> No
     identities.bootstrap(engine, key, organisation)
     gateways.publish(engine, Routing(champion=Spec(version="v1", max_new_tokens=4)))
     ours = local.model_copy(update={"organisation": organisation})  # which may use every field
-    with gateways.listening(ours) as url, httpx.Client(base_url=url, headers={"X-API-Key": key}) as client:
+    with (
+        gateways.listening(ours) as url,
+        httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=60) as client,
+    ):
         introspected = client.post("/graphql", json={"query": get_introspection_query()}).json()
         page = schemathesis.graphql.from_dict(introspected["data"])
         operations = [operation.ok() for operation in page.get_all_operations()]

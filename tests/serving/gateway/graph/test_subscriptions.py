@@ -167,6 +167,7 @@ async def test_a_subscription_is_limited_as_a_query_is(gateway: Gateway, engine:
         assert (await client.refused())["code"] == "graphql_only_subscriptions"
         await client.subscribe("subscription { nothing }", id="3")
         assert (await client.refused())["code"] == "graphql_invalid"
+    gateways.stop_refills(gateway.parts.limiter)
     free = gateways.a_key(engine, gateways.an_organisation(engine, "free"))
     async with joined(gateway, free) as client:  # its rate ends before its places do
         for number in range(40):

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -29,8 +28,7 @@ from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import parts_of
 from tests.gateways import client as client_of
-from tests.gateways import publish, running
-from tests.logins import as_gateway
+from tests.gateways import patient, publish, running
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 SOUND = Spec(version="v2", max_new_tokens=8)
@@ -52,13 +50,13 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 class Clock:
-    """The time of the arms' breakers, which a test can move on."""
+    """The time of the arms' breakers, which only a test moves on."""
 
     def __init__(self) -> None:
-        self.skipped_s = 0.0
+        self.now_s = 0.0
 
     def __call__(self) -> float:
-        return time.monotonic() + self.skipped_s
+        return self.now_s
 
 
 class Gateway:
@@ -92,7 +90,7 @@ class Gateway:
 
     def try_now(self) -> None:
         """Let the time pass after which the variant is tried again."""
-        self.clock.skipped_s += 60
+        self.clock.now_s += 60
 
     async def breaker(self, text: str) -> Breaker:
         """The breaker of the arm that answers a message of ann's, which is in memory."""
@@ -114,9 +112,9 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
     async with AsyncExitStack() as open_:
         for _ in range(2):
             clock = Clock()
-            front = create_app(as_gateway(stack.model_copy(update={"database_url": url})), clock)
+            front = create_app(patient(stack.model_copy(update={"database_url": url})), clock)
             app = await open_.enter_async_context(running(front))
-            client = client_of(front)  # it repeats what a gateway sheds whose event loop is late
+            client = client_of(front)
             client.headers["X-API-Key"] = key
             made.append(Gateway(app, await open_.enter_async_context(client), key, clock))
         yield made
@@ -153,19 +151,14 @@ async def test_a_broken_variant_is_left_alone_and_its_pause_asked_for(
     engine: Engine, gateway: Gateway
 ) -> None:
     experiment_id = await start(engine, [gateway], MISSING)
-    began = time.monotonic()
     for _ in range(5):
         answer = (await gateway.ask()).json()
         assert (answer["variant"], answer["version"], answer["fallback"]) == ("v3", "v1", True)
     await gateway.pauses_stored()
     [row] = decided(engine, experiment_id)
-    took_s = time.monotonic() - began
-    print(f"from the first error to the decision: {took_s:.2f} s")
-    assert took_s < 10
     assert (row.action, row.requested_by, row.parameters) == ("pause", decisions.BREAKER, {})
     [why] = row.reasons
-    assert why == reason("variant_broken", version="v404", failed=5, calls=5, seconds=why.values["seconds"])
-    assert why.values["seconds"] in range(1, 11)
+    assert why == BROKEN
     assert re.fullmatch(
         r"v404 failed 5 of 5 requests within \d+ s while the champion answered them\. The champion answers"
         r" everybody until a person decides\.",

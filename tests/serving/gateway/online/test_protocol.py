@@ -25,7 +25,7 @@ from serving.gateway.online.front import PATH, Front, Reply
 from serving.gateway.online.protocol import HotProtocol
 from serving.protocol import GuardedProtocol
 from tests import gateways
-from tests.logins import as_gateway
+from tests.waiting import until_async
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 
@@ -67,16 +67,16 @@ async def gateway(request: Any, stack: Settings, engine: Engine) -> AsyncIterato
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    front = create_app(as_gateway(stack))
+    front = create_app(gateways.patient(stack))
     protocol = partial(request.param, make_door(stack, front))
     config = uvicorn.Config(
         front, host="127.0.0.1", port=0, http=protocol, log_config=None, server_header=False,
-        date_header=False, access_log=False, ws="none", timeout_graceful_shutdown=5,
+        date_header=False, access_log=False, ws="none", timeout_keep_alive=600,
+        timeout_graceful_shutdown=60,
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
-        await asyncio.sleep(0.01)
+    await until_async(lambda: server.started)
     await gateways.read_what_is_in_force(front.behind)
     yield Gateway(server, front, server.servers[0].sockets[0].getsockname()[1], key)
     server.should_exit = True
@@ -90,7 +90,6 @@ class Client:
         self._reader, self.writer = reader, writer
         self._parser = httptools.HttpResponseParser(self)
         self._done: list[tuple[int, dict[str, str], Any]] = []
-        self._is_back = False  # after a 503
 
     def on_message_begin(self) -> None:
         self._headers: dict[str, str] = {}
@@ -110,26 +109,19 @@ class Client:
     async def response(self) -> tuple[int, dict[str, str], Any]:
         """Status, headers and body of the next response; EOFError when the connection ends instead."""
         while not self._done:
-            data = await asyncio.wait_for(self._reader.read(65536), 10)
+            data = await asyncio.wait_for(self._reader.read(65536), 60)
             if not data:
                 raise EOFError
             self._parser.feed_data(data)
         return self._done.pop(0)
 
     async def ask(self, *pieces: bytes) -> tuple[int, dict[str, str], Any]:
-        """Send pieces, each in a packet of its own, and read a response. Who is asked to come back does,
-        once: a gateway sheds while its event loop is late, as it is on a machine that stalls.
-        """
+        """Send pieces, each in a packet of its own, and read a response."""
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
             await asyncio.sleep(0)
-        response = await self.response()
-        if response[0] != 503 or self._is_back:
-            return response
-        self._is_back = True
-        await asyncio.sleep(int(response[1]["retry-after"]))
-        return await self.ask(*pieces)
+        return await self.response()
 
 
 @pytest.fixture
@@ -253,8 +245,8 @@ async def test_one_who_leaves_takes_nothing_along(gateway: Gateway, client: Clie
     for _ in range(100):  # what the first asked for is written all the same
         if (await client.ask(gateway.request(body)))[2]["cache"] == "l1":
             break
-    assert not gateway.server.server_state.tasks or len(gateway.server.server_state.tasks) <= 1
-    assert len(gateway.server.server_state.connections) <= 2
+    state = gateway.server.server_state
+    await until_async(lambda: len(state.tasks) <= 1 and len(state.connections) <= 2)
 
 
 async def test_a_draining_gateway_answers_once_more(gateway: Gateway, client: Client) -> None:
@@ -270,21 +262,26 @@ async def test_a_draining_gateway_answers_once_more(gateway: Gateway, client: Cl
 async def test_a_gateway_that_stops_finishes_what_has_begun(
     gateway: Gateway, client: Client, sent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = asyncio.Event()
+    begun, stops = asyncio.Event(), asyncio.Event()
     reply = gateway.front.reply
 
     async def slow_reply(*request: Any) -> Reply:
         begun.set()
-        await asyncio.sleep(0.3)
+        await stops.wait()
         return await reply(*request)
+
+    def has_head() -> bool:
+        connections: Any = gateway.server.server_state.connections
+        return any(connection.held is not None or connection.cycle for connection in connections)
 
     monkeypatch.setattr(gateway.front, "reply", slow_reply)
     whole = gateway.request(fresh())
     cut = len(whole) - 5 if sent == "half" else len(whole)
     client.writer.write(whole[:cut])
     await client.writer.drain()
-    await (begun.wait() if sent == "whole" else asyncio.sleep(0.1))
+    await (begun.wait() if sent == "whole" else until_async(has_head))
     gateway.server.should_exit = True
-    await asyncio.sleep(0.2)
+    await until_async(lambda: not gateway.server.servers[0].is_serving())
+    stops.set()
     status, named, _ = await client.ask(whole[cut:])
     assert (status, named["connection"]) == (200, "close")

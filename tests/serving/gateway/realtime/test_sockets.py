@@ -51,12 +51,15 @@ async def test_a_client_that_says_nothing_is_closed(gateway: Gateway) -> None:
 
 
 async def test_only_a_client_that_answers_no_ping_is_closed(gateway: Gateway) -> None:
-    sockets.limit(gateway, Limits(ping_every_s=0.0, pong_s=1.0))
-    async with sockets.authenticated(gateway) as socket, sockets.wired(gateway) as wire:
-        wire.send("auth", token=gateway.key["X-API-Key"])
-        assert Frame(OP_PING, b"").serialize(mask=False) in await wire.end()
+    limits = Limits(authenticate_s=60, ping_every_s=0.0, pong_s=60)
+    sockets.limit(gateway, limits)
+    async with sockets.authenticated(gateway) as socket:
+        sockets.limit(gateway, limits._replace(pong_s=1.0))
+        async with sockets.wired(gateway) as wire:
+            wire.send("auth", token=gateway.key["X-API-Key"])
+            assert Frame(OP_PING, b"").serialize(mask=False) in await wire.end()
         assert (await socket.ask("subscribe", channel="releases"))["type"] == "subscribed"
-    assert gateway.metric('tonebridge_sockets_closed_total{code="1006"}') == 1
+    await until(lambda: gateway.metric('tonebridge_sockets_closed_total{code="1006"}') == 1)
 
 
 async def test_a_rewrite_is_streamed_and_stored_and_its_receipt_takes_feedback(
@@ -95,6 +98,7 @@ async def test_a_rewrite_is_streamed_and_stored_and_its_receipt_takes_feedback(
 async def test_rewrites_and_subscriptions_are_limited_as_requests_are(
     gateway: Gateway, engine: Engine
 ) -> None:
+    gateways.stop_refills(gateway.parts.limiter)
     organisation_id = gateways.an_organisation(engine, "free")
     gateways.use_up(engine, organisation_id, 2000)
     key = gateways.a_key(engine, organisation_id)["X-API-Key"]
@@ -212,7 +216,7 @@ async def test_a_client_that_leaves_ends_its_rewrites(gateway: Gateway, service:
             await socket.send("transform", id=id, body=fresh())
             assert (await socket.until("delta"))["id"] == id
     await until(lambda: service.given_up == 2)
-    assert gateway.metric("tonebridge_sockets_open") == 0
+    await until(lambda: gateway.metric("tonebridge_sockets_open") == 0)
 
 
 async def test_a_repeated_key_has_the_first_answer(gateway: Gateway) -> None:

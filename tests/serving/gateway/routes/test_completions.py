@@ -44,13 +44,6 @@ def service(service: Service) -> Service:
 
 
 @pytest.fixture
-async def gateway(gateway: Gateway) -> Gateway:
-    # The clients share its event loop, and take half a second of it when they are made: it would shed.
-    await gateway.parts.telemetry.stop()
-    return gateway
-
-
-@pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(
         base_url=url_of(gateway), api_key=gateway.key["X-API-Key"], max_retries=0
@@ -563,7 +556,7 @@ def test_whatever_is_posted_is_answered_in_openais_shape(
     """Over no inference service, so a right request is a 503."""
     gateways.publish(engine, Routing(champion=V1))
     statuses = set()
-    with gateways.listening(local) as url, httpx.Client(headers={"X-API-Key": api_key}) as client:
+    with gateways.listening(local) as url, httpx.Client(headers={"X-API-Key": api_key}, timeout=60) as client:
 
         @hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
         @given(REQUESTS)

@@ -1,26 +1,18 @@
 """A gateway, and a client that signs its requests with a secret of its own key."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
 from multidict import CIMultiDict
-from sqlalchemy import Engine
 from yarl import URL
 
-from configs.settings import Settings
 from data.people import identities, request_secrets
 from data.people.identities import Role
-from data.traffic.routing import Routing
 from serving.gateway.online.front import PATH
-from serving.protocol import GuardedProtocol
-from tests import gateways, streams
 from tests.signing import sign
-from tests.streams import V1, Gateway, Service
-
-_PATIENT_S = 30.0  # for Redis, on a busy machine
+from tests.streams import Gateway
 
 Answer = tuple[int, Mapping[str, str], Any]
 
@@ -58,17 +50,10 @@ class Signer(NamedTuple):
     async def send(
         self, method: str, path: str, headers: Mapping[str, str] | CIMultiDict[str], data: Any = None
     ) -> Answer:
-        """Status, headers and JSON (or text) of the answer to a request. It is sent again while the gateway
-        sheds load, as on a busy machine; nothing of it is used up then.
-        """
+        """Status, headers and JSON (or text) of the answer to a request."""
         address = URL(path, encoded=True)
-        while True:
-            body = data() if callable(data) else data  # a stream begins anew
-            async with self.gateway.session.request(method, address, data=body, headers=headers) as response:
-                text = await response.text()
-            if response.status != 503 or "more to do than it can" not in text:
-                break
-            await asyncio.sleep(0.1)
+        async with self.gateway.session.request(method, address, data=data, headers=headers) as response:
+            text = await response.text()
         is_json = "json" in response.headers.get("Content-Type", "")
         return response.status, response.headers, json.loads(text) if is_json and text else text
 
@@ -110,17 +95,6 @@ class Signer(NamedTuple):
         assert changed, what
         await parts.directory.beat()
         return changed
-
-
-@pytest.fixture
-async def gateway(
-    local: Settings, engine: Engine, api_key: str, service: Service, protocol: type[GuardedProtocol]
-) -> AsyncIterator[Gateway]:
-    """A gateway that waits long for Redis."""
-    gateways.publish(engine, Routing(champion=V1))
-    changed = {"inference_urls": (service.url,), "redis_timeout_s": _PATIENT_S}
-    async with streams.listening(local.model_copy(update=changed), api_key, protocol) as gateway:
-        yield gateway
 
 
 @pytest.fixture

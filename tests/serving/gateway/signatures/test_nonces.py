@@ -19,7 +19,7 @@ from serving.gateway.problems import SignatureError, UnavailableError
 from serving.gateway.signatures import WINDOW_S, Signature, Signatures
 
 BODY = b"{}"
-_PATIENT_S = 30.0  # a busy machine stalls
+_PATIENT_S = 60.0  # a busy machine stalls
 
 
 @pytest.fixture

@@ -77,9 +77,9 @@ async def test_a_body_in_chunks_is_signed_as_a_whole(signer: Signer) -> None:
             yield data[start : start + 10]
             await asyncio.sleep(0)
 
-    assert (await signer.send("POST", PATH, signer.sign("POST", PATH, data), pieces))[0] == 200
+    assert (await signer.send("POST", PATH, signer.sign("POST", PATH, data), pieces()))[0] == 200
     headers = signer.sign("POST", PATH, data + b" ")
-    refused = await signer.send("POST", PATH, headers, pieces)
+    refused = await signer.send("POST", PATH, headers, pieces())
     assert code_of(refused) == (401, "content_digest_wrong")
 
 
@@ -202,7 +202,6 @@ async def test_behind_a_proxy_the_origin_is_the_public_one(
     gateways.publish(engine, Routing(champion=V1))
     changed = {
         "inference_urls": (service.url,),
-        "redis_timeout_s": 30,
         "public_url": "https://tone.example.com",
     }
     async with streams.listening(local.model_copy(update=changed), api_key, protocol) as gateway:

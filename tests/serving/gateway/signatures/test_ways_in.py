@@ -161,7 +161,7 @@ async def test_without_redis_a_signed_request_is_503_and_an_unsigned_one_is_answ
         if accepts:
             listener.listen(64)  # and never answers
         url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
-        changed = {"inference_urls": (service.url,), "redis_url": url}
+        changed = {"inference_urls": (service.url,), "redis_url": url, "redis_timeout_s": 0.05}
         async with streams.listening(local.model_copy(update=changed), api_key, protocol) as gateway:
             await check_without_redis(gateway, api_key)
 

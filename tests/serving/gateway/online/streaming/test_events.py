@@ -15,17 +15,19 @@ from tests.streams import Gate, Gateway, Send, Service, answer, delta, events_of
 
 
 async def test_another_text_replaces_the_draft(gateway: Gateway, service: Service) -> None:
+    read_by_client = asyncio.Semaphore(0)  # else a gateway that is late sends two drafts as one
+
     async def change_its_mind(send: Send, version: str) -> None:
-        await send(delta("Pleas"))
-        await asyncio.sleep(0.1)
-        await send(delta("Kindly", "replace"))
-        await asyncio.sleep(0.1)
-        await send(delta(" wait."))
+        for draft in (delta("Pleas"), delta("Kindly", "replace"), delta(" wait.")):
+            await send(draft)
+            await read_by_client.acquire()
         await send(answer("Kindly wait.", version))
 
-    service.scripts["v1"] = change_its_mind
+    service.scripts["v1"], got = change_its_mind, []
     async with gateway.post(fresh()) as response:
-        got = await read(response)
+        async for event in events_of(response):
+            got.append(event)
+            read_by_client.release()
     assert [(kind, data.get("text", data.get("transformed_text"))) for kind, data in got] == [
         ("delta", "Pleas"),
         ("replace", "Kindly"),

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +18,14 @@ from configs.settings import Settings
 from data import database
 from data.traffic.routing import Routing
 from pipelines.local import running
+from serving.gateway import heartbeat
 from serving.gateway.online.front import PATH
 from serving.gateway.online.protocol import HotProtocol
 from tests import gateways, streams
 from tests.ports import with_own_ports
 from tests.streams import (
     V1,
+    Event,
     Gate,
     Gateway,
     Send,
@@ -38,33 +41,48 @@ from tests.streams import (
     until,
 )
 
+Fault = Callable[[Send], Awaitable[None]]
 
-async def break_off(send: Send, version: str) -> None:
-    await send(delta("Pl"))
-    await asyncio.sleep(0.1)
+
+async def break_off(send: Send) -> None:
     raise ConnectionResetError
 
 
-async def garble(send: Send, version: str) -> None:
-    await send(delta("Pl"))
-    await asyncio.sleep(0.1)
+async def garble(send: Send) -> None:
     await send(b"\x00<html>\n\n")
 
 
-async def fail(send: Send, version: str) -> None:
-    await send(delta("Pl"))
-    await asyncio.sleep(0.1)
+async def fail(send: Send) -> None:
     await send(b'event: error\ndata: {"error":"the version cannot answer"}\n\n')
+
+
+class Failing:
+    """A script that writes a part of a word, and fails when the client has it."""
+
+    def __init__(self, fault: Fault) -> None:
+        self._fault, self._is_read = fault, asyncio.Event()
+
+    async def __call__(self, send: Send, version: str) -> None:
+        await send(delta("Pl"))
+        await self._is_read.wait()
+        await self._fault(send)
+
+    async def read(self, response: aiohttp.ClientResponse) -> list[Event]:
+        """All events of a stream that begins with this script."""
+        got = events_of(response)
+        first = await anext(got)
+        self._is_read.set()
+        return [first, *[event async for event in got]]
 
 
 @pytest.mark.parametrize("fault", [break_off, garble, fail])
 async def test_the_champion_answers_for_an_arm_that_fails_in_the_middle(
-    gateway: Gateway, service: Service, engine: Engine, fault: Any
+    gateway: Gateway, service: Service, engine: Engine, fault: Fault
 ) -> None:
-    service.scripts["v2"] = fault
+    failing = service.scripts["v2"] = Failing(fault)
     experiment_id = await start_experiment(engine, gateway)
     async with gateway.post(fresh(user_id="bob")) as response:
-        *drafts, (kind, given) = await read(response)
+        *drafts, (kind, given) = await failing.read(response)
     assert drafts[0] == ("delta", {"text": "Pl"})
     assert text_of(drafts) == given["transformed_text"] == "Please wait."
     assert (kind, given["variant"], given["version"], given["fallback"]) == (
@@ -83,24 +101,24 @@ async def test_a_cached_answer_of_the_champion_replaces_the_draft_of_a_failing_a
     async def kindly(send: Send, version: str) -> None:
         await send(answer("Kindly.", version))
 
-    body = fresh()
-    service.scripts = {"v1": kindly, "v2": fail}
+    body, failing = fresh(), Failing(fail)
+    service.scripts = {"v1": kindly, "v2": failing}
     async with gateway.post(body) as response:
         assert [kind for kind, _ in await read(response)] == ["answer"]
     await start_experiment(engine, gateway)
     async with gateway.post(body) as response:
-        got = await read(response)
+        got = await failing.read(response)
     assert got[:2] == [("delta", {"text": "Pl"}), ("replace", {"text": "Kindly."})]
     assert (got[2][1]["fallback"], got[2][1]["cache"]) == (True, "l1")
 
 
 @pytest.mark.parametrize("fault", [break_off, garble, fail])
 async def test_without_a_champion_that_can_answer_the_stream_ends_with_the_problem(
-    gateway: Gateway, service: Service, fault: Any
+    gateway: Gateway, service: Service, fault: Fault
 ) -> None:
-    service.scripts["v1"] = fault
+    failing = service.scripts["v1"] = Failing(fault)
     async with gateway.post(fresh()) as response:
-        got = await read(response)
+        got = await failing.read(response)
     assert got[0] == ("delta", {"text": "Pl"})
     assert got[-1][0] == "error"
     assert (got[-1][1]["status"], got[-1][1]["type"]) == (503, "about:blank")
@@ -123,6 +141,7 @@ async def test_without_postgres_a_new_text_is_a_503_and_a_cached_one_is_answered
         assert (await read(response))[-1][0] == "answer"
     away = database.online_pool("postgresql://localhost:1/none", timeout_s=0.1)
     monkeypatch.setattr(gateway.parts.directory, "_pool", away)
+    monkeypatch.setattr(heartbeat, "_SILENT_S", 2.0)
     await until(lambda: gateway.parts.directory.age_s > 2)
     async with gateway.post(fresh()) as response:
         assert (response.status, int(response.headers["Retry-After"]) > 0) == (503, True)
@@ -162,7 +181,8 @@ async def test_without_redis_a_stream_is_answered(
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         redis_url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
-        settings = local.model_copy(update={"inference_urls": (service.url,), "redis_url": redis_url})
+        changed = {"inference_urls": (service.url,), "redis_url": redis_url, "redis_timeout_s": 0.05}
+        settings = local.model_copy(update=changed)
         async with (
             streams.listening(settings, api_key, HotProtocol) as gateway,
             gateway.post(fresh()) as response,
@@ -175,13 +195,13 @@ async def test_the_other_replica_begins_again(
 ) -> None:
     gateways.publish(engine, Routing(champion=V1))
     async with streams.serving() as broken:
-        broken.scripts["v1"] = break_off
+        failing = broken.scripts["v1"] = Failing(break_off)
         settings = local.model_copy(update={"inference_urls": (broken.url, service.url)})
         async with (
             streams.listening(settings, api_key, HotProtocol) as gateway,
             gateway.post(fresh()) as response,
         ):
-            *drafts, (kind, given) = await read(response)
+            *drafts, (kind, given) = await failing.read(response)
     assert (kind, given["fallback"], text_of(drafts)) == ("answer", False, "Please wait.")
     assert (len(broken.streams), len(service.streams)) == (1, 1)
 

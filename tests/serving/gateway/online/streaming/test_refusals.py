@@ -23,6 +23,7 @@ async def test_what_is_refused_is_a_problem_and_no_stream(gateway: Gateway, engi
             assert (response.status, problem["status"]) == (status, status)
             assert response.content_type == "application/problem+json"
     assert [gateway.metric(f"tonebridge_streams_{name}") for name in ("open", "abandoned_total")] == [0, 0]
+    gateways.stop_refills(gateway.parts.limiter)
     free = gateways.a_key(engine, gateways.an_organisation(engine, "free"))
     body = fresh()
     codes = []
