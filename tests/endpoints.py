@@ -66,7 +66,7 @@ class FakeEndpoint:
             self.requests.append(body)
             self.headers.append(headers)
             scripted = self.replies.pop(0) if self.replies else None
-        self.gate.wait(60)
+        self.gate.wait()
         with self.lock:
             self.open -= 1
         return scripted or completion(self.answer(body["messages"][-1]["content"]))

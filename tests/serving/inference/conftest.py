@@ -1,8 +1,20 @@
-"""A tiny version for the tests of the engines and of the pool."""
+"""A tiny version for the tests of the engines and of the pool, and clients that wait for a busy machine."""
+
+from functools import partial
 
 import pytest
 
 from models.export import export
+from serving.inference.client import InferenceClient
+
+PATIENT_S = 240
+
+
+def patient(client: InferenceClient) -> InferenceClient:
+    """The client, which waits as long as a busy machine takes, unless a call says how long."""
+    client.rewrite = partial(client.rewrite, timeout_s=PATIENT_S)  # type: ignore[method-assign]
+    client.stream = partial(client.stream, timeout_s=PATIENT_S)  # type: ignore[method-assign]
+    return client
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,6 +20,8 @@ from serving.inference.pool import Pool
 from tests import endpoints
 from tests.endpoints import completion
 from tests.ports import free_port
+from tests.serving.inference.conftest import patient
+from tests.waiting import until
 
 TOKEN = "a-service-token-of-the-tests-0123456789"
 SPEC = Spec(version="vendor", prompt="frame-2", engine="openai")
@@ -48,7 +49,7 @@ def folder(vendor, tmp_path):
         base_url=vendor.url,
         model="m",
         key_variable="FAKE_API_KEY",
-        timeout_s=60,
+        timeout_s=600,
         retries=0,
         input_usd=1,
         output_usd=3,
@@ -147,7 +148,7 @@ def service(folder, tmp_path, monkeypatch):
     release.publish(folder, "vendor", settings)
     env = environment(settings, "inference")
     process = local.Process("inference", local.command("inference", env), env, tmp_path / "inference.log")
-    process.wait_until_ready(f"{settings.inference_urls[0]}/readyz")
+    process.wait_until_ready(f"{settings.inference_urls[0]}/readyz", timeout_s=180)
     yield settings
     process.stop()
 
@@ -157,7 +158,7 @@ async def test_the_service_answers_for_the_model_and_names_what_fails(service, f
     spec = make_spec(folder, "vendor")
     await release.warm(service.inference_urls, spec, TOKEN)
     assert vendor.headers[-1]["authorization"] == "Bearer right"
-    client = InferenceClient(service.inference_urls, TOKEN)
+    client = patient(InferenceClient(service.inference_urls, TOKEN))
     try:
         written = await client.rewrite(spec, [item(), item("Fix it.")])
         assert [rewritten.text for rewritten in written] == [
@@ -230,9 +231,7 @@ def test_a_reader_who_leaves_closes_the_request_and_the_others_stay(engine, vend
     assert left.failure == "the reader has left"
     assert returned.unchanged.code == "unchanged_language"
     gate.set()
-    deadline = time.monotonic() + 30
-    while not vendor.hung_up and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: vendor.hung_up)
     assert vendor.hung_up == 1
     vendor.answer, vendor.between = soften, lambda: None
     assert engine.generate(SPEC, [item("Fix it.")])[0].text == "Please Fix it."
@@ -243,10 +242,9 @@ def test_a_reader_who_leaves_before_the_first_word_closes_the_request(engine, ve
     preview = Preview()
     with ThreadPoolExecutor(1) as thread:
         asking = thread.submit(engine.generate, SPEC, [item()], [preview])
-        while not vendor.open:
-            time.sleep(0.001)
+        until(lambda: vendor.open)
         preview.abandon()
-        assert asking.result(10)[0].failure == "the reader has left"
+        assert asking.result()[0].failure == "the reader has left"
     vendor.gate.set()
 
 

@@ -8,6 +8,7 @@ from models.preview import Preview
 from serving.inference import engines
 from serving.inference.client import FormDiffers, Item, VersionUnknown
 from serving.inference.pool import MAX_BATCH, Pool
+from tests.waiting import until_async as until
 
 RED, GREEN = Spec(version="red", max_new_tokens=4), Spec(version="green", max_new_tokens=4)
 
@@ -40,7 +41,7 @@ def watched(monkeypatch):
     def generate_behind_the_gate(self, spec, items, previews=()):
         if spec.max_new_tokens > 1:  # not the warm-up
             watch.batches.append((spec.version, len(items)))
-            assert watch.gate.wait(10)
+            watch.gate.wait()
         return generate(self, spec, items, previews)
 
     def close_and_count(self):
@@ -57,10 +58,8 @@ def items(count):
     return [Item(text=f"Message {i}", transform_type=TransformType.SOFTEN, intensity=1) for i in range(count)]
 
 
-async def until(condition):
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens in a thread
-            await asyncio.sleep(0.001)
+def resident(pool):
+    return pool._resident["red", "ctranslate2"]
 
 
 async def test_concurrent_requests_of_a_spec_are_generated_together(pool_of, watched):
@@ -92,7 +91,7 @@ async def test_what_arrives_while_batches_run_gathers_into_the_next(pool_of, wat
         asking.append(asyncio.ensure_future(pool.rewrite(RED, items(1))))
         await until(lambda running=running: len(watched.batches) == running)
     asking += [asyncio.ensure_future(pool.rewrite(RED, items(1))) for _ in range(5)]
-    await asyncio.sleep(0.05)
+    await until(lambda: RED in resident(pool)._open and len(resident(pool)._open[RED].items) == 5)
     assert watched.batches == [("red", 1), ("red", 1)]
     watched.gate.set()
     await asyncio.gather(*asking)
@@ -118,7 +117,7 @@ async def test_a_version_in_use_leaves_only_after_its_last_generation(pool_of, w
     await until(lambda: watched.batches)
     given_up.cancel()  # which ends no generation that has begun
     green = asyncio.ensure_future(pool.rewrite(GREEN, items(1)))
-    await asyncio.sleep(0.05)
+    await until(lambda: not pool.loaded)  # it waits for the place of red
     assert not green.done()
     assert watched.closed == 0
     watched.gate.set()
@@ -192,20 +191,23 @@ async def test_a_preview_shows_the_draft_of_an_item_in_a_batch(pool_of, watched)
 
 @pytest.mark.parametrize("seed", [None, 3], ids=["greedy", "seeded"])
 async def test_a_reader_who_leaves_ends_the_generation(folder, seed):
-    """The spec has 512 tokens; the reader leaves at the first of them."""
-    loop, ended = asyncio.get_running_loop(), []
+    """The spec has 512 tokens; the reader leaves at the first of them, for which the generation waits."""
+    loop, ended, left = asyncio.get_running_loop(), [], threading.Event()
     pool = Pool(1, lambda _: folder, on_abandoned=lambda: ended.append(True))
     begun = asyncio.Event()
-    preview = Preview(lambda: loop.call_soon_threadsafe(begun.set))
+    preview = Preview(lambda: (loop.call_soon_threadsafe(begun.set), left.wait()))
     long = RED.model_copy(update={"max_new_tokens": 512, "temperature": 0.0 if seed is None else 1.0})
     asking = asyncio.ensure_future(
         pool.rewrite(long, [items(1)[0].model_copy(update={"seed": seed})], preview)
     )
     await begun.wait()
     asking.cancel()
+    try:
+        await until(lambda: preview.is_abandoned)
+    finally:
+        left.set()
     await until(lambda: ended)
-    resident = pool._resident["red", "ctranslate2"]
-    await until(lambda: not resident.leases)
+    await until(lambda: not resident(pool).leases)
     assert len(preview.text) < 512, "it ended long before its last token"
 
 
@@ -235,7 +237,7 @@ async def test_a_seeded_request_that_is_given_up_keeps_its_version_until_it_ends
     await until(lambda: watched.batches)
     given_up.cancel()
     green = asyncio.ensure_future(pool.rewrite(GREEN, items(1)))
-    await asyncio.sleep(0.05)
+    await until(lambda: not pool.loaded)  # it waits for the place of red
     assert watched.closed == 0
     watched.gate.set()
     await green
@@ -250,4 +252,4 @@ async def test_a_spec_is_checked_before_anything_is_generated(pool_of, watched):
         await pool.prepare(Spec(version="red", form="edits"))
     with pytest.raises(VersionUnknown):
         await pool.prepare(Spec(version="blue"))
-    assert not pool._resident["red", "ctranslate2"].leases
+    assert not resident(pool).leases

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import threading
 
 import aiohttp
 import pytest
@@ -8,7 +9,10 @@ from configs import secret_store
 from configs.settings import Settings
 from data.reasons import reason
 from data.records import Protection, Spec, TransformType
+from models import llm
+from models.endpoint import Endpoint
 from models.export import export
+from models.llm import Llm
 from pipelines import local
 from pipelines.environments import environment
 from serving.inference import engines, release
@@ -19,11 +23,16 @@ from serving.inference.client import (
     RewriteReply,
     VersionUnknown,
 )
+from tests import endpoints
 from tests.ports import free_port
+from tests.serving.inference.conftest import patient
 from tests.streams import text_of, value_of
+from tests.waiting import until_async as until
 
 TOKEN = "a-service-token-of-the-tests-0123456789"
 VERSIONS = ("red", "green", "blue")
+# A version behind an endpoint of the tests, which answers when they let it.
+VENDOR = Spec(version="vendor", prompt="frame-2", engine="openai")
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +57,36 @@ def start(state):
             database_url="postgresql:///none",
         )
     )
-    env = {**environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
+    env = {**environment(settings, "inference"), "OMP_NUM_THREADS": "1", "FAKE_API_KEY": "right"}
     process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     return settings, process
 
 
 @pytest.fixture(scope="module")
-def service(folders, tmp_path_factory):
-    """A service that started with an empty store; three versions were published afterwards."""
+def endpoint(tmp_path_factory):
+    """The endpoint of the version `vendor`, and the version's folder."""
+    folder = tmp_path_factory.mktemp("vendor") / "vendor"
+    with endpoints.serve() as fake, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_API_KEY", "right")
+        at = Endpoint(base_url=fake.url, model="m", key_variable="FAKE_API_KEY", timeout_s=600, retries=0)
+        llm.write(Llm(endpoint=at), ("en",), folder)
+        yield fake, folder
+
+
+@pytest.fixture
+def vendor(endpoint):
+    fake, _ = endpoint
+    yield fake
+    fake.gate.set()
+    fake.between = lambda: None
+
+
+@pytest.fixture(scope="module")
+def service(folders, endpoint, tmp_path_factory):
+    """A service that started with an empty store; four versions were published afterwards."""
     settings, process = start(tmp_path_factory.mktemp("state"))
-    process.wait_until_ready(f"{settings.inference_urls[0]}/livez")
-    for version, folder in folders.items():
+    process.wait_until_ready(f"{settings.inference_urls[0]}/livez", timeout_s=180)
+    for version, folder in {"vendor": endpoint[1], **folders}.items():
         release.publish(folder, version, settings)
     yield settings
     process.stop()
@@ -71,7 +99,7 @@ def url(service):
 
 @pytest.fixture
 async def client(service):
-    client = InferenceClient(service.inference_urls, TOKEN)
+    client = patient(InferenceClient(service.inference_urls, TOKEN))
     yield client
     await client.close()
 
@@ -250,20 +278,26 @@ async def metric(session, url, name):
         return value_of(await response.text(), name)
 
 
-async def test_a_reader_who_leaves_a_stream_ends_the_generation(url, session, client, items):
-    """The service itself counts generations that ended early; 512 tokens of transformers take seconds."""
-    slow = Spec(version="blue", engine="transformers", temperature=1.0, max_new_tokens=512)
-    await client.load("blue", "transformers")
+async def test_a_reader_who_leaves_a_stream_ends_the_generation(url, session, client, vendor, items):
+    """The service itself counts generations that ended early; after its first word this one waits."""
+    goes_on = threading.Event()
+    vendor.between = goes_on.wait
+    await client.load(VENDOR.version, VENDOR.engine)
     before = await metric(session, url, "tonebridge_streams_abandoned_total")
     begun = asyncio.Event()
-    asking = asyncio.ensure_future(client.stream(slow, items[0], lambda _: begun.set()))
+    asking = asyncio.ensure_future(client.stream(VENDOR, items[0], lambda _: begun.set()))
     await begun.wait()
     assert await metric(session, url, "tonebridge_streams_open") == 1
     asking.cancel()
-    async with asyncio.timeout(60):
-        for name, value in (("abandoned_total", before + 1), ("open", 0)):
-            while await metric(session, url, f"tonebridge_streams_{name}") != value:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+
+    async def has_ended():
+        names = ("tonebridge_streams_abandoned_total", "tonebridge_streams_open")
+        return [await metric(session, url, name) for name in names] == [before + 1, 0]
+
+    try:
+        await until(has_ended)
+    finally:
+        goes_on.set()
     assert (await client.rewrite(sampled("red"), items[:1]))[0].text
 
 
@@ -274,9 +308,9 @@ async def test_an_unknown_version_is_404_with_those_that_there_are(url, session,
     async with session.post(f"{url}/{path}", json=body) as response:
         assert response.status == 404
         assert await response.json() == {
-            "error": "version 'gre' is not published; published: red, green, blue",
+            "error": "version 'gre' is not published; published: vendor, red, green, blue",
             "version": "gre",
-            "published": list(VERSIONS),
+            "published": ["vendor", *VERSIONS],
         }
 
 
@@ -336,19 +370,18 @@ async def test_only_json_is_read(url, session, media):
         assert response.status == 415
 
 
-async def test_the_work_for_a_client_that_leaves_is_given_up(url, session, client, items):
-    slow = Spec(version="blue", engine="transformers", temperature=1.0, max_new_tokens=512)
-    await client.load("blue", "transformers")
-    asking = asyncio.ensure_future(client.rewrite(slow, items[:2]))
-    await asyncio.sleep(0.2)
+async def test_the_work_for_a_client_that_leaves_is_given_up(url, session, client, vendor, items):
+    await client.load(VENDOR.version, VENDOR.engine)
+    vendor.gate.clear()
+    asking = asyncio.ensure_future(client.rewrite(VENDOR, items[:2]))
+    await until(lambda: vendor.open)
     asking.cancel()
-    given_up = 'endpoint="/rewrite",http_response_code="499"'
-    for _ in range(20):
-        await asyncio.sleep(0.02)
+
+    async def is_given_up():
         async with session.get(f"{url}/metrics") as response:
-            if given_up in await response.text():
-                return
-    pytest.fail("no request ended as given up")
+            return 'endpoint="/rewrite",http_response_code="499"' in await response.text()
+
+    await until(is_given_up)
 
 
 async def test_the_newest_release_is_loaded_at_start_and_a_dead_replica_is_passed_over(
@@ -357,9 +390,9 @@ async def test_the_newest_release_is_loaded_at_start_and_a_dead_replica_is_passe
     _, process = second = start(service.state)
     try:
         (url,) = second[0].inference_urls
-        process.wait_until_ready(f"{url}/readyz")
+        process.wait_until_ready(f"{url}/readyz", timeout_s=180)
         nobody = f"http://127.0.0.1:{free_port()}"
-        client = InferenceClient([nobody, url], TOKEN)
+        client = patient(InferenceClient([nobody, url], TOKEN))
         for _ in range(3):
             assert len(await client.rewrite(sampled("blue"), items[:2])) == 2
         await client.close()
