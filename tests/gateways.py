@@ -6,10 +6,12 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
 import jwt
+import pytest
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from psycopg_pool import AsyncConnectionPool
@@ -18,16 +20,19 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
+from data import database
 from data.people import identities
 from data.people.identities import Role
 from data.records import Spec
 from data.tables import Organisation, StoredSigningKey, new_id
 from data.traffic import routing
 from data.traffic.routing import Routing
-from serving.gateway import parts, problems
+from serving.gateway import heartbeat, parts, problems, rate
 from serving.gateway.app import create_app
+from serving.gateway.online import upstream
 from serving.gateway.online.front import Front
 from serving.gateway.rate import Limiter
+from serving.gateway.realtime import feed
 from tests.logins import as_gateway
 from tests.waiting import until
 
@@ -48,6 +53,15 @@ def patient(settings: Settings) -> Settings:
     """
     named = {"redis_timeout_s": PATIENT_S} if "redis_timeout_s" not in settings.model_fields_set else {}
     return as_gateway(settings).model_copy(update=named)
+
+
+def be_patient(patch: pytest.MonkeyPatch) -> None:
+    """Let gateways and workers of this process wait for what a busy machine does late."""
+    waits = [(heartbeat, "_SILENT_S"), (rate, "_READ_USAGE_S"), (upstream, "_TIMEOUT_S"),
+             (feed, "_CONNECT_S"), (feed, "_READ_S")]  # fmt: skip
+    for module, name in waits:
+        patch.setattr(module, name, PATIENT_S)
+    patch.setattr(database, "online_pool", partial(database.online_pool, timeout_s=PATIENT_S))
 
 
 def stop_refills(limiter: Limiter) -> None:

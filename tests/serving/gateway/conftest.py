@@ -2,19 +2,14 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
 from sqlalchemy import Engine
 
 from configs.settings import Settings
-from data import database
 from data.people import identities
 from data.traffic.routing import Routing
-from serving.gateway import heartbeat, rate
-from serving.gateway.online import upstream
 from serving.gateway.online.protocol import HotProtocol
-from serving.gateway.realtime import feed
 from serving.protocol import GuardedProtocol
 from tests import gateways, streams
 from tests.streams import V1, Gateway, Service
@@ -25,12 +20,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway of this process waits for what a busy machine does late. A test about a wait says how long it
     is.
     """
-    waits = [(heartbeat, "_SILENT_S"), (rate, "_READ_USAGE_S"), (upstream, "_TIMEOUT_S"),
-             (feed, "_CONNECT_S"), (feed, "_READ_S")]  # fmt: skip
-    for module, name in waits:
-        monkeypatch.setattr(module, name, gateways.PATIENT_S)
-    waits_long = partial(database.online_pool, timeout_s=gateways.PATIENT_S)
-    monkeypatch.setattr(database, "online_pool", waits_long)
+    gateways.be_patient(monkeypatch)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A gateway and a worker over a database of their own: a worker claims the jobs of every organisation."""
 
 import asyncio
-import time
+import dataclasses
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,9 +22,9 @@ from serving.gateway.parts import Parts, parts_of
 from serving.worker.app import make_worker
 from serving.worker.loop import Worker
 from tests import gateways, streams
-from tests.logins import as_gateway
 from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.streams import V1, Service
+from tests.waiting import until_async
 
 
 class Installation(NamedTuple):
@@ -88,10 +88,14 @@ class Installation(NamedTuple):
         self, find: Callable[[], Awaitable[dict[str, Any]]], until: Callable[[dict[str, Any]], bool]
     ) -> dict[str, Any]:
         """What `find` returns as soon as it is as wanted."""
-        deadline = time.monotonic() + 60
-        while not until(state := await find()):
-            assert time.monotonic() < deadline, state
-            await asyncio.sleep(0.02)
+        state: dict[str, Any] = {}
+
+        async def is_as_wanted() -> bool:
+            nonlocal state
+            state = await find()
+            return until(state)
+
+        await until_async(is_as_wanted, lambda: state)
         return state
 
     def count(self, query: str, **values: Any) -> int:
@@ -116,6 +120,11 @@ async def running(worker: Worker) -> AsyncIterator[None]:
         await task
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateways.be_patient(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def own(local: Settings, new_database: Callable[..., str]) -> Settings:
     return local.model_copy(update={"database_url": new_database()})
@@ -135,9 +144,12 @@ async def installation(own: Settings, service: Service) -> AsyncIterator[Install
         connection.execute(text("TRUNCATE job_files, jobs, job_batches, webhooks"))
     gateways.publish(engine, Routing(champion=V1))
     changes = {"inference_urls": (service.url,), "webhook_networks": LOOPBACK}
-    front = create_app(as_gateway(own.model_copy(update=changes)))
+    front = create_app(gateways.patient(own.model_copy(update=changes)))
     async with gateways.running(front) as app, gateways.client(front) as client:
-        yield Installation(client, parts_of(app), engine, service)
+        made = parts_of(app)
+        jobs = made.jobs.model_copy(update={"lease_s": 3600.0, "drain_s": 600.0})
+        webhooks = made.webhooks.model_copy(update={"timeout_s": 600.0})
+        yield Installation(client, dataclasses.replace(made, jobs=jobs, webhooks=webhooks), engine, service)
     engine.dispose()
 
 

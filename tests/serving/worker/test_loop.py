@@ -1,9 +1,10 @@
 """The loop of a worker, with handlers of the tests' own."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -20,25 +21,33 @@ from data.jobs import queue as jobs
 from data.jobs.config import JobsConfig
 from data.jobs.queue import ClaimedJob, Kind, NewJob
 from data.tables import new_id
+from serving.worker import loop
 from serving.worker.loop import Work, Worker
 from tests.gateways import an_organisation
 from tests.logins import gateway_url
 from tests.serving.worker.conftest import running
+from tests.waiting import until_async
 
-FAST = config.load().model_copy(update={"poll_s": 0.05, "drain_s": 0.2})
+LEASE_S = 3600.0
+FAST = config.load().model_copy(update={"poll_s": 0.05, "drain_s": 0.2, "lease_s": LEASE_S})
 
 
 class Recorder:
     """A handler that records the lists it gets, and waits in `during` before it finishes them."""
 
     most, lists_at_once, most_attempts = 50, 1, FAST.most_attempts
-    is_ready = True
 
     def __init__(self) -> None:
+        self.has_all, self.checks = True, 0
         self.poison = ""
         self.lists: list[list[str]] = []
         self.stored: set[uuid.UUID] = set()
         self.during: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+
+    @property
+    def is_ready(self) -> bool:
+        self.checks += 1
+        return self.has_all
 
     async def __call__(self, claimed: Sequence[ClaimedJob]) -> Work:
         self.lists.append([job.payload["n"] for job in claimed])
@@ -72,7 +81,7 @@ class Queue:
     async def claim(self) -> list[ClaimedJob]:
         """Claim all jobs for a worker that does not exist."""
         async with self.pool.connection() as connection:
-            return await jobs.claim(connection, new_id(), Kind.REWRITE, 60, 50, {"scale": 100})
+            return await jobs.claim(connection, new_id(), Kind.REWRITE, LEASE_S, 50, {"scale": 100})
 
     def change(self, assignment: str) -> None:
         with self.engine.begin() as owner:
@@ -83,18 +92,21 @@ class Queue:
             query = text("SELECT payload->>'n', state || ' ' || attempts FROM jobs")
             return {name: state for name, state in connection.execute(query)}  # noqa: C416 (rows are no tuples to mypy)
 
+    def find_end_of_lease(self) -> datetime:
+        """When the lease of the only job ends."""
+        with self.engine.connect() as connection:
+            end: datetime = connection.execute(text("SELECT available_at FROM jobs")).scalar_one()
+        return end
+
     async def wait(self, wanted: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
-        while not wanted():
-            assert time.monotonic() < deadline, self.states()
-            await asyncio.sleep(0.01)
+        await until_async(wanted, self.states)
 
 
 @pytest.fixture
 async def queue(own: Settings) -> AsyncIterator[Queue]:
     assert own.database_url is not None
     pool = database.online_pool(gateway_url(own.database_url))
-    await pool.open(wait=True)
+    await pool.open(wait=True, timeout=60)
     queue = Queue(own.database_url, pool)
     with queue.engine.begin() as owner:
         owner.execute(text("TRUNCATE job_files, jobs, job_batches"))
@@ -111,15 +123,22 @@ async def test_jobs_are_done_in_one_list(queue: Queue) -> None:
     assert len(queue.handler.stored) == 3
 
 
-async def test_a_notice_wakes_an_idle_worker(queue: Queue) -> None:
+async def test_a_notice_wakes_an_idle_worker(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect(url: str, **options: Any) -> AsyncConnection:
+        return await AsyncConnection.connect(url, **{**options, "connect_timeout": 60})
+
+    monkeypatch.setattr(loop, "AsyncConnection", SimpleNamespace(connect=connect))
     idle = FAST.model_copy(update={"poll_s": 3600.0, "lease_s": 1e6})
     worker = queue.make_worker(idle)
     async with running(worker):
-        listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%jobs%'"
+        listening = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%jobs%' AND state = 'idle'"
+            " AND datname = current_database()"
+        )
 
         def is_listening() -> bool:
             with queue.engine.connect() as connection:
-                return bool(connection.exec_driver_sql(listening.replace("%", "%%")).scalar())
+                return bool(connection.execute(listening).scalar())
 
         await queue.wait(is_listening)
         await queue.enqueue("a")
@@ -152,11 +171,12 @@ async def test_a_lease_is_renewed_while_its_job_runs(queue: Queue) -> None:
     released = asyncio.Event()
     queue.handler.during = released.wait
     await queue.enqueue("a")
-    async with running(queue.make_worker(short)), running(queue.make_worker(short)):
+    async with running(queue.make_worker(short)):
         await queue.wait(lambda: bool(queue.handler.lists))
-        await asyncio.sleep(2)  # three leases: the other worker would have claimed it
+        first = queue.find_end_of_lease()
+        await queue.wait(lambda: queue.find_end_of_lease() > first + timedelta(seconds=3 * short.lease_s))
         released.set()
-        await queue.wait(lambda: queue.states()["a"].startswith("done"))
+        await queue.wait(lambda: queue.states() == {"a": "done 1"})
     assert len(queue.handler.stored) == 1
 
 
@@ -164,7 +184,7 @@ async def test_a_worker_that_stops_finishes_its_jobs(queue: Queue) -> None:
     released = asyncio.Event()
     queue.handler.during = released.wait
     await queue.enqueue("a")
-    worker = queue.make_worker(FAST.model_copy(update={"drain_s": 60.0}))
+    worker = queue.make_worker(FAST.model_copy(update={"drain_s": 600.0}))
     task = asyncio.create_task(worker.run())
     await queue.wait(lambda: bool(queue.handler.lists))
     worker.stop()
@@ -187,12 +207,12 @@ async def test_a_worker_that_stops_gives_back_what_takes_too_long(queue: Queue) 
 
 async def test_a_worker_that_is_not_ready_claims_nothing(queue: Queue) -> None:
     await queue.enqueue("a")
-    queue.handler.is_ready = False
+    queue.handler.has_all = False
     worker = queue.make_worker()
     async with running(worker):
-        await asyncio.sleep(0.3)
+        await queue.wait(lambda: queue.handler.checks > 3)
         assert queue.states() == {"a": "waiting 0"}
-        queue.handler.is_ready = True
+        queue.handler.has_all = True
         await queue.wait(lambda: queue.states() == {"a": "done 1"})
 
 

@@ -15,7 +15,7 @@ from tests.receivers import LOOPBACK, receiving
 
 
 async def post(
-    url: str, networks: tuple[receivers.Network, ...] = (), timeout_s: float = 5.0
+    url: str, networks: tuple[receivers.Network, ...] = (), timeout_s: float = 600.0
 ) -> Arrived | Refused:
     async with Receiver(url, timeout_s, networks) as receiver:
         return await receiver.post({"webhook-id": "1"}, b"{}")
