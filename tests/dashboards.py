@@ -31,7 +31,7 @@ from data.traffic.routing import Routing
 from pipelines import local
 from pipelines.environments import environment
 from tests.accounts import PASSWORD, add_account
-from tests.logins import as_dashboard
+from tests.logins import as_dashboard, lengthen_statements
 from tests.ports import with_own_ports
 
 if TYPE_CHECKING:
@@ -103,9 +103,10 @@ def own_settings(settings: Settings, url: str, folder: Path) -> Settings:
 
 
 def set_up(settings: Settings) -> Installation:
-    """The organisation that runs the installation, in the settings' database."""
+    """The organisation that runs the installation, in the settings' database of its own."""
     assert settings.database_url is not None
     engine = database.engine(settings.database_url)
+    lengthen_statements(engine)
     key = identities.bootstrap(engine, None, settings.organisation)
     assert key is not None
     with Session(engine) as session:
@@ -114,11 +115,19 @@ def set_up(settings: Settings) -> Installation:
 
 
 @contextmanager
+def patient() -> Iterator[None]:
+    """Processes that start inside of the block wait for Redis as long as a busy machine takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TONEBRIDGE_REDIS_TIMEOUT_S", "60")
+        yield
+
+
+@contextmanager
 def with_gateway(settings: Settings, *others: str) -> Iterator[Installation]:
     """An installation whose gateway runs, and other processes, and has no version to answer with."""
     installation = set_up(settings)
-    with local.running(settings, "gateway", *others) as processes:
-        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+    with patient(), local.running(settings, "gateway", *others) as processes:
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez", timeout_s=180)
         yield installation
     installation.engine.dispose()
 
@@ -151,9 +160,9 @@ def installation(
             patch.setenv(name, value)
         patch.setattr(carry_out, "make_servable", make_servable.fn)
         patch.setattr(carry_out, "make_champion", make_champion.fn)
-        with local.running(settings, "gateway", "dashboard") as processes:
-            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
-            processes["dashboard"].wait_until_ready(f"{installation.url}/livez")
+        with patient(), local.running(settings, "gateway", "dashboard") as processes:
+            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz", timeout_s=180)
+            processes["dashboard"].wait_until_ready(f"{installation.url}/livez", timeout_s=180)
             yield installation
     installation.engine.dispose()
 
@@ -173,11 +182,12 @@ def _add_versions(engine: Engine) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("there is no browser: apt install chromium")
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
@@ -198,6 +208,7 @@ def sign_in(installation: Installation, browser: "Browser") -> Iterator[SignIn]:
 
     def sign_in(role: Role, **options: object) -> "Page":
         context = browser.new_context(locale="en-GB", base_url=installation.url, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

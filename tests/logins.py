@@ -1,8 +1,18 @@
 """Settings and addresses of a database, for the logins that processes use; the fixtures' are the owner's."""
 
+from sqlalchemy import Engine
+
 from configs.settings import Settings
 from data import database
 from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
+
+
+def lengthen_statements(engine: Engine) -> None:
+    """Let statements of gateways and dashboards take as long as a busy machine needs, in one database."""
+    with engine.begin() as owner:
+        name = owner.exec_driver_sql("SELECT current_database()").scalar_one()
+        for login in (GATEWAY_LOGIN, DASHBOARD_LOGIN):
+            owner.exec_driver_sql(f"ALTER ROLE {login} IN DATABASE {name} SET statement_timeout = '10min'")
 
 
 def gateway_url(url: str) -> str:

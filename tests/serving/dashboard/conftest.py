@@ -3,14 +3,42 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from configs.settings import Settings
+from serving.dashboard import api, parts, services
+from serving.dashboard.api import GatewayClient, GatewayError
 from tests.dashboards import Installation, own_settings, with_gateway
 from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.serving.dashboard import rows
+from tests.waiting import until
+
+# What a gateway says that has more to do than the machine lets it.
+BUSY = {"overloaded", "postgres_unavailable", "keys_unverifiable", "revocations_unknown"}
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard of this process waits for what a busy machine does late, and asks a busy gateway again."""
+    for module in (api, parts, services):
+        monkeypatch.setattr(module, "_TIMEOUT_S", 60.0)
+    send = GatewayClient._send
+
+    def send_until_done(*request: Any) -> Any:
+        def is_done() -> tuple[Any] | None:
+            try:
+                return (send(*request),)
+            except GatewayError as error:
+                if error.status == 503 and {why.code for why in error.reasons} <= BUSY:
+                    return None
+                raise
+
+        return until(is_done)[0]
+
+    monkeypatch.setattr(GatewayClient, "_send", send_until_done)
 
 
 @pytest.fixture(scope="session")

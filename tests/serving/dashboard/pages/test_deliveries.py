@@ -2,7 +2,6 @@
 
 import html
 import re
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from tests.dashboards import Installation, csrf_token
 from tests.receivers import Receiver
 from tests.serving.dashboard import webhooks
 from tests.serving.dashboard.texts import text_at, text_of
+from tests.waiting import until
 
 NOW = datetime.now(UTC)
 REFUSED = reason("receiver_status", status=500)
@@ -39,10 +39,14 @@ def form_of(client: TestClient) -> dict[str, str]:
 
 def wait_for(client: TestClient, address: str, is_there: Callable[[str], object]) -> str:
     """The page's text as soon as it is as wanted."""
-    deadline = time.monotonic() + 45
-    while not is_there(page := text_at(client, address)):
-        assert time.monotonic() < deadline, page
-        time.sleep(0.05)
+    page = ""
+
+    def is_as_wanted() -> object:
+        nonlocal page
+        page = text_at(client, address)
+        return is_there(page)
+
+    until(is_as_wanted, lambda: page)
     return page
 
 

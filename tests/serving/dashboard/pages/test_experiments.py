@@ -4,7 +4,6 @@ carries their decisions out.
 
 import json
 import re
-import time
 import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from data.reasons import written
 from data.tables import Decision, Experiment
 from pipelines.experiment import experiment
 from tests.dashboards import Installation, SignIn, draft
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,18 +49,18 @@ def transform(installation: Installation, user: str) -> Any:
         json.dumps(body).encode(),
         {"X-API-Key": installation.key, "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
+
+
+def count_answers(installation: Installation) -> int:
+    with installation.engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM answers")).scalar_one())
 
 
 def wait_until_stored(installation: Installation, answers: int) -> None:
     """Wait until the gateway, which writes answers in batches, has written so many."""
-    deadline = time.monotonic() + 60
-    with installation.engine.connect() as connection:
-        while connection.scalar(text("SELECT count(*) FROM answers")) < answers:
-            connection.rollback()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    until(lambda: count_answers(installation) >= answers)
 
 
 def decide(page: Page, action: str, reason: str | None = None) -> None:
@@ -75,7 +75,7 @@ def decide(page: Page, action: str, reason: str | None = None) -> None:
 
 def expect_status(page: Page, status: str) -> None:
     """The page updates itself: nobody reloads it."""
-    expect(page.get_by_role("heading", level=1)).to_contain_text(status, timeout=15_000)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(status)
 
 
 def test_one_experiment_is_shipped_and_another_is_rolled_back(
@@ -95,7 +95,7 @@ def test_one_experiment_is_shipped_and_another_is_rolled_back(
     run_flow()
     exposed = sum(answer["version"] == "v2" for answer in served)
     row = page.locator("section", has=page.get_by_role("heading", name="Variants")).get_by_role("row").nth(2)
-    expect(row.get_by_role("cell").nth(1)).to_have_text(str(exposed), timeout=15_000)
+    expect(row.get_by_role("cell").nth(1)).to_have_text(str(exposed))
     expect(page.locator(".verdict")).to_have_text("Keep running")
     needed = page.locator("section", has=page.get_by_role("heading", name="What it takes to ship"))
     expect(needed.get_by_role("listitem")).to_contain_text(

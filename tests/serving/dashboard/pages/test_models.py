@@ -138,6 +138,7 @@ def test_without_its_run_folder_a_version_has_its_means(
     assert "the flow `retain` removes its weights" in ordered
 
 
+@pytest.mark.slow
 def test_the_version_that_comes_with_it_has_a_page_without_training_curves(
     local: Settings, new_database: Callable[..., str], tmp_path: Path, shipped_champion: Path
 ) -> None:

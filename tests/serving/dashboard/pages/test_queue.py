@@ -89,7 +89,7 @@ def test_jobs_of_all_organisations_are_counted_and_the_dead_ones_of_others_are_n
     other = an_organisation(queue.engine)
     add(queue, "dead", AWAY, reason("internal"))
     add(queue, "dead", reason("plan_quota", plan="of another", limit=7, left=0), organisation_id=other)
-    add(queue, "waiting", available_at=NOW - timedelta(hours=3))
+    add(queue, "waiting", available_at=datetime.now(UTC) - timedelta(hours=3, minutes=10))
     add(queue, "waiting", organisation_id=other, available_at=NOW + timedelta(hours=3))
     add(queue, "running", organisation_id=other)
     with queue.client() as client:
