@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psycopg
 import pytest
+from hypothesis import HealthCheck
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("pytester", "tests.dashboards")
 ports.install_guard()
+# A busy machine takes its time. Each run tries the same examples; the nightly run looks for new ones.
+hypothesis.settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.register_profile("repeat", hypothesis.settings.get_profile("search"), derandomize=True)
+hypothesis.settings.load_profile("repeat")
 # In a shell that has read `.tonebridge/env`, commands use that installation. Tests must not.
 for _name in [name for name in os.environ if name.startswith(("TONEBRIDGE_", "PREFECT_API_", "MLFLOW_"))]:
     del os.environ[_name]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -468,7 +468,6 @@ def test_what_is_missing_is_told_with_the_days_that_it_takes() -> None:
     assert with_secondary(complained=more).safety["complained"].is_shown
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(300, 2, 0.2, 0.78, 40, None, 0)
 @given(
     st.integers(0, 500),

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -37,7 +37,6 @@ def test_the_hash_is_the_documented_one() -> None:
     assert position("salt", uuid.UUID(int=1)) == pytest.approx(0xC3CCE59B2840C91D / 2**64, abs=1e-15)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=20), st.uuids(), weights)
 def test_a_unit_stays_in_an_arm_that_has_a_weight(
     salt: str, unit: uuid.UUID, arms: list[tuple[str, float]]

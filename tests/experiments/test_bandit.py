@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -13,8 +13,6 @@ from experiments import analysis, metrics
 from experiments.analysis import ArmStatistics, ExperimentResult
 from experiments.bandit import Rule, estimate_best_shares, posterior, reweigh, unbiased_effect
 from experiments.plan import Plan
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PLAN = Plan(guardrails={})
 
@@ -45,7 +43,6 @@ several = st.lists(
 )
 
 
-@unhurried
 @given(several, st.sampled_from(["top_two", "thompson"]))
 def test_weights_sum_to_one_with_a_floor_for_all(
     statistics: list[tuple[int, float, float]], rule: Rule
@@ -56,7 +53,6 @@ def test_weights_sum_to_one_with_a_floor_for_all(
     assert list(weights) == list("abcdef"[: len(statistics)])
 
 
-@unhurried
 @given(several, st.sampled_from(["top_two", "thompson"]), st.randoms())
 def test_names_and_order_do_not_matter(statistics: list[tuple[int, float, float]], rule: Rule, dice) -> None:  # type: ignore[no-untyped-def]
     # With equal means the weights depend on the order, within the error of the points.

@@ -19,7 +19,7 @@ from gbstats.models.statistics import (
     SampleMeanStatistic,
     TestStatistic,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 from scipy.special import lambertw
@@ -70,7 +70,6 @@ def test_the_posterior_agrees_with_numerical_integration(better: str) -> None:
     assert effect.expected_loss == pytest.approx(lost)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-0.3, 0.3), st.integers(10, 5000), st.floats(0.01, 0.2))
 def test_p_is_below_alpha_exactly_when_the_interval_excludes_zero(
     shift: float, users: int, variance: float

@@ -4,15 +4,13 @@ import string
 from collections.abc import Iterator, Mapping
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from data import database
 from experiments import expressions
 from experiments.expressions import Column, ExpressionError
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 COLUMNS: Mapping[str, Column] = {
     **{
@@ -134,7 +132,6 @@ def test_nothing_outside_of_the_closed_list_is_accepted(expression: str) -> None
         expressions.parse(expression, COLUMNS)
 
 
-@unhurried
 @given(st.text(alphabet=string.printable + "äあ\u202e\x00", max_size=80))
 def test_any_text_is_refused_or_becomes_words_of_the_closed_list(written: str) -> None:
     try:
@@ -160,7 +157,6 @@ PARTS = st.recursive(
 )
 
 
-@unhurried
 @given(PARTS, st.sampled_from([None, 0, 1, 10**9]))
 def test_no_accepted_expression_of_numbers_fails_in_postgres(
     engine: Engine, expression: str, value: int | None

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
 from experiments.launches import alpha_of_next
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.booleans(), max_size=12))
 def test_levels_are_those_of_lord_plus_plus(shipped: list[bool]) -> None:
     """alpha_t = gamma_t w0 + (alpha - w0) gamma_(t - tau_1) + alpha sum_(j > 1) gamma_(t - tau_j)."""

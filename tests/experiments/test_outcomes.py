@@ -524,8 +524,7 @@ answered = st.tuples(
 
 @settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.lists(answered, max_size=12), min_size=1, max_size=4))
 def test_no_user_counts_in_two_arms_and_repeated_hits_count_once(

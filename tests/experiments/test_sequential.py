@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
@@ -18,8 +18,6 @@ from experiments.sequential import (
     sample_ratio_log_e,
     win_rate_interval,
 )
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 EXPERIMENTS = 2000
 ALPHA = 0.05
@@ -83,7 +81,6 @@ def test_win_rate_interval_has_power() -> None:
     assert is_detected.mean() > 0.85
 
 
-@unhurried
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_win_rate_interval_is_where_the_e_value_reaches_one_over_alpha(wins: int, losses: int) -> None:
     n, interval = wins + losses, win_rate_interval(wins, losses, ALPHA)
@@ -122,7 +119,7 @@ def compute_log_e(clusters: list[Clusters], rate: float, most: int = 3) -> float
     return float(np.logaddexp.reduce(capitals)) - math.log(20)
 
 
-@settings(unhurried, max_examples=50)
+@settings(max_examples=50)
 @given(CLUSTERS, st.floats(0.01, 0.99))
 def test_the_clustered_e_value_is_a_mean_over_bets_of_products_over_clusters(
     clusters: list[Clusters], rate: float
@@ -132,7 +129,7 @@ def test_the_clustered_e_value_is_a_mean_over_bets_of_products_over_clusters(
     assert float(log_e) == pytest.approx(compute_log_e(clusters, rate), abs=1e-9)
 
 
-@settings(unhurried, max_examples=50)
+@settings(max_examples=50)
 @given(CLUSTERS)
 def test_the_clustered_interval_is_where_the_e_value_reaches_one_over_alpha(clusters: list[Clusters]) -> None:
     interval = clustered_win_rate_interval(clusters, 3, ALPHA)
@@ -177,7 +174,6 @@ def test_the_margin_is_narrowest_at_n_star() -> None:
     assert at_500[1] > 1.96 / math.sqrt(500)
 
 
-@unhurried
 @given(st.lists(st.integers(0, 300), min_size=3, max_size=3))
 def test_sample_ratio_is_a_dirichlet_mixture_against_the_weights(counts: list[int]) -> None:
     weights = np.array([0.2, 0.3, 0.5])
@@ -230,7 +226,6 @@ def test_a_one_sided_claim_may_use_its_whole_level(alpha: float) -> None:
     assert one_sided <= alpha
 
 
-@unhurried
 @given(
     wins=st.integers(0, 300),
     losses=st.integers(0, 300),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
@@ -366,7 +366,6 @@ def test_an_experiment_that_has_not_started_has_no_votes(world: World) -> None:
         world.count()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.sampled_from((None, "a", "b", "c")), max_size=40),
     st.lists(st.integers(0, 39), max_size=3),

@@ -143,8 +143,7 @@ async def two_gateways(local: Settings) -> AsyncIterator[list[Gateway]]:
 @given(walks)
 @settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @pytest.mark.slow
 @pytest.mark.timeout(300)

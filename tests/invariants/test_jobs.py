@@ -184,7 +184,6 @@ def explore(new_database: Callable[..., str], examples: int) -> None:
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=30,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models import facts
@@ -36,7 +36,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PIECES | st.text(max_size=4), max_size=10))
 def test_spans_do_not_overlap(parts: list[str]) -> None:
     spans = sorted(facts.spans(" ".join(parts)), key=lambda span: span.start)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -9,8 +9,6 @@ from data.records import Label
 from data.snapshots import shards
 from models import examples, kto, loading
 from models.kto import KtoConfig
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -71,7 +69,6 @@ def test_another_adapter_is_another_run(config, adapter):
     assert kto.main(short).digest != first.digest
 
 
-@unhurried
 @given(good=st.integers(1, 10_000), bad=st.integers(1, 10_000))
 def test_the_weights_balance_the_kinds_and_raise_the_rarer_one_only(good, bad):
     good_weight, bad_weight = kto.weights(good, bad)
@@ -79,7 +76,6 @@ def test_the_weights_balance_the_kinds_and_raise_the_rarer_one_only(good, bad):
     assert min(good_weight, bad_weight) == 1
 
 
-@unhurried
 @given(prompts=st.lists(st.integers(0, 3).map(lambda i: [i]), min_size=1, max_size=9))
 def test_every_completion_is_lent_once_and_to_another_message_where_that_is_possible(prompts):
     lenders = kto.borrowed_rows(prompts)

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data import corpus
@@ -10,8 +10,6 @@ from data.records import UNPROTECTED, Protection, TransformType
 from models import facts, protection, tone
 from models.preview import Preview
 from models.protection import Draft
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 FACTS = st.sampled_from(
     [
@@ -37,7 +35,6 @@ MESSAGES = st.lists(
 )
 
 
-@unhurried
 @given(MESSAGES.map(" ".join))
 def test_what_is_masked_comes_back(message):
     masked = protection.mask(message)
@@ -45,7 +42,6 @@ def test_what_is_masked_comes_back(message):
     assert len(set(masked.hidden.values())) == len(masked.hidden)
 
 
-@unhurried
 @given(MESSAGES.map(" ".join))
 def test_a_masked_message_says_no_fact(message):
     # Whether a word is a name depends on what stands before it, and behind a mask that is another thing.
@@ -238,7 +234,6 @@ def states(draft: str, level: Protection, request: protection.Request = SEEN) ->
     return seen
 
 
-@unhurried
 @given(st.lists(st.sampled_from([
     "NAME1", "TICKET1", "ticket2", "TICKET12", "TICKET", "DAY1", "NUMBER1", "NAME", "xNAME1", "直NAME1", " ",
     "da", "Date", "lNUMB", "please", ".", "1", "\n", "Anna", "14",

@@ -122,7 +122,7 @@ def test_no_claim_of_any_type_is_more_than_refused(
                     connection, organisation_id, kid, "HS256", SECRET.encode(), "member"
                 )
 
-        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=300, suppress_health_check=list(HealthCheck))
         @given(st.sampled_from([kid, OURS]) | JSON, claims, st.booleans(), st.booleans())
         def check(kid: Any, claims: Any, is_right_else: bool, is_object: bool) -> None:
             claims = {**right, **claims} if is_right_else else claims

@@ -128,7 +128,6 @@ def cases_of(operation: Any, count: int = 12) -> list[Any]:
         max_examples=count,
         phases=[Phase.generate],
         database=None,
-        deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )

@@ -222,7 +222,7 @@ PIECES = st.sampled_from(
 
 @pytest.mark.slow
 @given(st.lists(PIECES, max_size=3), st.lists(PIECES, min_size=1, max_size=3), st.lists(PIECES, max_size=3))
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 def test_no_pattern_is_pumped_up(prefix: list[str], unit: list[str], suffix: list[str]) -> None:
     """What makes a pattern slow is a beginning, something repeated, and an end at which it fails."""
 

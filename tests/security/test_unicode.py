@@ -59,7 +59,7 @@ SURROGATES = st.text(st.characters(exclude_categories=[], exclude_characters="\0
 TEXTS = st.lists(PIECES | ODD | SURROGATES, max_size=10).map("".join)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_what_is_masked_comes_back_whatever_stands_beside_it(text: str) -> None:
     masked = protection.mask(text)
@@ -74,7 +74,7 @@ def test_a_mask_that_no_space_parts_from_a_letter_is_put_back(text: str) -> None
     assert masked.restore(masked.text) == text
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_what_is_found_lies_within_the_text_and_does_not_overlap(text: str) -> None:
     fact_spans = [(span.start, span.end) for span in facts.spans(text)]
@@ -86,7 +86,7 @@ def test_what_is_found_lies_within_the_text_and_does_not_overlap(text: str) -> N
         )
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_a_normal_form_is_the_standard_one_of_what_people_write(text: str) -> None:
     usual = text.replace("\u0301" * 40, "").replace("ﷺ", "")

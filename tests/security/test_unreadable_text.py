@@ -52,7 +52,6 @@ def cases(operations: list[Any]) -> list[tuple[Any, Any]]:
             max_examples=5,
             phases=[Phase.generate],
             database=None,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         )

@@ -192,7 +192,7 @@ WHOLE = b"POST PATH HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Type: appli
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(sent())
 @example(Sent(WHOLE + b"Content-Length: 2\r\n\r\n{}", 0))
 @example(

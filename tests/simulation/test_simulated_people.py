@@ -231,7 +231,7 @@ def test_corrections_read_as_people_write() -> None:
     )
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(list(TransformType)), st.integers(0, 3), st.text(max_size=300), st.text(max_size=300))
 def test_any_text_can_be_liked_and_corrected(
     kind: TransformType, intensity: int, text: str, rewrite: str

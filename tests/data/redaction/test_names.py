@@ -1,7 +1,7 @@
 """Names of people: found by lists and by what stands around them, and words left alone."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.redaction import names
@@ -69,7 +69,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PIECES | st.text(max_size=4), max_size=12), st.booleans())
 def test_names_lie_in_the_text_and_none_overlap(parts: list[str], spaced: bool) -> None:
     text, end = (" " if spaced else "").join(parts), 0

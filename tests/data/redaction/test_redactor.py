@@ -10,8 +10,6 @@ from data.redaction.identifiers import Rule
 from data.redaction.redactor import Redactor
 from models import facts
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 KEPT = [
     "PR #482 breaks checkout for 1,200 users since v2.3.1; PAY-123 is due 2026-03-14 at 14:30.",
     "Invoice 20260301 over $40,000.50 goes to room 4.12 by Friday.",
@@ -121,7 +119,6 @@ PIECES = st.lists(
 )
 
 
-@unhurried
 @given(PIECES, PIECES)
 def test_redacting_twice_changes_nothing_more(parts: list[str], others: list[str]) -> None:
     row = [" ".join(parts), " ".join(others)]
@@ -142,7 +139,7 @@ SPARED = [
 
 @pytest.mark.parametrize("rule", SPARED)
 @given(st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_no_rule_is_spared_that_would_find_something(rule: Rule, data: st.DataObject) -> None:
     text = data.draw(st.from_regex(rule.pattern))
     rule = rule._replace(holds=bool)
@@ -240,7 +237,6 @@ def test_redaction_loses_no_fact_that_the_rewrite_has_kept() -> None:
 local_part = st.from_regex(r"[a-z0-9][a-z0-9._+-]{0,15}[a-z0-9]", fullmatch=True)
 
 
-@unhurried
 @given(local_part, st.text(max_size=30), st.text(max_size=30))
 def test_no_address_survives_any_context(name: str, before: str, after: str) -> None:
     assert f"{name}@corp.io" not in Redactor().redact(f"{before}{name}@corp.io{after}")

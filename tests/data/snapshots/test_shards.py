@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from datasets import IterableDataset, load_dataset
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -84,7 +84,7 @@ any_row = st.one_of(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(st.tuples(any_row, st.frozensets(st.uuids(), max_size=3)), max_size=8))
 def test_rows_and_their_votes_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Row, frozenset[uuid.UUID]]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
 from scipy.sparse import coo_matrix
@@ -123,7 +123,7 @@ def assert_nothing_is_in_two(by_split: dict[str, list[Usable]]) -> None:
         assert not train or len(train & validation) < NEAR * len(train | validation)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(st.lists(votes, min_size=1, max_size=40))
 def test_no_user_message_or_output_is_in_two_splits(rows: list[Usable]) -> None:
     by_split, left_out = split_votes(rows)

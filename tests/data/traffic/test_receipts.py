@@ -4,7 +4,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.traffic.receipts import (
@@ -18,8 +18,6 @@ from data.traffic.receipts import (
     read,
     sign,
 )
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SECRET = b"a secret of this test"
 names = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=63)
@@ -38,13 +36,11 @@ any_receipt = st.builds(
 )
 
 
-@unhurried
 @given(any_receipt)
 def test_comes_back_as_it_went(receipt: Receipt) -> None:
     assert read(sign(receipt, SECRET), SECRET) == receipt
 
 
-@unhurried
 @given(any_receipt.map(lambda receipt: replace(receipt, comparison_id=None)))
 def test_the_fast_signer_signs_the_same(receipt: Receipt) -> None:
     token = Signer(SECRET).sign(
@@ -59,7 +55,6 @@ def test_the_fast_signer_signs_the_same(receipt: Receipt) -> None:
     assert token.decode() == sign(receipt, SECRET)
 
 
-@unhurried
 @given(any_receipt, st.data())
 def test_one_changed_character_is_noticed(receipt: Receipt, data: st.DataObject) -> None:
     token = sign(receipt, SECRET)
@@ -69,21 +64,18 @@ def test_one_changed_character_is_noticed(receipt: Receipt, data: st.DataObject)
         read(token[:place] + other + token[place + 1 :], SECRET)
 
 
-@unhurried
 @given(any_receipt)
 def test_another_secret_opens_nothing(receipt: Receipt) -> None:
     with pytest.raises(ForgedReceiptError):
         read(sign(receipt, SECRET), b"another secret")
 
 
-@unhurried
 @given(st.text(max_size=300))
 def test_noise_is_refused_without_a_crash(noise: str) -> None:
     with pytest.raises(ForgedReceiptError):
         read(noise, SECRET)
 
 
-@unhurried
 @given(any_receipt, st.uuids())
 def test_content_is_bound_to_the_signature(receipt: Receipt, other: uuid.UUID) -> None:
     if other != receipt.user_id:

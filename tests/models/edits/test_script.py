@@ -2,7 +2,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data import corpus
@@ -83,7 +83,6 @@ def test_an_edit_that_loses_a_fact_is_found() -> None:
     assert not script.keeps_facts(message, edit(1, (8, 17, "soon")))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_no_edit_touches_stays(data: st.DataObject) -> None:
     words = data.draw(st.lists(st.text("abcdef", min_size=1, max_size=6), min_size=1, max_size=12))

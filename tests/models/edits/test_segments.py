@@ -1,4 +1,4 @@
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.edits import segments
@@ -52,7 +52,6 @@ def test_bullets_are_marks_and_no_text() -> None:
     assert [part.mark for part in parts] == [0, 2, 3]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet="abi ,.;:!?\n-()\"'ANDwethn", max_size=200))
 def test_segments_are_in_order_and_lose_only_separators(message: str) -> None:
     parts = segments.split(message)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from configs.settings import Settings
 from models import shipped, versions
 from models.evaluation import SHOWN

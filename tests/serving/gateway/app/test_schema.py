@@ -133,9 +133,7 @@ def test_no_request_is_answered_with_500(gateway: tuple[str, str], method: str, 
     strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
 
     @given(st.one_of(strategies))
-    @settings(
-        max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=60, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     def check(case: schemathesis.Case) -> None:
         if "experiment_id" in path and is_uuid(case.path_parameters["experiment_id"]):
             case.path_parameters["experiment_id"] = str(EXPERIMENT)

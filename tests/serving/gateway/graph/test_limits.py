@@ -6,7 +6,7 @@ import graphql
 import httpx
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, print_schema
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.gateway import rate
@@ -178,7 +178,7 @@ def selections(draw: st.DrawFn, of: str, depth: int = 4) -> str:
 
 
 @given(selections("Query"), st.integers(0, 4))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_a_document_costs_at_least_the_fields_that_it_resolves(selected: str, n: int) -> None:
     document = f'query($n: Int! = 2, $d: Int! = 2, $id: UUID! = "x") {selected}'
     types = {part.split()[0].strip() for part in document.split("...Typed")[1:]}

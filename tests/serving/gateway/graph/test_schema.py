@@ -50,9 +50,7 @@ def test_no_document_is_answered_with_500(local: Settings, engine: Engine) -> No
         strategy = st.one_of([operation.as_strategy() for operation in operations])
 
         @given(strategy, st.dictionaries(st.text(max_size=5), WRONG, max_size=2))
-        @settings(
-            max_examples=100, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-        )
+        @settings(max_examples=100, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
         def check(case: schemathesis.Case, variables: dict[str, Any]) -> None:
             response = client.post("/graphql", json={"query": case.body, "variables": variables})
             assert response.status_code in (200, 422), (case.body, response.text)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.settings import Settings
@@ -23,7 +23,6 @@ from tests.gateways import PATIENT_S
 from tests.waiting import until_async
 
 name_of = Namer().name
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 parts = st.tuples(
     st.uuids(),
     st.text("0123456789abcdef", max_size=32),
@@ -35,7 +34,6 @@ parts = st.tuples(
 
 
 @given(parts, parts)
-@unhurried
 def test_keys_are_equal_only_when_every_part_is(one: tuple, other: tuple) -> None:  # type: ignore[type-arg]
     same = one[:5] == other[:5] and unicodedata.normalize("NFC", one[5]) == unicodedata.normalize(
         "NFC", other[5]
@@ -44,7 +42,6 @@ def test_keys_are_equal_only_when_every_part_is(one: tuple, other: tuple) -> Non
 
 
 @given(parts, st.integers(1, 10))
-@unhurried
 def test_moving_text_between_parts_changes_the_key(part: tuple, cut: int) -> None:  # type: ignore[type-arg]
     organisation, spec, dictionary, kind, intensity, text = part
     if text[:cut]:

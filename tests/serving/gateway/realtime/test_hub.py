@@ -64,7 +64,7 @@ async def running(pool: AsyncConnectionPool) -> AsyncIterator[Hub]:
     steps=st.lists(st.sampled_from(["notice", "other", "leave", "return", "deliver"]), max_size=40),
     kept=st.integers(1, 8),
 )
-@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 def test_a_client_that_comes_back_misses_nothing_or_is_told(steps: list[str], kept: int) -> None:
     """Whatever happens: it gets every notice once and in order, or `reset` where one may be missing."""
 

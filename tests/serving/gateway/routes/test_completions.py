@@ -558,7 +558,7 @@ def test_whatever_is_posted_is_answered_in_openais_shape(
     statuses = set()
     with gateways.listening(local) as url, httpx.Client(headers={"X-API-Key": api_key}, timeout=60) as client:
 
-        @hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+        @hypothesis.settings(max_examples=100, suppress_health_check=list(HealthCheck))
         @given(REQUESTS)
         def check(request: Any) -> None:
             content = json.dumps(request).encode()

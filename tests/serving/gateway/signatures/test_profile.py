@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, MappingKeyResolver, algorithms
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -112,11 +112,9 @@ bodies = st.binary(max_size=100)
 labels = st.from_regex(r"\A[a-z*][a-z0-9_.*-]{0,10}\Z")
 nonces = st.from_regex(r"\A[A-Za-z0-9._~+/=-]{16,64}\Z")
 times = st.integers(NOW - WINDOW_S, NOW + WINDOW_S)
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(methods, origins, targets, bodies, labels, nonces, times)
-@unhurried
 def test_what_the_library_signs_is_valid(
     method: str, origin: str, target: str, body: bytes, label: str, nonce: str, created: int
 ) -> None:
@@ -130,7 +128,6 @@ def test_what_the_library_signs_is_valid(
 
 
 @given(methods, origins, targets, bodies, labels, nonces)
-@unhurried
 def test_what_we_sign_is_valid_for_the_library(
     method: str, origin: str, target: str, body: bytes, label: str, nonce: str
 ) -> None:
@@ -141,7 +138,6 @@ def test_what_we_sign_is_valid_for_the_library(
 
 
 @given(st.tuples(methods, targets), st.tuples(methods, targets), origins)
-@unhurried
 def test_a_signature_is_valid_for_one_method_and_one_address(
     right: tuple[str, str], sent: tuple[str, str], origin: str
 ) -> None:
@@ -153,7 +149,6 @@ def test_a_signature_is_valid_for_one_method_and_one_address(
 
 
 @given(st.sampled_from(sorted(signed())), st.data())
-@unhurried
 def test_no_changed_header_is_valid(name: str, data: st.DataObject) -> None:
     headers = signed()
     value = headers[name]
