@@ -93,7 +93,9 @@ async def test_nothing_of_an_erased_person_is_sent(installation: Installation, r
     assert [answer["external_id"] for answer in receiver.received[0].event["data"]["answers"]] == ["ada"]
     assert b"QX-19" not in b"".join(received.body for received in receiver.received)
     log = await installation.read_log(key, made["id"])
-    assert {(delivery["type"], delivery["state"], delivery["status"]) for delivery in log} == {
+    deliveries = {(delivery["type"], delivery["state"], delivery["status"]) for delivery in log}
+    # A busy gateway may write the answers apart. Then the first is an event of its own, and is not sent.
+    assert deliveries - {("answer.created", "done", None)} == {
         ("answer.created", "done", 204),
         ("feedback.given", "done", None),
     }

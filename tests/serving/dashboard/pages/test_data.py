@@ -1,9 +1,10 @@
 """The page on data: votes, snapshots, drift."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from data.snapshots import weekly_messages
@@ -12,6 +13,7 @@ from data.traffic import answers
 from tests.dashboards import Installation
 from tests.serving.dashboard.rows import NOW
 from tests.serving.dashboard.texts import text_at, text_of
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,24 @@ def test_drift_alarms_for_what_has_changed_and_not_for_messages_of_others(filled
     assert "kana or kanji | 90.0% | 0.0% |" in page
 
 
+def cancel_statement(installation: Installation, pattern: str) -> None:
+    """End a running statement, which gets the same error as one that Postgres ends after its time."""
+    cancel = text(
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'active' AND query LIKE :pattern"
+    )
+    with installation.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
+        until(lambda: owner.scalar(cancel, {"pattern": pattern}))
+
+
 def test_drift_is_not_reported_when_counting_takes_too_long(
     filled: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Postgres ends the statement with the same error as after its time.
-    cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(600)"
-    query = f"{cancelled}, :organisation, :weeks, CAST(:floors AS uuid[]), :most"
+    query = "SELECT pg_sleep(600), :organisation, :weeks, CAST(:floors AS uuid[]), :most"
     monkeypatch.setattr(weekly_messages, "_MESSAGES", query)
-    with filled.client() as client:
+    with filled.client() as client, ThreadPoolExecutor() as pool:
+        ended = pool.submit(cancel_statement, filled, "SELECT pg_sleep(600)%")
         page = text_at(client, "/data")
+        ended.result()
     assert "Postgres took longer than five seconds" in page
     assert "The messages of the last seven days differ" not in page
