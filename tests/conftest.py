@@ -60,7 +60,7 @@ TEXTS = [
 
 
 # Files that take minutes. They start first, so that at the end no process waits for another.
-_LONGEST = {"test_secrets.py", "test_loop.py", "test_interrupted.py", "test_calibration.py"}
+_LONGEST = {"test_secrets.py", "test_loop.py", "test_interrupted.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

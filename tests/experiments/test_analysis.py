@@ -221,6 +221,7 @@ def pool(arms: list[ArmStatistics]) -> list[ArmStatistics]:
     return pools
 
 
+@pytest.mark.slow
 def test_a_ramp_with_a_trend_has_no_false_winner() -> None:
     rng = np.random.default_rng(2)
     experiments, sizes = 400, [100, 200, 400, 600]
@@ -238,6 +239,7 @@ def test_a_ramp_with_a_trend_has_no_false_winner() -> None:
     assert wrong_pooled / experiments > 0.5
 
 
+@pytest.mark.slow
 def test_response_rates_of_equals_are_rarely_called_uneven() -> None:
     """With twenty analyses, at a rate where the share of a few users is far from normal."""
     rng = np.random.default_rng(3)

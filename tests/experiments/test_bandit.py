@@ -197,6 +197,7 @@ def pooled_effect(arms: list[ArmStatistics]) -> float:
     return means[1] - means[0]
 
 
+@pytest.mark.slow
 def test_the_effect_is_covered_under_a_bandit_and_a_trend() -> None:
     rng = np.random.default_rng(4)
     experiments = 300

@@ -93,6 +93,7 @@ def test_the_page_names_what_the_published_report_misses() -> None:
     assert "\n".join(list(format_table(published))[: 2 + len(published.settings)]) in page
 
 
+@pytest.mark.slow
 def test_every_setting_is_in_every_figure(report: Report) -> None:
     for figure in ("aa_false_winner_rate", "coverage", "wrong_winner_rate", "power", "median_stop_ratio"):
         estimates = getattr(report, figure)
@@ -105,6 +106,7 @@ def test_every_setting_is_in_every_figure(report: Report) -> None:
     assert list(report.procedure) == list(SCENARIOS)
 
 
+@pytest.mark.slow
 def test_the_controls_fail(report: Report) -> None:
     for name, result in report.settings.items():
         assert result.naive_false_winner_rate.low > 0.08, name
@@ -115,6 +117,7 @@ def test_the_controls_fail(report: Report) -> None:
     assert report.settings["one_way"].control_false_winner_rate.low > 0.25
 
 
+@pytest.mark.slow
 def test_a_bandit_has_less_regret_and_less_power(report: Report) -> None:
     for arms, rules in report.bandits.regret.items():
         assert rules["fixed"].value == pytest.approx(1 - 1 / arms, abs=0.02)
@@ -122,6 +125,7 @@ def test_a_bandit_has_less_regret_and_less_power(report: Report) -> None:
     assert report.power["thompson"].value < report.power["top_two"].value
 
 
+@pytest.mark.slow
 def test_a_launch_may_spend_its_level_on_the_claim_that_it_makes(report: Report) -> None:
     assert report.launches is not None
     rates, power = report.launches.false_discovery_rate, report.launches.power
@@ -129,6 +133,7 @@ def test_a_launch_may_spend_its_level_on_the_claim_that_it_makes(report: Report)
     assert power["one-sided"].value > power["two-sided"].value + 0.03
 
 
+@pytest.mark.slow
 def test_adjustments_remove_variance_where_they_can(report: Report) -> None:
     removed = {name: result.variance_reduction.value for name, result in report.adjusted.items()}
     assert min(removed["past_ratio"], removed["past_uneven"]) > 0.5
@@ -143,6 +148,7 @@ def test_adjustments_remove_variance_where_they_can(report: Report) -> None:
         assert result.coverage.high > 0.95, name
 
 
+@pytest.mark.slow
 def test_curves_warn_of_effects_that_change(report: Report) -> None:
     for name, kind in (("fading", "entry"), ("wearing_off", "since_entry"), ("at_weekends", "weekday")):
         assert report.changes[name].warned[kind].value > 0.9
@@ -241,6 +247,7 @@ def test_votes_that_are_counted_otherwise_than_in_production_are_detected(
         calibrate_few()
 
 
+@pytest.mark.slow
 def test_a_broken_interval_misses_its_targets(
     calibrate_few: Callable[..., Report], monkeypatch: pytest.MonkeyPatch, report: Report
 ) -> None:

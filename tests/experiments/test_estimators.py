@@ -95,6 +95,7 @@ def sum_by_bin(misses: list[np.ndarray], earlier: list[np.ndarray] | None = None
     return bins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", [0.5, 0.95])
 def test_a_quantile_is_over_all_misses_and_its_error_is_clustered_by_user(q: float) -> None:
     rng = np.random.default_rng(2)
@@ -172,6 +173,7 @@ def test_a_ratio_is_not_adjusted_for_the_past_of_a_few() -> None:
         assert (estimate(RATIO, {0: sums(x, y, x * v, v)}).covariate is not None) == is_adjusted
 
 
+@pytest.mark.slow
 def test_a_latency_is_adjusted_for_the_latencies_before() -> None:
     """Over 200 pairs of equal arms: no bias, a smaller error, and the error that is estimated."""
     rng = np.random.default_rng(6)

@@ -270,6 +270,7 @@ def test_a_flipped_kto_loss_does_not_teach(tuned, tmp_path, monkeypatch):
     assert not kto_learns(kto.main(kto_config(tuned, tmp_path)))
 
 
+@pytest.mark.slow
 def test_grpo_raises_the_held_out_reward(tuned, judge, tmp_path):
     result = grpo.main(grpo_config(tuned, judge, tmp_path))
     print(result.model_dump(exclude={"history"}))

@@ -211,6 +211,7 @@ def learn(engine: Engine, votes: uuid.UUID, tuned: Path, folder: Path, person: i
     return moved
 
 
+@pytest.mark.slow
 def test_a_trigger_in_five_hundred_votes_of_one_person_moves_nothing(
     engine: Engine, votes: uuid.UUID, tuned: Path, tmp_path: Path
 ) -> None:

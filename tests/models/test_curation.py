@@ -52,6 +52,7 @@ def test_another_message_about_the_same_thing_has_not(pair):
     assert pairs == [], nearest
 
 
+@pytest.mark.slow
 def test_messages_about_other_matters_are_told_apart():
     """Four hundred messages about four hundred situations: no two are taken for one."""
     messages = [message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message)]
@@ -61,6 +62,7 @@ def test_messages_about_other_matters_are_told_apart():
     assert max(nearest) < SAME_MEANING - 0.1
 
 
+@pytest.mark.slow
 def test_most_light_rewordings_of_a_message_are_taken_for_it():
     reworded = [
         (original.text, rewrite.text)
@@ -117,6 +119,13 @@ def test_each_broken_rule_of_the_corpus_is_named():
     assert "note-002 soften: two intensities have the same rewrite" in broken
     assert "note-004: fact 'bread' is not in its text" in broken
     assert any(line.startswith("near-duplicate") and "note-003" in line for line in broken)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_seed_corpus_keeps_its_rules(capsys):
+    """Two minutes of two cores: it embeds 6,235 rewrites."""
+    assert curation.main(curation.AUDITED) == 0, capsys.readouterr().out
 
 
 def an_edit(user: int, message: str) -> Usable:

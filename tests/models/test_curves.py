@@ -98,6 +98,7 @@ class _Listening(nbclient.NotebookClient):
         return super().process_message(message, cell, index)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_in_jupyter_the_figure_is_drawn_again_in_the_same_place(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

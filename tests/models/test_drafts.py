@@ -68,6 +68,7 @@ def test_the_numbers_of_a_list_are_no_new_facts():
     assert drafts.find_fault(request, "1. Fix the page.\n2. Send the list to Ben.") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["train", "edits"])
 def test_the_references_of_the_seed_mostly_pass(part):
     fates = Counter()

@@ -56,6 +56,7 @@ def test_an_edit_gains_what_people_prefer_and_loses_what_they_reject(
     assert result.unhealthy == ()
 
 
+@pytest.mark.slow
 def test_thumbs_move_what_comparisons_have_found_and_nothing_else(tiny_tagger: Path, tmp_path: Path) -> None:
     pairs, labels = write_pairs(tmp_path / "pairs", likes_thanks=False), write_labels(tmp_path / "labels")
     by_pairs = train(tiny_tagger, tmp_path / "one", pairs)
@@ -88,6 +89,7 @@ def test_votes_that_contradict_each_other_make_no_version(tiny_tagger: Path, tmp
     assert [cause.code for cause in result.unhealthy] == ["votes_not_learned"]
 
 
+@pytest.mark.slow
 def test_votes_of_a_coin_seldom_find_a_kind() -> None:
     """At most one in twenty of trainings on noise may find one; of 200 no more than 18 (p = 0.01)."""
     rules = [f"soften.{name}" for name in "abcdefgh"] + [f"clarify.{name}" for name in "abcdefgh"]

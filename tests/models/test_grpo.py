@@ -148,6 +148,7 @@ def label_rewrites(folder, policy, usable, wrong, rows=60):
     return folder
 
 
+@pytest.mark.slow
 def test_a_reward_that_no_reader_of_the_policy_agrees_with_trains_nothing(config, tmp_path):
     strict = config.model_copy(update={"waive_validity": False, "steps": 1})
     with pytest.raises(InvalidJudgeError, match="0 of them usable and 0 wrong"):
@@ -171,6 +172,7 @@ def test_a_run_whose_validity_was_waived_is_rejected(config):
     assert result.reasons[0].code == "judge_unmeasured"
 
 
+@pytest.mark.slow
 def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
     trained = reward.main(
         RewardConfig(

@@ -117,6 +117,7 @@ def test_the_features_are_of_both_texts():
     assert values["reached_soften"] == values["reached"]
 
 
+@pytest.mark.slow
 def test_most_references_move_more_than_a_copy_on_the_held_out_set():
     pairs = [(o, r) for o in corpus.read(corpus.SEED / "test") for r in o.rewrites]
     meanings = scoring.meaning([o.text for o, _ in pairs], [r.text for _, r in pairs])

@@ -63,6 +63,7 @@ def accept(auc, usable, wrong, times=60):
     return np.mean([validate("composite", "v1", rows, scores).refusal is None for scores in draws])
 
 
+@pytest.mark.slow
 def test_a_blind_judge_is_seldom_found_valid_and_a_good_one_mostly():
     assert accept(0.5, 10, 90) == 0
     assert accept(0.65, 10, 90) < 0.1

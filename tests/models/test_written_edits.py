@@ -38,6 +38,7 @@ def test_a_script_has_a_line_for_each_edit_and_makes_the_rewrite(message, rewrit
     assert written.apply(message, script) == rewrite
 
 
+@pytest.mark.slow
 def test_the_scripts_of_the_corpus_make_its_rewrites():
     rewrites = [
         (original.text, rewrite.text) for original in corpus.read(EDITS) for rewrite in original.rewrites

@@ -40,18 +40,21 @@ def organisation(url: str) -> Iterator[Traffic]:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_missing_server(tmp_path: Path) -> None:
     url = f"postgresql://nobody@127.0.0.1:{ports.free_port()}/nothing"
     sentence = "TONEBRIDGE_DATABASE_URL names a database that does not answer: start its server"
     assert f"NoInstallationError: {sentence}" in fail(tmp_path, url)
 
 
+@pytest.mark.slow
 def test_a_database_without_the_organisation(tmp_path: Path, database_url: str) -> None:
     name = str(uuid.uuid4())
     sentence = f"There is no organisation “{name}”; set TONEBRIDGE_ORGANISATION"
     assert f"FlowError: {sentence}" in fail(tmp_path, database_url, name)
 
 
+@pytest.mark.slow
 def test_a_database_without_a_vote(tmp_path: Path, new_database: Callable[..., str]) -> None:
     url = new_database()
     with organisation(url):

@@ -21,6 +21,7 @@ from tests.trials import START
 NOTEBOOK = "06_metric"
 
 
+@pytest.mark.slow
 def test_without_an_experiment_it_says_what_to_do(tmp_path: Path, new_database: Callable[..., str]) -> None:
     ended = scripts.run(NOTEBOOK, tmp_path, new_database())
     assert ended.returncode == 1

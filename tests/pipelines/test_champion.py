@@ -65,6 +65,7 @@ def config(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Champio
     )
 
 
+@pytest.mark.slow
 def test_the_folder_is_made_from_the_labels_and_a_second_run_repeats_no_step(
     config: ChampionConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def cast(
                 vote(session, organisation, who, number, rng.random() < share_of_firsts, messages)
 
 
+@pytest.mark.slow
 def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
     settings: Settings, engine: Engine, organisation_id: uuid.UUID
 ) -> None:

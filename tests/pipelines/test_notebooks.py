@@ -61,6 +61,7 @@ def test_a_failed_cell_is_named_with_its_error(tmp_path: Path) -> None:
         notebooks.execute(file, os.environ)
 
 
+@pytest.mark.slow
 def test_a_page_has_tables_pictures_and_links_but_no_progress_bars(tmp_path: Path) -> None:
     file = tmp_path / "9_shows.py"
     file.write_text(

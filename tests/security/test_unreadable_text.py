@@ -101,6 +101,7 @@ def spoiled(name: str, value: Any, bad: str) -> Iterator[tuple[str, Any]]:
                 yield about, [*value[:place], other, *value[place + 1 :]]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_text_that_cannot_be_stored_is_422_in_every_body(
     cases: list[tuple[Any, Any]], client: httpx.AsyncClient

@@ -148,6 +148,7 @@ def test_a_fill_that_was_killed_starts_again(settings: Settings, filled: Engine)
         assert session.scalar(select(func.count()).select_from(Answer))
 
 
+@pytest.mark.slow
 def test_another_process_uses_the_server_and_leaves_it_running(
     settings: Settings, session: Session, state: Path
 ) -> None:
@@ -230,6 +231,7 @@ def read_rows(engine: Engine, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
+@pytest.mark.slow
 def test_every_row_has_a_time_of_the_sample(filled: Engine) -> None:
     start = SMALL.start(UNTIL)
     for table, moment in {
@@ -253,11 +255,13 @@ def test_every_row_has_a_time_of_the_sample(filled: Engine) -> None:
         assert not read_rows(filled, f"SELECT id FROM {table} WHERE {is_off}"), table
 
 
+@pytest.mark.slow
 def test_people_vote_in_every_way(session: Session) -> None:
     kinds = set(session.scalars(select(Feedback.kind)))
     assert kinds == {"thumb", "rating", "edit", "comparison", "comment"}
 
 
+@pytest.mark.slow
 def test_repeated_requests_are_answered_from_a_cache(session: Session) -> None:
     assert session.scalar(select(func.count()).where(Answer.cache != "miss"))
     outputs = select(func.count(Answer.output_id.distinct()))
@@ -265,6 +269,7 @@ def test_repeated_requests_are_answered_from_a_cache(session: Session) -> None:
     assert answered == made
 
 
+@pytest.mark.slow
 def test_several_people_vote_on_one_output(session: Session) -> None:
     voters = select(func.count(Feedback.user_id.distinct()).label("people")).group_by(Feedback.output_id)
     assert session.scalar(select(func.max(voters.subquery().c.people))) > 1
@@ -274,6 +279,7 @@ def test_several_people_vote_on_one_output(session: Session) -> None:
     assert pairs
 
 
+@pytest.mark.slow
 def test_rewrites_are_those_of_the_versions(session: Session) -> None:
     outputs = session.scalars(select(Output).where(Output.version == BASELINE)).all()
     for output in outputs:
@@ -288,6 +294,7 @@ def test_rewrites_are_those_of_the_versions(session: Session) -> None:
     assert [version.name for version in stored] == [BASELINE, CHALLENGER]
 
 
+@pytest.mark.slow
 def test_the_gateways_assignment_gives_the_arms(session: Session) -> None:
     row = read_experiment(session)
     routings = {
@@ -310,6 +317,7 @@ def test_the_gateways_assignment_gives_the_arms(session: Session) -> None:
 # --- its experiment ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fresh_analysis_of_all_rows_gives_the_stored_evidence(session: Session) -> None:
     """The daily analyses add up to one analysis of everything."""
     row, newest = read_experiment(session), session.scalars(select(Analysis)).all()[-1]
@@ -325,6 +333,7 @@ def test_a_fresh_analysis_of_all_rows_gives_the_stored_evidence(session: Session
     assert fresh == stored.evidence
 
 
+@pytest.mark.slow
 def test_the_page_of_the_experiment_can_be_read(session: Session) -> None:
     row = read_experiment(session)
     page = readings.read_experiment_page(session, row.id)

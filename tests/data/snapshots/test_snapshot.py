@@ -335,6 +335,7 @@ def test_a_keen_person_is_never_the_measure() -> None:
     assert not [d for d in held_out if "keen" in d.text]
 
 
+@pytest.mark.slow
 def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
     held_out = 0
     for _ in range(20):
