@@ -3,6 +3,7 @@ in front of them that records requests and breaks connections. Tests in other la
 """
 
 import asyncio
+import dataclasses
 import json
 import re
 import threading
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
@@ -28,7 +30,7 @@ from serving.gateway import openapi_file, parts
 from serving.gateway.online.protocol import HotProtocol
 from serving.worker.app import make_worker
 from tests import gateways, streams
-from tests.logins import as_gateway
+from tests.logins import lengthen_statements
 from tests.streams import V1, Service
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +42,7 @@ _UNAVAILABLE = (
 )
 
 # What happens to the next response: the gateway has done what the request asked for in each case.
-Fault = Literal["drop", "unavailable", "cut"]  # no byte of it comes; 503 comes; it ends after its first bytes
+Fault = Literal["drop", "unavailable", "cut"]  # no byte of it comes; 503 comes; it ends after its first event
 
 
 class Proxy:
@@ -103,7 +105,7 @@ class Proxy:
                             await to_client.drain()
                             return
                         case "cut":
-                            to_client.write(answered)
+                            to_client.write(await _up_to_the_first_event(answered, gateway))
                             await to_client.drain()
                             return
                 to_client.write(answered)
@@ -117,6 +119,14 @@ class Proxy:
     def break_connections(self) -> None:
         """End all connections without a word."""
         self._loop.call_soon_threadsafe(lambda: [writer.transport.abort() for writer in self._open])
+
+
+async def _up_to_the_first_event(answered: bytes, gateway: asyncio.StreamReader) -> bytes:
+    """The beginning of a stream. On a busy machine more of it, or less, comes at once."""
+    head = answered.index(b"\r\n\r\n")
+    while (end := answered.find(b"\n\n", head + 4)) < 0:
+        answered += await gateway.read(1 << 16)
+    return answered[: end + 2]
 
 
 class _Varied(Service):
@@ -197,9 +207,12 @@ async def _serve(
         settings = settings.model_copy(update={"inference_urls": (service.url,)})
         async with (
             streams.listening(settings, key, HotProtocol) as gateway,
-            parts.running(as_gateway(settings), closing.is_set) as made,
+            parts.running(gateways.patient(settings), closing.is_set) as made,
         ):
-            worker = make_worker(made)
+            await made.pool.wait(timeout=60)
+            await made.directory.beat()
+            jobs = made.jobs.model_copy(update={"lease_s": 3600.0, "drain_s": 600.0})
+            worker = make_worker(dataclasses.replace(made, jobs=jobs))
             working = asyncio.create_task(worker.run())
             proxy = Proxy(gateway.port)
             server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
@@ -222,6 +235,7 @@ async def _serve(
 def running(settings: Settings, database_url: str) -> Iterator[Installation]:
     """An installation over a new database."""
     engine = database.engine(database_url)
+    lengthen_statements(engine)
     key = identities.generate_key()
     identities.bootstrap(engine, key, settings.organisation)
     with Session(engine) as session, session.begin():
@@ -246,15 +260,17 @@ def running(settings: Settings, database_url: str) -> Iterator[Installation]:
             opened.set_exception(error)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    try:
-        ready.wait(60)
-        yield opened.result()
-    finally:
-        loop.call_soon_threadsafe(closing.set)
-        thread.join()
-        loop.close()
-        engine.dispose()
+    with pytest.MonkeyPatch.context() as patch:
+        gateways.be_patient(patch)
+        thread.start()
+        try:
+            ready.wait()
+            yield opened.result()
+        finally:
+            loop.call_soon_threadsafe(closing.set)
+            thread.join()
+            loop.close()
+            engine.dispose()
 
 
 def operations() -> dict[tuple[str, str], str]:

@@ -58,7 +58,7 @@ class Socket:
 async def opened(gateway: Gateway, path: str = PATH) -> AsyncIterator[Socket]:
     """A WebSocket whose caller is not known yet."""
     uri = f"ws://127.0.0.1:{gateway.port}{path}"
-    async with connect(uri, ping_interval=None, proxy=None) as raw:
+    async with connect(uri, open_timeout=_WAIT_S, ping_interval=None, proxy=None) as raw:
         yield Socket(raw)
 
 

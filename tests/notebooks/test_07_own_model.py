@@ -51,8 +51,7 @@ def run(
     def execute(**fields: Any) -> dict[str, Any]:
         config = tmp_path / "mine.yaml"
         endpoint = {"base_url": vendor.url, "model": "m", "key_variable": "FAKE_API_KEY"}
-        endpoint |= {"retries": 0, "timeout_s": 60}
-        endpoint = {"base_url": vendor.url, "model": "m", "key_variable": "FAKE_API_KEY", "retries": 0}
+        endpoint |= {"retries": 0, "timeout_s": 600}
         config.write_text(f"endpoint: {endpoint | fields}")
         monkeypatch.setenv("LLM_CONFIG", str(config))
         with warnings.catch_warnings():

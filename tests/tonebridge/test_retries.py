@@ -53,12 +53,12 @@ def test_waits_are_random_and_bounded(base_s: float, cap_s: float, tries: int) -
 
 
 def test_full_jitter_uses_the_whole_range() -> None:
-    waits = [Retries(base_s=1).begin(True).wait_s(UNSENT) for _ in range(200)]
+    waits = [Retries(base_s=1).begin(True, lambda: 0.0).wait_s(UNSENT) for _ in range(200)]
     assert min(waits) < 0.2 < 0.8 < max(waits)
 
 
 def test_retry_after_is_obeyed() -> None:
-    waits = [Retries(base_s=0.1).begin(True).wait_s(RUNNING) for _ in range(50)]
+    waits = [Retries(base_s=0.1).begin(True, lambda: 0.0).wait_s(RUNNING) for _ in range(50)]
     assert 1 <= min(waits) <= max(waits) <= 1.1
 
 

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import inspect
 import json
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,9 @@ from typing import Any
 import jwt
 import pytest
 
-from tests import sdks
+from tests import gateways, sdks
 from tests.sdks import Fault, Installation
+from tests.waiting import until_async as until
 from tonebridge import (
     AsyncToneBridge,
     ForbiddenError,
@@ -34,8 +34,7 @@ from tonebridge import (
 )
 from tonebridge.exchange import Request
 
-SECRET = "a secret of these tests, 32 bytes long"
-SOON = Retries(base_s=0.001, total_s=30)  # Retry-After still holds
+SOON = Retries(base_s=0.001, total_s=600)  # Retry-After still holds
 
 
 class Awaited:
@@ -128,7 +127,7 @@ async def do_jobs(client: Any, live: Installation) -> None:
     items = [{"text": message(), "transform_type": "soften", "intensity": 1} for _ in range(3)]
     batch = await client.create_batch(items)
     seen: list[Any] = []
-    ended = await client.wait_for_batch(batch["id"], on_progress=seen.append, poll_s=0.05, timeout_s=60)
+    ended = await client.wait_for_batch(batch["id"], on_progress=seen.append, poll_s=0.05)
     assert (ended["done"], seen[-1]) == (3, ended)
     results = await read(client.get_batch_results(batch["id"]))
     assert [(result["place"], result["state"]) for result in results] == [(n, "done") for n in range(3)]
@@ -153,7 +152,7 @@ async def do_jobs(client: Any, live: Installation) -> None:
     assert len(await read(client.iterate_jobs(batch_id=batch["id"]))) == 3
 
     export = await client.create_export(since=datetime.now(UTC) - timedelta(days=1), until=datetime.now(UTC))
-    assert (await client.wait_for_job(export["id"], poll_s=0.05, timeout_s=60))["state"] == "done"
+    assert (await client.wait_for_job(export["id"], poll_s=0.05))["state"] == "done"
     votes = gzip.decompress(b"".join(await read(client.get_export_file(export["id"])))).decode()
     assert "thumb" in votes
 
@@ -206,16 +205,18 @@ async def manage_keys(client: Any) -> None:
     made = await client.create_key("for a test", role="viewer")
     assert made["id"] in [key["id"] for key in await client.list_keys()]
     await client.delete_key(made["id"])
-    kid, secret = f"kid-{uuid.uuid4()}", jwt.utils.base64url_encode(SECRET.encode()).decode()
+    kid, secret = f"kid-{uuid.uuid4()}", jwt.utils.base64url_encode(gateways.SECRET).decode()
     assert await client.add_signing_key(kid, "HS256", secret) == {"kid": kid}
-    token = jwt.encode({"sub": "ann", "exp": int(time.time()) + 60}, SECRET, headers={"kid": kid})
-    # The gateway has read the new key by its next heartbeat.
-    for _ in range(200):
+    token = gateways.sign_token(kid, "ann")
+
+    async def is_revoked() -> bool:
         try:
             await client.revoke_token(token)
-            break
-        except InvalidRequestError:
-            await asyncio.sleep(0.05)
+        except InvalidRequestError:  # the gateway reads the new key by its next heartbeat
+            return False
+        return True
+
+    await until(is_revoked)
     await client.delete_signing_key(kid)
 
 
@@ -261,15 +262,14 @@ async def use_webhooks(client: Any) -> None:
 
 
 async def wait_for_dead(client: Any, webhook_id: str, number: int) -> None:
-    for _ in range(600):
-        webhook, dead = (
-            await client.get_webhook(webhook_id),
-            await client.list_deliveries(webhook_id, state=["dead"]),
-        )
-        if webhook["waiting"] == 0 and len(dead) == number:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{dead} are dead, and not {number}")
+    dead: list[Any] = []
+
+    async def are_dead() -> bool:
+        webhook = await client.get_webhook(webhook_id)
+        dead[:] = await client.list_deliveries(webhook_id, state=["dead"])
+        return webhook["waiting"] == 0 and len(dead) == number
+
+    await until(are_dead, lambda: f"{dead} are dead, and not {number}")
 
 
 async def consent(client: Any) -> None:
