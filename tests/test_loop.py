@@ -68,11 +68,14 @@ from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import Trained, train
+from serving.dashboard import services
 from serving.dashboard.services import prefect_client
 from serving.inference import release
+from tests import gateways
 from tests.flows import flows_led_to
 from tests.ports import with_own_ports
 from tests.snapshots import TEACHER
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -117,14 +120,22 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
     """The whole stack, and an environment that leads this process's flows to it."""
     state = tmp_path_factory.mktemp("loop")
     wanted = Settings(
-        state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None
+        state=state,
+        artifacts=state,
+        base=str(tiny_base),
+        database_url=None,
+        redis_url=None,
+        redis_timeout_s=60,
+        mlflow_uri=None,
     )
     with (
+        pytest.MonkeyPatch.context() as patch,
         local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "inference", "gateway", "prefect") as processes,
         flows_led_to(settings, processes["prefect"]),
     ):
-        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+        patch.setattr(services, "_TIMEOUT_S", 60.0)  # of this process's requests to Prefect
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez", timeout_s=180)
         engine = database.engine_of(settings)
         identities.bootstrap(engine, KEY)
         engine.dispose()
@@ -167,9 +178,23 @@ def session(loop: Settings) -> Iterator[Session]:
     engine.dispose()
 
 
+class Patient(httpx.HTTPTransport):
+    """People who ask a gateway again that has more to do than a busy machine lets it."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        def accepted() -> httpx.Response | None:
+            response = super(Patient, self).handle_request(request)
+            response.read()
+            is_busy = response.status_code == 503 and any(code in response.text for code in gateways.BUSY)
+            return None if is_busy else response
+
+        return until(accepted)
+
+
 @pytest.fixture
 def people(loop: Settings) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=loop.gateway_url, headers={"X-API-Key": KEY}, timeout=60) as client:
+    headers = {"X-API-Key": KEY}
+    with httpx.Client(base_url=loop.gateway_url, headers=headers, timeout=60, transport=Patient()) as client:
         yield client
 
 
@@ -211,14 +236,13 @@ def choose(people: httpx.Client, session: Session, user: str, version: str) -> N
 def digests_told(loop: Settings) -> list[str]:
     """The snapshots whose events have started a training, as soon as there is one."""
     wanted = {"filter": {"event": {"name": [SNAPSHOT_MADE]}}}
-    deadline = time.monotonic() + 30
     with prefect_client(loop) as prefect:
-        while time.monotonic() < deadline:
+
+        def digests() -> list[str]:
             events = prefect.post("/events/filter", json=wanted).raise_for_status().json()["events"]
-            if events:
-                return [event["payload"]["digest"] for event in events]
-            time.sleep(0.2)
-    return []
+            return [event["payload"]["digest"] for event in events]
+
+        return until(digests)
 
 
 def progress_lines(loop: Settings) -> list[str]:
@@ -367,14 +391,13 @@ def test_the_loop(
 def wait_for_answers(session: Session, name: str, count: int) -> None:
     """Until so many answers of a person are in Postgres: the gateway writes them a moment later."""
     query = select(func.count()).select_from(Answer).join(User, User.id == Answer.user_id)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def are_written() -> bool:
         written = session.scalar(query.where(User.external_id == name)) or 0
         session.rollback()  # an open transaction would hold off what rewrites the tables
-        if written >= count:
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"{name} has fewer than {count} answers")
+        return written >= count
+
+    until(are_written)
 
 
 RARE = "QZX-904172"  # an answer has it in its text, or among the facts that it lost
@@ -579,12 +602,13 @@ def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: st
     """
     script = f"from pipelines.train import train; train({snapshot!r}, {list(overrides)!r})"
     with subprocess.Popen([sys.executable, "-c", script], env=environment(loop)) as process:
-        deadline = time.monotonic() + 120
         pattern = f"runs/*/checkpoints/{stage}-*/checkpoint-*/trainer_state.json"
-        while not (kept := [*loop.state.glob(pattern)]):
+
+        def checkpoints() -> list[Path]:
             assert process.poll() is None, "it ended before its first checkpoint"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+            return [*loop.state.glob(pattern)]
+
+        kept = until(checkpoints)
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
@@ -691,11 +715,12 @@ def test_the_schedules_are_registered(loop: Settings) -> None:
             }
 
     with local.running(loop, "flows") as processes:
-        deadline = time.monotonic() + 60
-        while registered() != wanted and time.monotonic() < deadline:
+
+        def are_registered() -> bool:
             processes["flows"].check()
-            time.sleep(0.5)
-        assert registered() == wanted
+            return registered() == wanted
+
+        until(are_registered, registered)
 
 
 def test_answers_leave_by_whole_days(loop: Settings) -> None:
@@ -782,11 +807,12 @@ def test_a_click_acts_within_seconds(
     page = f"/api/v1/experiments/{made.raise_for_status().json()['id']}"
     with local.running(loop, "flows") as processes:
         log = processes["flows"].log
-        deadline = time.monotonic() + 90
-        while "Your deployments are being served" not in log.read_text():
+
+        def are_served() -> bool:
             processes["flows"].check()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.5)
+            return "Your deployments are being served" in log.read_text()
+
+        until(are_served, log.read_text)
         started_s = decide("start", "running")
         assert answering() >= {champion, challenger}, "a holdout may be a third"
         paused_s = decide("pause", "paused")

@@ -11,13 +11,11 @@ from anyio.from_thread import start_blocking_portal
 from configs.settings import Settings
 from serving.dashboard import api, parts, services
 from serving.dashboard.api import GatewayClient, GatewayError
+from tests import gateways
 from tests.dashboards import Installation, own_settings, with_gateway
 from tests.receivers import LOOPBACK, Receiver, receiving
 from tests.serving.dashboard import rows
 from tests.waiting import until
-
-# What a gateway says that has more to do than the machine lets it.
-BUSY = {"overloaded", "postgres_unavailable", "keys_unverifiable", "revocations_unknown"}
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +30,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
             try:
                 return (send(*request),)
             except GatewayError as error:
-                if error.status == 503 and {why.code for why in error.reasons} <= BUSY:
+                if error.status == 503 and {why.code for why in error.reasons} <= gateways.BUSY:
                     return None
                 raise
 
