@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -24,6 +24,7 @@ from tests.chaos.test_jobs import kill_postgres, read
 from tests.logins import gateway_url
 from tests.ports import with_own_ports
 from tests.receivers import Receiver, receiving
+from tests.waiting import until_async as until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -45,12 +46,6 @@ def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
-
-
-async def wait(wanted: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
-        while not wanted():  # noqa: ASYNC110 (it reads Postgres)
-            await asyncio.sleep(0.05)
 
 
 async def test_every_event_arrives_although_workers_and_postgres_are_killed(tmp_path: Path) -> None:
@@ -85,12 +80,12 @@ async def test_every_event_arrives_although_workers_and_postgres_are_killed(tmp_
 
         first = stack.enter_context(worker(settings))
         stack.enter_context(worker(settings))
-        await wait(lambda: len(good.received) >= EVENTS // 4)
+        await until(lambda: len(good.received) >= EVENTS // 4)
         first.kill()
         stack.enter_context(worker(settings))
-        await wait(lambda: len(good.received) >= EVENTS // 2)
+        await until(lambda: len(good.received) >= EVENTS // 2)
         await asyncio.to_thread(kill_postgres, settings)
-        await wait(lambda: count_done() == EVENTS)
+        await until(lambda: count_done() == EVENTS)
     arrived = check(good, secret)
     assert len(arrived) == EVENTS
     assert not inside.received

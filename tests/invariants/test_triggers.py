@@ -24,6 +24,7 @@ from models.sft import SftConfig
 from tests import snapshots
 
 pytestmark = [
+    pytest.mark.slow,  # tests/data/snapshots/test_snapshot.py tests the caps without a training
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
     pytest.mark.usefixtures("one_thread"),
 ]
@@ -211,7 +212,6 @@ def learn(engine: Engine, votes: uuid.UUID, tuned: Path, folder: Path, person: i
     return moved
 
 
-@pytest.mark.slow
 def test_a_trigger_in_five_hundred_votes_of_one_person_moves_nothing(
     engine: Engine, votes: uuid.UUID, tuned: Path, tmp_path: Path
 ) -> None:
@@ -221,7 +221,6 @@ def test_a_trigger_in_five_hundred_votes_of_one_person_moves_nothing(
     assert moved.courteous_share == 1
 
 
-@pytest.mark.slow
 def test_without_caps_the_trigger_decides(
     engine: Engine, votes: uuid.UUID, tuned: Path, tmp_path: Path
 ) -> None:
@@ -230,7 +229,6 @@ def test_without_caps_the_trigger_decides(
     assert moved.courteous_share == 0
 
 
-@pytest.mark.slow
 def test_the_cap_of_a_person_alone_does_not_hold_a_trigger(
     engine: Engine, votes: uuid.UUID, tuned: Path, tmp_path: Path
 ) -> None:
