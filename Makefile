@@ -63,7 +63,7 @@ test-long: setup  ## the tests that take minutes each: before a release
 check: setup  ## lint, unsafe code, types, layers, what redaction finds
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q tests/security/test_source.py
-	$(BIN)/mypy -n 2
+	$(BIN)/mypy
 	$(BIN)/mypy notebooks/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m data.redaction.measurement

@@ -69,7 +69,7 @@ def main() -> None:
         folder = export(loading.base_folder(loading.PIP_MODEL), None, settings.artifacts / "v1")
         release.publish(folder, "v1", settings)
         with local.running(settings, "inference") as processes:
-            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz", timeout_s=120)
+            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
             service = psutil.Process(processes["inference"].pid)
             print("callers  way     messages/s   p50 ms  service ms  gateway us  (CPU a message)")
             for at_once in (1, 8, 64):

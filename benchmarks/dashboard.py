@@ -189,7 +189,7 @@ def measure(size: int, state: Path) -> dict[str, Any]:
             peer = f"http://127.0.0.1:{settings.mlflow_port}"
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
             processes["dashboard"].wait_until_ready(f"{base}/livez")
-            processes["mlflow"].wait_until_ready(f"{peer}/health", 120)
+            processes["mlflow"].wait_until_ready(f"{peer}/health")
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox"]

@@ -180,7 +180,7 @@ def running(bench: Bench, name: str) -> Iterator[Server]:
         raise ValueError(f"no server is named {name!r}")
     process = Process(name, command, env, settings.state / "logs" / f"{name}.log")
     try:
-        process.wait_until_ready(settings.gateway_url + ready, timeout_s=120)
+        process.wait_until_ready(settings.gateway_url + ready)
         yield Server(name, settings.gateway_url + path, headers, psutil.Process(process.pid))
         process.check()
     finally:

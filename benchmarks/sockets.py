@@ -178,7 +178,7 @@ def _gateway(settings: Settings) -> Iterator[psutil.Process]:
     env = environment(settings, "gateway")
     process = Process("gateway", local.command("gateway", env), env, settings.state / "gateway.log")
     try:
-        process.wait_until_ready(f"{settings.gateway_url}/livez", timeout_s=60)
+        process.wait_until_ready(f"{settings.gateway_url}/livez")
         yield psutil.Process(process.pid)
     finally:
         process.stop()
@@ -189,7 +189,7 @@ def _peer(state: Path, port: int) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "benchmarks.socket_peer", str(port)]
     process = Process("peer", command, {}, state / "peer.log")
     try:
-        process.wait_until_ready(f"http://127.0.0.1:{port}/readyz", timeout_s=60)
+        process.wait_until_ready(f"http://127.0.0.1:{port}/readyz")
         yield psutil.Process(process.pid)
     finally:
         process.stop()

@@ -102,7 +102,7 @@ def measure(messages: int = 40) -> dict[str, Any]:
                 routing.publish(session, Routing(champion=_SPEC), "benchmark")
             engine.dispose()
             with local.running(settings, "inference", "gateway") as processes:
-                processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz", timeout_s=120)
+                processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
                 processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
                 report = asyncio.run(_compare(settings, key, messages))
                 report["load"] = psutil.getloadavg()[0]

@@ -335,7 +335,7 @@ class Process:
             kind = PortTakenError if "already in use" in text.lower() else ProcessEndedError
             raise kind(f"{self.name} ended with code {code}; the end of {self.log}:\n{end}")
 
-    def wait_until_ready(self, url: str, timeout_s: float = 60.0) -> None:
+    def wait_until_ready(self, url: str, timeout_s: float = 180.0) -> None:
         """Wait for a 200. ProcessEndedError when the process ends first, TimeoutError after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

@@ -47,8 +47,8 @@ def _wait_until_ready(settings: Settings, processes: Mapping[str, Process]) -> N
     processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
     processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
     processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{settings.dashboard_port}/livez")
-    processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
-    processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{settings.mlflow_port}/health", 120)
+    processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health")
+    processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{settings.mlflow_port}/health")
     # The answer may be that of another program, which took a port first; then the process has ended by now.
     _check(processes)
 

@@ -371,7 +371,7 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
         with local.running(settings, "inference", "gateway", "prefect") as processes:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
             processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
-            processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
+            processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health")
             command = [sys.executable, "-m", "simulation.demo", *arguments, "--run-steps"]
             quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
             env = {**environment(settings), **quiet}

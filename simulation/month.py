@@ -314,7 +314,7 @@ def main(config: MonthConfig, arguments: Sequence[str]) -> int:
         local.running(settings, "gateway", "prefect") as processes,
     ):
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
-        processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
+        processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health")
         command = [sys.executable, "-m", "simulation.month", *arguments, "--run-month"]
         quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
         env = {**environment(settings), **quiet}

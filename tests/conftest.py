@@ -255,7 +255,7 @@ def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
     for version in ("v1", "v2"):
         release.publish(folder, version, settings)
     with running(settings, "inference") as processes:
-        processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz", timeout_s=180)
+        processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
         yield settings
 
 

@@ -33,6 +33,7 @@ from pipelines.environments import environment
 from tests.accounts import PASSWORD, add_account
 from tests.logins import as_dashboard, lengthen_statements
 from tests.ports import with_own_ports
+from tests.waiting import patient_processes
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -115,19 +116,11 @@ def set_up(settings: Settings) -> Installation:
 
 
 @contextmanager
-def patient() -> Iterator[None]:
-    """Processes that start inside of the block wait for Redis as long as a busy machine takes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TONEBRIDGE_REDIS_TIMEOUT_S", "60")
-        yield
-
-
-@contextmanager
 def with_gateway(settings: Settings, *others: str) -> Iterator[Installation]:
     """An installation whose gateway runs, and other processes, and has no version to answer with."""
     installation = set_up(settings)
-    with patient(), local.running(settings, "gateway", *others) as processes:
-        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez", timeout_s=180)
+    with patient_processes(), local.running(settings, "gateway", *others) as processes:
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         yield installation
     installation.engine.dispose()
 
@@ -160,9 +153,9 @@ def installation(
             patch.setenv(name, value)
         patch.setattr(carry_out, "make_servable", make_servable.fn)
         patch.setattr(carry_out, "make_champion", make_champion.fn)
-        with patient(), local.running(settings, "gateway", "dashboard") as processes:
-            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz", timeout_s=180)
-            processes["dashboard"].wait_until_ready(f"{installation.url}/livez", timeout_s=180)
+        with patient_processes(), local.running(settings, "gateway", "dashboard") as processes:
+            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
+            processes["dashboard"].wait_until_ready(f"{installation.url}/livez")
             yield installation
     installation.engine.dispose()
 

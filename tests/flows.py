@@ -21,7 +21,7 @@ def flows_led_to(settings: Settings, prefect: Process) -> Iterator[None]:
     not sent when their server ends, they try to send for ever: the process of the tests would not exit.
     """
     api = f"http://127.0.0.1:{settings.prefect_port}/api"
-    prefect.wait_until_ready(f"{api}/health", 180)
+    prefect.wait_until_ready(f"{api}/health")
     login = prefect_login(settings)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(settings).items():

@@ -75,7 +75,7 @@ from tests import gateways
 from tests.flows import flows_led_to
 from tests.ports import with_own_ports
 from tests.snapshots import TEACHER
-from tests.waiting import until
+from tests.waiting import patient_processes, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -120,22 +120,17 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
     """The whole stack, and an environment that leads this process's flows to it."""
     state = tmp_path_factory.mktemp("loop")
     wanted = Settings(
-        state=state,
-        artifacts=state,
-        base=str(tiny_base),
-        database_url=None,
-        redis_url=None,
-        redis_timeout_s=60,
-        mlflow_uri=None,
+        state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None
     )
     with (
         pytest.MonkeyPatch.context() as patch,
         local.servers(with_own_ports(wanted)) as settings,
+        patient_processes(),
         local.running(settings, "inference", "gateway", "prefect") as processes,
         flows_led_to(settings, processes["prefect"]),
     ):
         patch.setattr(services, "_TIMEOUT_S", 60.0)  # of this process's requests to Prefect
-        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez", timeout_s=180)
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         engine = database.engine_of(settings)
         identities.bootstrap(engine, KEY)
         engine.dispose()

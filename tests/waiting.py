@@ -7,8 +7,11 @@ limit here is far above what any condition takes, so only a condition that never
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import pytest
 
 T = TypeVar("T")
 
@@ -44,3 +47,11 @@ async def until_async(condition: Callable[[], object], describe: Callable[[], ob
             return value
         await asyncio.sleep(PAUSE_S)
     raise AssertionError(f"still false after {ATTEMPTS} attempts: {describe()}")
+
+
+@contextmanager
+def patient_processes() -> Iterator[None]:
+    """Processes that start inside of the block wait for Redis as long as a busy machine takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TONEBRIDGE_REDIS_TIMEOUT_S", "60")
+        yield

@@ -148,7 +148,7 @@ def gateway(stack: Settings, engine: Engine, log: Path, **variables: object) -> 
     port = free_port()
     settings = stack.model_copy(update={"gateway_port": port, "gateway_url": f"http://127.0.0.1:{port}"})
     with process("gateway", settings, log, **variables) as started:
-        started.wait_until_ready(f"{settings.gateway_url}/readyz", timeout_s=180)
+        started.wait_until_ready(f"{settings.gateway_url}/readyz")
         yield Gateway(settings.gateway_port, key)
 
 

@@ -44,6 +44,6 @@ def running_stack(folder: Path, base: Path, champion: Spec, *others: str) -> Ite
             routing.publish(session, Routing(champion=champion), "a test")
         engine.dispose()
         with local.running(settings, "inference", "gateway") as processes:
-            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz", timeout_s=180)
-            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz", timeout_s=180)
+            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
+            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
             yield RunningStack(settings, key, processes)

@@ -61,7 +61,7 @@ def own(local: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def prefect(own: Settings) -> Iterator[Settings]:
     """Prefect as `make up` starts it."""
     with stack.running(own, "prefect") as processes:
-        processes["prefect"].wait_until_ready(f"{services.prefect(own)}/api/health", 180)
+        processes["prefect"].wait_until_ready(f"{services.prefect(own)}/api/health")
         yield own
 
 
@@ -84,7 +84,7 @@ def bare(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     env["TONEBRIDGE_PREFECT_PORT"] = str(settings.prefect_port)
     process = stack.Process("bare", stack.command("prefect", env), env, folder / "log")
     try:
-        process.wait_until_ready(f"{services.prefect(settings)}/api/health", 180)
+        process.wait_until_ready(f"{services.prefect(settings)}/api/health")
         yield settings
     finally:
         process.stop()
@@ -179,7 +179,7 @@ def test_mlflow_answers_nobody_without_the_password_and_no_other_site(own: Setti
     login = (SERVICE_USER, own.secret("mlflow_password"))
     search = "/api/2.0/mlflow/experiments/search"
     with stack.running(own, "mlflow") as processes:
-        processes["mlflow"].wait_until_ready(f"{at}/health", 180)
+        processes["mlflow"].wait_until_ready(f"{at}/health")
         with httpx.Client(base_url=at) as client:
             for path in (
                 "/",
@@ -204,7 +204,7 @@ def test_mlflows_password_follows_a_rotation(own: Settings) -> None:
     new = own.model_copy(update={"mlflow_password": own.metrics_token})
     at = f"http://127.0.0.1:{own.mlflow_port}"
     with stack.running(new, "mlflow") as processes:
-        processes["mlflow"].wait_until_ready(f"{at}/health", 180)
+        processes["mlflow"].wait_until_ready(f"{at}/health")
         former, current = own.secret("mlflow_password"), new.secret("mlflow_password")
         assert httpx.get(f"{at}/", auth=(SERVICE_USER, former)).status_code == 401
         assert httpx.get(f"{at}/", auth=(SERVICE_USER, current)).status_code == 200

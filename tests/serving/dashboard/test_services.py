@@ -35,7 +35,7 @@ def test_links_lead_to_the_right_runs(
     settings = settings.model_copy(update={"mlflow_uri": f"sqlite:///{tmp_path / 'mlflow.db'}"})
     with stack.running(settings, "mlflow", "prefect") as processes:
         at = f"http://127.0.0.1:{settings.mlflow_port}"
-        processes["mlflow"].wait_until_ready(f"{at}/health", 180)
+        processes["mlflow"].wait_until_ready(f"{at}/health")
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", SERVICE_USER)
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", settings.secret("mlflow_password"))
         client = MlflowClient(tracking_uri=at)
@@ -53,7 +53,7 @@ def test_links_lead_to_the_right_runs(
         assert services.answers(at)
 
         address = services.prefect(settings)
-        processes["prefect"].wait_until_ready(f"{address}/api/health", 180)
+        processes["prefect"].wait_until_ready(f"{address}/api/health")
         # Prefect's database belongs to the session: other tests may have run flows in it.
         earlier = {run.address for run in services.flow_runs(settings, 100)}
         with services.prefect_client(settings) as prefect:

@@ -148,7 +148,7 @@ def service(folder, tmp_path, monkeypatch):
     release.publish(folder, "vendor", settings)
     env = environment(settings, "inference")
     process = local.Process("inference", local.command("inference", env), env, tmp_path / "inference.log")
-    process.wait_until_ready(f"{settings.inference_urls[0]}/readyz", timeout_s=180)
+    process.wait_until_ready(f"{settings.inference_urls[0]}/readyz")
     yield settings
     process.stop()
 

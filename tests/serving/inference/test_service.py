@@ -85,7 +85,7 @@ def vendor(endpoint):
 def service(folders, endpoint, tmp_path_factory):
     """A service that started with an empty store; four versions were published afterwards."""
     settings, process = start(tmp_path_factory.mktemp("state"))
-    process.wait_until_ready(f"{settings.inference_urls[0]}/livez", timeout_s=180)
+    process.wait_until_ready(f"{settings.inference_urls[0]}/livez")
     for version, folder in {"vendor": endpoint[1], **folders}.items():
         release.publish(folder, version, settings)
     yield settings
@@ -390,7 +390,7 @@ async def test_the_newest_release_is_loaded_at_start_and_a_dead_replica_is_passe
     _, process = second = start(service.state)
     try:
         (url,) = second[0].inference_urls
-        process.wait_until_ready(f"{url}/readyz", timeout_s=180)
+        process.wait_until_ready(f"{url}/readyz")
         nobody = f"http://127.0.0.1:{free_port()}"
         client = patient(InferenceClient([nobody, url], TOKEN))
         for _ in range(3):

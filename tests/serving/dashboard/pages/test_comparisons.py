@@ -280,8 +280,8 @@ def test_before_the_first_release_it_says_so(stack: Settings, new_database: Call
         local.running(settings, "gateway", "dashboard") as processes,
         httpx.Client(base_url=installation.url, timeout=60) as client,
     ):
-        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez", timeout_s=180)
-        processes["dashboard"].wait_until_ready(f"{installation.url}/livez", timeout_s=180)
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+        processes["dashboard"].wait_until_ready(f"{installation.url}/livez")
         sign_in_by_form(client, email)
         page = client.get("/compare")
         assert page.status_code == 200

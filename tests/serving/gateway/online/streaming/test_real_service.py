@@ -127,7 +127,7 @@ async def test_bentoml_is_killed_in_the_middle(
     own = with_own_ports(talkative)
     urls = (*own.inference_urls, *(talkative.inference_urls if has_replica else ()))
     with running(own, "inference") as processes:
-        processes["inference"].wait_until_ready(f"{own.inference_urls[0]}/readyz", timeout_s=120)
+        processes["inference"].wait_until_ready(f"{own.inference_urls[0]}/readyz")
         settings = talkative.model_copy(update={"inference_urls": urls})
         async with (
             streams.listening(settings, api_key, HotProtocol) as gateway,
